@@ -1,0 +1,6 @@
+@echo off
+rem Runs the command line on a Node.js that can: the one that npm installed beside it, else the system one.
+set "here=%~dp0"
+set "node=%here%node_modules\.bin\node.cmd"
+if not exist "%node%" set "node=node"
+"%node%" --disable-warning=ExperimentalWarning "%here%agent\cli\holdfast.ts" %*

@@ -1,0 +1,49 @@
+// Checks who imports whom (docs/architecture.md): every relative import must go to a layer that the importer may see.
+// A rule names a folder (longest prefix wins) and the prefixes that it may import besides its own.
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join, posix } from 'node:path'
+
+const foundation = ['shared/', 'agent/object-store.ts', 'agent/merkle.ts']
+const rules = {
+  'shared/': [],
+  'addin/': ['shared/'],
+  'agent/object-store.ts': ['shared/', 'agent/merkle.ts'],
+  'agent/merkle.ts': ['shared/'],
+  'agent/identity/': [...foundation],
+  'agent/source/': ['shared/'],
+  'agent/repository/': [...foundation, 'agent/identity/'],
+  'agent/network/': [...foundation, 'agent/identity/'],
+  'agent/commands/': [...foundation, 'agent/identity/', 'agent/source/', 'agent/repository/', 'agent/network/', 'agent/config.ts'],
+  'agent/triggers/': [...foundation, 'agent/commands/', 'agent/config.ts'],
+  'agent/http/': [...foundation, 'agent/commands/', 'agent/config.ts', 'agent/identity/'],
+  'agent/cli/': ['shared/', 'agent/'],
+  'agent/demo/': ['shared/', 'agent/demo/'],
+  'agent/config.ts': ['shared/'],
+  'agent/main.ts': ['shared/', 'agent/'],
+  'test/': ['shared/', 'agent/', 'test/', 'addin/', 'bench/'],
+  'bench/': ['shared/', 'agent/', 'bench/', 'test/support/'],
+  'scripts/': [],
+}
+
+const layers = Object.keys(rules).sort((a, b) => b.length - a.length)
+const layerOf = (file) => layers.find((layer) => file.startsWith(layer))
+const failures = []
+const graph = new Map()
+for (const file of globSync('{shared,addin,agent,test,bench,scripts}/**/*.ts').map((f) => f.replaceAll('\\', '/'))) {
+  const layer = layerOf(file)
+  if (layer === undefined) failures.push(`${file}: belongs to no layer`)
+  const text = readFileSync(file, 'utf8')
+  const targets = []
+  for (const [, specifier] of text.matchAll(/(?:from|import)\s*\(?\s*['"](\.{1,2}\/[^'"]+)['"]/g)) {
+    const target = posix.normalize(join(dirname(file), specifier).replaceAll('\\', '/'))
+    targets.push(target)
+    const allowed = layer !== undefined && (target.startsWith(layer) || rules[layer].some((prefix) => target.startsWith(prefix)))
+    if (!allowed) failures.push(`${file}: may not import ${target}`)
+  }
+  graph.set(file, targets)
+}
+if (failures.length > 0) {
+  process.stderr.write(`${failures.join('\n')}\n`)
+  process.exit(1)
+}
+process.stdout.write(`layers: ${graph.size} files keep the rules\n`)

@@ -1,0 +1,17 @@
+// Runs the tests: all of them, or the files and folders given. `npm test -- test/repository` narrows.
+// Uses Node's own runner; the Node.js that npm installed beside us is first in PATH under npm.
+import { spawnSync } from 'node:child_process'
+import { globSync, statSync } from 'node:fs'
+
+const wanted = process.argv.slice(2)
+const patterns = wanted.length > 0 ? wanted : ['test']
+const files = patterns.flatMap((pattern) =>
+  statSync(pattern).isDirectory() ? globSync(`${pattern}/**/*.test.ts`) : [pattern])
+if (files.length === 0) {
+  process.stderr.write(`No test file under ${patterns.join(', ')}\n`)
+  process.exit(1)
+}
+const run = spawnSync(process.execPath, [
+  '--disable-warning=ExperimentalWarning', '--test', '--test-concurrency=2', '--test-reporter=spec', ...files.sort(),
+], { stdio: 'inherit' })
+process.exit(run.status ?? 1)
