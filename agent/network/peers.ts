@@ -1,0 +1,23 @@
+/** What dispersal needs to know about peers, and nothing more: who there is, who answers, and a ShardStore for each. */
+import type { MachineId } from '../../shared/ids.ts'
+import type { ShardStore } from './shard-store/port.ts'
+
+export interface Peer {
+  readonly id: MachineId
+  readonly name: string
+  /** What counts as one machine in placement: two agents of one host share it. */
+  readonly host: string
+  readonly state: 'online' | 'away' | 'doubtful' | 'gone'
+  /** Bytes that it offers to the group, from its record. */
+  readonly offer: number
+}
+
+/**
+ * Duties: list() is cheap, holds no own machine, and changes with gossip. connect() dials or returns the open link,
+ * rejects `peer-unreachable`, `unauthorized` or `revoked`; concurrent calls share one dial. The ShardStore stays usable
+ * over reconnects: a call on a broken link dials anew once, then rejects `peer-unreachable`.
+ */
+export interface Peers {
+  list(): readonly Peer[]
+  connect(id: MachineId, options?: { signal?: AbortSignal | undefined }): Promise<ShardStore>
+}

@@ -1,0 +1,67 @@
+/**
+ * A place that keeps shards: this machine's folder, a colleague's machine over a link, collected folders.
+ * The network vanishes behind this port: a link is a ShardStore, and the host serves any ShardStore.
+ */
+import type { ObjectId, ObjectKind } from '../../object-store.ts'
+import type { OwnerId } from '../../../shared/ids.ts'
+import type { PublishedHead } from '../../object-store.ts'
+
+export interface ShardRef {
+  readonly owner: OwnerId
+  readonly id: ObjectId
+  readonly number: number
+}
+
+export interface ShardEntry extends ShardRef {
+  readonly kind: ObjectKind
+  readonly k: number
+  readonly n: number
+  /** Object length in bytes. */
+  readonly length: number
+}
+
+export interface NewShard extends ShardRef {
+  /** Header as in docs/format.md section 8, through the signature, with this shard's number. */
+  readonly header: Uint8Array
+  /** Leaf hashes of the shard, concatenated. */
+  readonly leaves: Uint8Array
+  /** The shard, `shardLength` bytes. Not changed and not kept after the call. */
+  readonly bytes: Uint8Array
+}
+
+/** Header and leaves of a stored shard. Whoever reads checks them (see shard.ts). */
+export interface OpenedShard {
+  readonly header: Uint8Array
+  readonly leaves: Uint8Array
+}
+
+export interface Space {
+  /** Bytes that may still be stored, by quota and reserve together. */
+  readonly free: number
+  readonly quota: number
+  readonly used: number
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Duties:
+ * - put: checks header, signature, certificate epoch, root and every leaf before it says stored; durable (fsync, rename)
+ *   when it resolves; idempotent; resumes an interrupted put of the same shard. Rejects `quota-exceeded`, `disk-full`,
+ *   `object-damaged`, `revoked`. Resolves with the bytes that really travelled (0: it was there).
+ * - open, read: `not-found` when it has no such shard. read returns exactly the range; not verified here.
+ * - list: all shards of the owner, each once.
+ * - putHead keeps the highest seq per machine for ever and ignores lower ones without an error; `record-invalid` when it
+ *   does not verify.
+ */
+export interface ShardStore {
+  put(shard: NewShard, options?: CallOptions): Promise<number>
+  open(ref: ShardRef, options?: CallOptions): Promise<OpenedShard>
+  read(ref: ShardRef, offset: number, length: number, options?: CallOptions): Promise<Uint8Array>
+  list(owner: OwnerId, options?: CallOptions): AsyncIterable<ShardEntry>
+  putHead(head: PublishedHead, options?: CallOptions): Promise<void>
+  heads(owner: OwnerId, options?: CallOptions): Promise<readonly PublishedHead[]>
+  space(options?: CallOptions): Promise<Space>
+}
