@@ -7,7 +7,7 @@ mkdirSync('agent/kernels', { recursive: true })
 for (const source of globSync('assembly/*.ts').sort()) {
   const target = `agent/kernels/${basename(source, '.ts')}.wasm`
   const { error, stderr } = await asc.main([
-    source, '--outFile', target, '-O3', '--runtime', 'stub', '--noAssert', '--importMemory', '--enable', 'simd',
+    source, '--outFile', target, '-O3', '--runtime', 'stub', '--noAssert', '--importMemory', '--enable', 'simd', '--enable', 'relaxed-simd',
   ])
   if (error) {
     process.stderr.write(`Cannot compile ${source}: ${error.message}\n${stderr.toString()}\n`)

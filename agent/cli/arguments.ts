@@ -1,0 +1,160 @@
+/** The command line as a table: words and options of each command, and how they become a request. */
+import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { resolve } from 'node:path'
+import type { CommandInput, CommandName } from '../../shared/api.ts'
+import { HoldfastError } from '../../shared/errors.ts'
+
+type OptionTable = NonNullable<ParseArgsConfig['options']>
+type Values = Record<string, string | boolean | (string | boolean)[] | undefined>
+
+interface Syntax {
+  readonly usage: string
+  readonly summary: string
+  readonly options?: OptionTable
+}
+
+export interface Invocation {
+  readonly name: string
+  readonly positionals: readonly string[]
+  readonly values: Values
+  readonly home: string | undefined
+  readonly json: boolean
+}
+
+const text = { type: 'string' } as const
+const flag = { type: 'boolean' } as const
+const list = { type: 'string', multiple: true } as const
+
+/** In the order in which the help shows them. */
+export const syntax: Record<string, Syntax> = {
+  'agent': { usage: 'agent [--pane-port N] [--peer-port N] [--peer-host ADDR] [--quota BYTES] [--test-machine NAME]', summary: 'run the agent in the foreground (port 0: any free one)', options: { 'pane-port': text, 'peer-port': text, 'peer-host': text, 'quota': text, 'test-machine': text } },
+  'network create': { usage: 'network create NAME --roster LOCATOR [--redundancy auto|mirror-3|raid6|3-of-6] [--label NAME]', summary: 'found a work group; LOCATOR such as folder:/srv/team/holdfast', options: { roster: text, redundancy: text, label: text } },
+  'network invite': { usage: 'network invite [--count N] [--hours N]', summary: 'print an invitation (one string)', options: { count: text, hours: text } },
+  'network join': { usage: 'network join INVITATION [--label NAME]', summary: 'join a work group', options: { label: text } },
+  'protect': { usage: 'protect PATH… [--exclude PATTERN]…', summary: 'add files or folders to what is backed up', options: { exclude: list } },
+  'unprotect': { usage: 'unprotect PATH…', summary: 'leave them out from now on; snapshots stay' },
+  'backup': { usage: 'backup [PATH…] [--offline-ok]', summary: 'back up now and wait until it is protected', options: { 'offline-ok': flag } },
+  'snapshots': { usage: 'snapshots', summary: 'list the snapshots' },
+  'ls': { usage: 'ls SNAPSHOT[:PATH]', summary: 'list what a snapshot holds; SNAPSHOT may be `latest`' },
+  'restore': { usage: 'restore SNAPSHOT[:PATH] --target DIR [--overwrite] [--from DIR…]', summary: 'bring files back; --from reads collected shard folders', options: { target: text, overwrite: flag, from: list } },
+  'verify': { usage: 'verify [--read-data]', summary: 'can everything still be restored?', options: { 'read-data': flag } },
+  'repair': { usage: 'repair', summary: 'make missing and damaged shards anew' },
+  'peers': { usage: 'peers', summary: 'the machines of the work group' },
+  'status': { usage: 'status', summary: 'what is protected here, and how well' },
+  'coverage': { usage: 'coverage', summary: 'who in the group is covered and who is not' },
+  'key show': { usage: 'key show', summary: 'show the recovery kit, until it is confirmed as stored' },
+  'key confirm': { usage: 'key confirm [--yes]', summary: 'the kit is stored safely: erase the words from this machine', options: { yes: flag } },
+  'recover': { usage: 'recover --locator STRING | --peer HOST:PORT [--label NAME]', summary: 'on an empty machine: get ready to restore; reads the words from stdin', options: { locator: text, peer: text, label: text } },
+  'doctor': { usage: 'doctor', summary: 'check this machine and print how to fix what is wrong' },
+  'open': { usage: 'open', summary: 'open the pane in the browser' },
+  'demo': { usage: 'demo [--machines N] [--size BYTES] [--file PATH] [--exit]', summary: 'a work group on this machine: protect, grow, lose machines, recover, compare', options: { machines: text, file: text, size: text, exit: flag } },
+}
+
+const global: OptionTable = { home: text, json: flag, help: { type: 'boolean', short: 'h' }, version: flag }
+
+/** Undefined when help or the version was asked for instead. Throws `invalid-input` with the usage of the command. */
+export function parseInvocation(argv: readonly string[]): Invocation | { help: string | undefined } | { version: true } {
+  const words = argv.filter((word) => !word.startsWith('-'))
+  const name = [words.slice(0, 2).join(' '), words[0] ?? ''].find((candidate) => Object.hasOwn(syntax, candidate))
+  if (name === undefined) {
+    if (argv.includes('--version')) return { version: true }
+    if (words.length === 0 || words[0] === 'help') return { help: undefined }
+    throw new HoldfastError('invalid-input', `Cannot run ${words.slice(0, 2).join(' ')}: no such command; see holdfast help`)
+  }
+  const command = syntax[name] as Syntax
+  let rest = [...argv]
+  for (const word of name.split(' ')) rest = rest.toSpliced(rest.indexOf(word), 1)
+  try {
+    const { values, positionals } = parseArgs({ args: rest, options: { ...global, ...command.options }, allowPositionals: true, strict: true })
+    if (values['help'] === true) return { help: name }
+    return { name, positionals, values, home: values['home'] as string | undefined, json: values['json'] === true }
+  } catch (cause) {
+    throw new HoldfastError('invalid-input', `${(cause as Error).message.split('. To specify')[0]}\nusage: holdfast ${command.usage}`, { cause })
+  }
+}
+
+/** The request of a command that an agent can run. Paths become absolute here, where the working directory is known. */
+export function toRequest(invocation: Invocation): { name: CommandName; input: CommandInput<CommandName> } {
+  const { name, positionals, values } = invocation
+  const one = (what: string) => {
+    const [value, ...more] = positionals
+    if (value === undefined || more.length > 0) throw usageError(name, `it takes one ${what}`)
+    return value
+  }
+  const none = () => {
+    if (positionals.length > 0) throw usageError(name, `${positionals[0]} is one word too many`)
+  }
+  const paths = () => positionals.map((path) => resolve(path))
+  switch (name) {
+    case 'network create':
+      return { name, input: { name: one('NAME'), roster: required(name, values, 'roster'), ...given(values, 'redundancy'), ...given(values, 'label') } }
+    case 'network invite':
+      none()
+      return { name, input: { ...numeric(values, 'count'), ...numeric(values, 'hours') } }
+    case 'network join':
+      return { name, input: { invitation: one('INVITATION'), ...given(values, 'label') } }
+    case 'protect': return { name, input: { paths: paths(), excludes: (values['exclude'] as string[] | undefined) ?? [] } }
+    case 'unprotect': return { name, input: { paths: paths() } }
+    case 'backup': return { name, input: { paths: paths(), offlineOk: values['offline-ok'] === true } }
+    case 'ls': return { name, input: splitSnapshotPath(one('SNAPSHOT[:PATH]')) }
+    case 'restore':
+      return { name, input: { ...splitSnapshotPath(one('SNAPSHOT[:PATH]')), target: resolve(required(name, values, 'target')), overwrite: values['overwrite'] === true } }
+    case 'verify':
+      none()
+      return { name, input: { readData: values['read-data'] === true } }
+    case 'snapshots': case 'repair': case 'peers': case 'status': case 'coverage': case 'key show': case 'key confirm': case 'doctor':
+      none()
+      return { name, input: {} }
+    default: throw new TypeError(`${name} is not run by an agent`)
+  }
+}
+
+/** `abc123:/home/ann/mail.pst` → snapshot and path. A snapshot id holds no colon. */
+export function splitSnapshotPath(value: string): { snapshot: string; path: string } {
+  const colon = value.indexOf(':')
+  return colon < 0 ? { snapshot: value, path: '' } : { snapshot: value.slice(0, colon), path: value.slice(colon + 1) }
+}
+
+/** Bytes from `10GB`, `512 MiB`, `1048576`. Throws `invalid-input`. */
+export function parseBytes(value: string): number {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*$/iu.exec(value)
+  if (match === null) throw new HoldfastError('invalid-input', `Cannot read ${value} as a size: write 500MB, 20GiB or a number of bytes`)
+  const power = ['', 'k', 'm', 'g', 't'].indexOf((match[2] ?? '').toLowerCase())
+  return Math.round(Number(match[1]) * (match[3] === '' ? 1000 : 1024) ** power)
+}
+
+export function parseNumber(option: string, value: string, limits: { min: number; max: number }): number {
+  const number = Number(value)
+  if (value.trim() === '' || !Number.isFinite(number) || number < limits.min || number > limits.max) {
+    throw new HoldfastError('invalid-input', `Cannot use --${option} ${value}: it takes a number from ${limits.min} to ${limits.max}`)
+  }
+  return number
+}
+
+function numeric<K extends string>(values: Values, option: K): Partial<Record<K, number>> {
+  const value = values[option]
+  if (typeof value !== 'string') return {}
+  return { [option]: parseNumber(option, value, { min: 0, max: 1e6 }) } as Partial<Record<K, number>>
+}
+
+function given<K extends string>(values: Values, option: K): Partial<Record<K, string>> {
+  const value = values[option]
+  return typeof value === 'string' ? { [option]: value } as Partial<Record<K, string>> : {}
+}
+
+function required(name: string, values: Values, option: string): string {
+  const value = values[option]
+  if (typeof value !== 'string' || value === '') throw usageError(name, `it needs --${option}`)
+  return value
+}
+
+function usageError(name: string, state: string): HoldfastError {
+  return new HoldfastError('invalid-input', `Cannot run ${name}: ${state}\nusage: holdfast ${syntax[name]?.usage ?? name}`)
+}
+
+export function helpText(name: string | undefined): string {
+  if (name !== undefined) return `holdfast ${syntax[name]?.usage}\n  ${syntax[name]?.summary}\n\nEvery command takes --home DIR (or HOLDFAST_HOME) and --json.\n`
+  const lines = Object.values(syntax).map(({ usage, summary }) => `  holdfast ${usage}\n      ${summary}`)
+  return `Holdfast: the machines of a work group keep each other's backups.\n\n${lines.join('\n')}\n\n`
+    + 'Every command takes --home DIR (or HOLDFAST_HOME) for the agent\'s state and --json for one JSON document on stdout.\n'
+}

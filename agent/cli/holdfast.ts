@@ -1,0 +1,162 @@
+/**
+ * The command line. A command runs in the agent of the home when one is running, else in this process for as long as it
+ * takes. stdout carries the result alone (one JSON document with --json), stderr progress and what went wrong.
+ */
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline/promises'
+import { resolve } from 'node:path'
+import { type CommandName, type CommandResult, commands } from '../../shared/api.ts'
+import { HoldfastError, toProblem } from '../../shared/errors.ts'
+import { readConfig, resolveHome } from '../config.ts'
+import { homeAt, readFileIfThere } from '../home.ts'
+import { agentRunner } from '../http/agent-client.ts'
+import { parseRuntime } from '../http/runtime-file.ts'
+import { openAgent } from '../main.ts'
+import { type Invocation, helpText, parseInvocation, splitSnapshotPath, toRequest } from './arguments.ts'
+import { runAgent } from './run-agent.ts'
+import { openPane } from './open-pane.ts'
+import { ProgressLine } from './progress-line.ts'
+import { renderers } from './render.ts'
+
+const minimumNode = [24, 8] as const
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(argv: readonly string[]): Promise<number> {
+  const json = argv.includes('--json')
+  const controller = new AbortController()
+  try {
+    requireNode()
+    const invocation = parseInvocation(argv)
+    if ('version' in invocation) return say(packageVersion())
+    if ('help' in invocation) return say(helpText(invocation.help).trimEnd())
+    if (invocation.name === 'agent') return await runAgent(invocation)
+    for (const name of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(name, () => controller.abort(new HoldfastError('cancelled', `Cannot finish ${invocation.name}: interrupted`)))
+    }
+    return await runOnce(invocation, controller.signal)
+  } catch (error) {
+    return fail(controller.signal.aborted ? controller.signal.reason : error, json)
+  }
+}
+
+async function runOnce(invocation: Invocation, signal: AbortSignal): Promise<number> {
+  const home = homeAt(resolveHome(invocation.home))
+  switch (invocation.name) {
+    case 'demo': return await (await import('./run-demo.ts')).runDemo(invocation, signal)
+    case 'open': return await openPane(home)
+    case 'restore':
+      if (invocation.values['from'] !== undefined) return await restoreCollected(invocation, signal)
+  }
+  if (invocation.name === 'key confirm' && invocation.values['yes'] !== true) await confirmStored(signal)
+  const { name, input } = invocation.name === 'recover' ? await recoverRequest(invocation, signal) : toRequest(invocation)
+  const request = commands[name].request.safeParse(input)
+  if (!request.success) throw new HoldfastError('invalid-input', `Cannot run ${name}: ${request.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('; ')}`)
+  const result = await runCommand(home, name, request.data, signal)
+  print(invocation, name, result)
+  return exitCode(invocation, name, result)
+}
+
+async function runCommand(home: ReturnType<typeof homeAt>, name: CommandName, request: object, signal: AbortSignal): Promise<CommandResult<CommandName>> {
+  using line = new ProgressLine(process.stderr)
+  const options = { signal, onProgress: line.update }
+  const runtime = readFileIfThere(home.runtime)
+  if (runtime !== undefined) {
+    try {
+      return await agentRunner(parseRuntime(runtime))(name, request as never, options)
+    } catch (error) {
+      if (!(error instanceof HoldfastError && error.code === 'agent-not-running')) throw error
+    }
+  }
+  await using agent = await openAgent(home, { config: readConfig(home.config), serve: false, signal })
+  return await agent.run(name, request as never, options)
+}
+
+async function restoreCollected(invocation: Invocation, signal: AbortSignal): Promise<number> {
+  const { restoreFromFolders } = await import('../commands/restore-collected.ts')
+  using line = new ProgressLine(process.stderr)
+  const { values, positionals } = invocation
+  const target = values['target']
+  if (typeof target !== 'string' || positionals[0] === undefined) throw new HoldfastError('invalid-input', `usage: holdfast restore SNAPSHOT[:PATH] --target DIR --from DIR…\n(further positional words are shard folders too)`)
+  const folders = [...(values['from'] as string[]), ...positionals.slice(1)].map((folder) => resolve(folder))
+  const words = await readWords(signal)
+  const result = await restoreFromFolders({
+    ...splitSnapshotPath(positionals[0]), target: resolve(target), overwrite: values['overwrite'] === true, folders, words,
+  }, { signal, onProgress: line.update })
+  print(invocation, 'restore', result)
+  return 0
+}
+
+async function recoverRequest(invocation: Invocation, signal: AbortSignal) {
+  const { locator, peer, label } = invocation.values
+  if ((locator === undefined) === (peer === undefined) || invocation.positionals.length > 0) {
+    throw new HoldfastError('invalid-input', 'Cannot run recover: it takes --locator STRING or --peer HOST:PORT, and the words on stdin')
+  }
+  const words = await readWords(signal)
+  const given = Object.fromEntries(Object.entries({ locator, peer, label }).filter(([, value]) => value !== undefined))
+  return { name: 'recover' as const, input: { words, ...given } as never }
+}
+
+/** The 24 words: asked for on a terminal, else everything on stdin. */
+async function readWords(signal: AbortSignal): Promise<string> {
+  if (process.stdin.isTTY) {
+    const lines = createInterface({ input: process.stdin, output: process.stderr })
+    try {
+      return await lines.question('The 24 words of the recovery kit: ', { signal })
+    } finally {
+      lines.close()
+    }
+  }
+  let text = ''
+  for await (const part of process.stdin) text += String(part)
+  return text
+}
+
+async function confirmStored(signal: AbortSignal): Promise<void> {
+  if (!process.stdin.isTTY) throw new HoldfastError('invalid-input', 'Cannot confirm without a terminal: add --yes when the kit is stored')
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    const answer = await lines.question('The words will be erased from this machine. Is the kit stored safely? Type yes: ', { signal })
+    if (answer.trim().toLowerCase() !== 'yes') throw new HoldfastError('cancelled', 'Nothing was changed: the kit is not confirmed')
+  } finally {
+    lines.close()
+  }
+}
+
+function print(invocation: Invocation, name: CommandName, result: CommandResult<CommandName>): void {
+  say(invocation.json ? JSON.stringify(result) : (renderers[name] as (value: unknown) => string)(result))
+}
+
+function exitCode(invocation: Invocation, name: CommandName, result: CommandResult<CommandName>): number {
+  if (name === 'backup') {
+    const { protection } = result as CommandResult<'backup'>
+    if (protection.state === 'protected' || invocation.values['offline-ok'] === true) return 0
+    process.stderr.write(`holdfast: the snapshot is stored, but only partly protected (${protection.placed} of ${protection.wanted}).\n  Switch on or add machines and run holdfast repair; with --offline-ok this counts as success.\n`)
+    return 1
+  }
+  return 'ok' in result && result.ok === false ? 1 : 0
+}
+
+function fail(error: unknown, json: boolean): number {
+  const problem = toProblem(error)
+  if (json) say(JSON.stringify({ problem }))
+  process.stderr.write(`holdfast: ${problem.detail}\n  ${problem.guidance}\n`)
+  if (problem.code === 'internal' && error instanceof Error) process.stderr.write(`${error.stack ?? error.message}\n`)
+  return problem.code === 'cancelled' ? 130 : problem.code === 'invalid-input' ? 2 : 1
+}
+
+function say(text: string): 0 {
+  process.stdout.write(`${text}\n`)
+  return 0
+}
+
+function packageVersion(): string {
+  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+  return manifest.version
+}
+
+function requireNode(): void {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  if (major > minimumNode[0] || (major === minimumNode[0] && minor >= minimumNode[1])) return
+  throw new HoldfastError('invalid-input', `Cannot run on Node.js ${process.versions.node}: it takes ${minimumNode.join('.')} or newer (npm install brings one)`)
+}

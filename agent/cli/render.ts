@@ -1,0 +1,129 @@
+/** What a person sees of each command's result. `--json` prints the result itself instead. */
+import type { CommandName, CommandResult, Protection } from '../../shared/api.ts'
+import { formatBytes, formatDuration, formatTable, formatTime, printable } from './format.ts'
+
+type Renderers = { readonly [C in CommandName]: (result: CommandResult<C>) => string }
+
+const short = (id: string) => id.slice(0, 12)
+
+function protectionLine(protection: Protection): string {
+  const losses = (count: number) => (count === 1 ? 'one more machine' : `${count} more machines`)
+  switch (protection.state) {
+    case 'protected':
+      return `protected: ${protection.placed} of ${protection.wanted} machines hold it; ${protection.survives > 0 ? `${losses(protection.survives)} may be lost` : 'none of them may be lost'}`
+    case 'partial': return `partly protected: ${protection.placed} of ${protection.wanted}`
+    case 'unprotected': return 'not protected: no usable copy on other machines'
+  }
+}
+
+function skippedLines(skipped: readonly { path: string; reason: string }[]): string[] {
+  const shown = skipped.slice(0, 20).map(({ path, reason }) => `  skipped ${printable(path)}: ${printable(reason)}`)
+  return skipped.length > 20 ? [...shown, `  … and ${skipped.length - 20} more`] : shown
+}
+
+const freshness = (result: { freshness: { newest: string; answered: number; asked: number } }) => (result.freshness.newest === 'confirmed'
+  ? 'newest, confirmed by every machine asked'
+  : `newest found: ${result.freshness.answered} of ${result.freshness.asked} machines answered`)
+
+export const renderers: Renderers = {
+  'network create': (result) => [
+    `Work group "${result.name}" founded (redundancy ${result.redundancy}). This machine is ${result.machine.slice(0, 8)}.`,
+    'Next: `holdfast agent` to run the agent, `holdfast network invite` for the others,',
+    'and `holdfast key show`: write the recovery kit down and confirm it with `holdfast key confirm`.',
+  ].join('\n'),
+  'network invite': (result) => result.invitation,
+  'network join': (result) => [
+    `This machine is now in the work group "${result.name}".`,
+    'Next: `holdfast agent`, `holdfast protect PATH…`, and `holdfast key show` for the recovery kit.',
+  ].join('\n'),
+  'protect': (result) => protectedLines(result.protected),
+  'unprotect': (result) => protectedLines(result.protected),
+  'backup': (result) => [
+    `Snapshot ${short(result.snapshot)}: ${result.files} files, ${result.directories} folders, ${formatBytes(result.bytesRead)} read in ${formatDuration(result.seconds)}`,
+    `  new ${formatBytes(result.bytesNew)}, packed ${formatBytes(result.bytesStored)}, sent ${formatBytes(result.bytesSent)} with redundancy, ${result.unchangedFiles} files unchanged`,
+    `  ${protectionLine(result.protection)}`,
+    ...skippedLines(result.skipped),
+  ].join('\n'),
+  'snapshots': (result) => (result.snapshots.length === 0 ? 'No snapshots yet.' : `${formatTable([
+    ['SNAPSHOT', 'TIME', 'MACHINE', 'FILES', 'SIZE', 'NEW', 'PATHS'],
+    ...result.snapshots.map((snapshot) => [
+      short(snapshot.id), formatTime(snapshot.time), printable(snapshot.host), String(snapshot.files), formatBytes(snapshot.bytes),
+      formatBytes(snapshot.bytesNew), snapshot.paths.map(printable).join(', '),
+    ]),
+  ])}\n(${freshness(result)})`),
+  'ls': (result) => formatTable(result.entries.map((entry) => [
+    `${{ file: '-', directory: 'd', symlink: 'l' }[entry.type]}${modeText(entry.mode)}`, formatBytes(entry.size).padStart(8), formatTime(entry.mtime),
+    `${printable(entry.path)}${entry.target === undefined ? '' : ` -> ${printable(entry.target)}`}`,
+  ])),
+  'restore': (result) => [
+    `Restored ${result.files} files, ${result.directories} folders, ${formatBytes(result.bytes)} in ${formatDuration(result.seconds)} to ${printable(result.target)}`,
+    ...(result.resumedBytes > 0 ? [`  ${formatBytes(result.resumedBytes)} were there already from an interrupted run`] : []),
+    ...(result.unchangedFiles > 0 ? [`  ${result.unchangedFiles} files were the same already`] : []),
+    ...result.written.slice(0, 10).map((path) => `  ${printable(path)}`),
+    ...(result.written.length > 10 ? [`  … and ${result.written.length - 10} more`] : []),
+    `  from snapshot ${short(result.snapshot)} (${freshness(result)})`,
+    ...skippedLines(result.skipped),
+  ].join('\n'),
+  'verify': (result) => [
+    `${result.ok ? 'Everything can be restored' : 'NOT everything can be restored'}: ${result.snapshots} snapshots, ${result.objects} objects: ${result.healthy} whole, ${result.degraded} with missing shards, ${result.lost} lost`,
+    ...(result.bytesRead > 0 ? [`  ${formatBytes(result.bytesRead)} read back and checked`] : []),
+    `  ${protectionLine(result.protection)}`,
+    ...result.problems.map((problem) => `  ${printable(problem)}`),
+  ].join('\n'),
+  'repair': (result) => [
+    `${result.objects} objects checked, ${result.rebuilt} shards made anew, ${result.failed} failed, ${formatBytes(result.bytesSent)} sent`,
+    `  ${protectionLine(result.protection)}`,
+    ...result.problems.map((problem) => `  ${printable(problem)}`),
+  ].join('\n'),
+  'peers': (result) => formatTable([
+    ['MACHINE', 'NAME', 'STATE', 'LAST ANSWER', 'OFFERS', 'ADDRESS'],
+    ...result.peers.map((peer) => [
+      peer.id.slice(0, 8), printable(peer.name) + (peer.self ? ' (this one)' : peer.simulated ? ' (simulated)' : ''), peer.state,
+      peer.self ? '' : peer.ageSeconds === null ? 'never' : `${formatDuration(peer.ageSeconds)} ago`, formatBytes(peer.offer), peer.addresses.join(', '),
+    ]),
+  ]),
+  'status': (result) => [
+    result.network === null ? 'In no work group yet: `holdfast network create` or `holdfast network join`.'
+      : `Work group "${printable(result.network.name)}": ${result.network.members} machines, ${result.network.online} online, redundancy ${result.network.redundancy} (${result.network.level})`,
+    protectionLine(result.protection),
+    ...result.paths.map((path) => `  ${path.state.padEnd(11)} ${printable(path.path)}  ${path.lastSnapshotTime === null ? 'never backed up' : formatTime(path.lastSnapshotTime)}${path.changedSince ? ', changed since' : ''}${path.reason === null ? '' : ` (${printable(path.reason)})`}`),
+    `Keeps ${formatBytes(result.holder.used)} for others, ${formatBytes(result.holder.free)} still free to them`,
+    ...result.rosters.map((roster) => `Roster ${printable(roster.locator)}: ${roster.state}${roster.detail === '' ? '' : ` (${printable(roster.detail)})`}`),
+    ...(result.nextBackup === null ? [] : [`Next backup ${formatTime(result.nextBackup)}`]),
+    ...(result.running === null ? [] : [`Now: ${result.running}`]),
+    ...result.warnings.map((warning) => `! ${printable(warning)}`),
+  ].join('\n'),
+  'coverage': (result) => formatTable([
+    ['MEMBER', 'STATE', 'LAST SNAPSHOT', 'COPIES', 'MACHINE', 'LAST VERIFIED RESTORE'],
+    ...result.members.map((member) => [
+      printable(member.name), member.state, member.lastSnapshotAgeSeconds === null ? 'never' : `${formatDuration(member.lastSnapshotAgeSeconds)} ago`,
+      `${member.placed} of ${member.wanted}`, member.machineState, member.lastVerifiedRestore === null ? 'never' : formatTime(member.lastVerifiedRestore),
+    ]),
+  ]),
+  'key show': (result) => [
+    'RECOVERY KIT: print it or write it down, and keep it away from this machine. Who has it can read your backup.', '',
+    ...wordLines(result.words), '', 'Locator (not secret, but you need it too):', result.locator, '',
+    'When it is stored safely: holdfast key confirm',
+  ].join('\n'),
+  'key confirm': () => 'The words are erased from this machine; from now on only your kit has them.',
+  'recover': (result) => [
+    `Recovered: ${result.snapshots} snapshots, ${result.objects} objects on ${result.holders} machines (${freshness(result)}).`,
+    `The lost machine is shut out (epoch ${result.epoch}).${result.member ? ' This machine has taken its place in the group.' : ''}`,
+    'Next: `holdfast restore latest --target DIR`.',
+  ].join('\n'),
+  'doctor': (result) => result.checks.map((check) => `${{ ok: 'ok     ', warning: 'warning', failed: 'FAILED ' }[check.state]} ${check.name}: ${check.detail}${check.fix === null ? '' : `\n        fix: ${check.fix}`}`).join('\n'),
+}
+
+function protectedLines(entries: readonly { path: string; excludes: readonly string[] }[]): string {
+  if (entries.length === 0) return 'Nothing is protected.'
+  return ['Protected:', ...entries.map(({ path, excludes }) => `  ${printable(path)}${excludes.length === 0 ? '' : `  except ${excludes.join(', ')}`}`)].join('\n')
+}
+
+function wordLines(words: string): string[] {
+  const numbered = words.split(' ').map((word, index) => `${String(index + 1).padStart(2)}. ${word}`.padEnd(16))
+  return [0, 6, 12, 18].map((start) => `  ${numbered.slice(start, start + 6).join('')}`.trimEnd())
+}
+
+function modeText(mode: number): string {
+  return [...'rwxrwxrwx'].map((letter, index) => (mode & (1 << (8 - index)) ? letter : '-')).join('')
+}

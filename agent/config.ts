@@ -1,0 +1,86 @@
+/**
+ * The configuration of one home: the only reader of the environment and of config.json. Strict: an unknown key is an
+ * error that names it, so a typing mistake never switches a protection off in silence.
+ */
+import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { HoldfastError } from '../shared/errors.ts'
+
+const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time of day such as 22:30')
+
+export const protectedPathSchema = z.strictObject({ path: z.string().min(1), excludes: z.array(z.string().min(1)).default([]) })
+export type ProtectedPath = z.infer<typeof protectedPathSchema>
+
+export const configSchema = z.strictObject({
+  v: z.literal(1).default(1),
+  /** What the others see this machine as. */
+  label: z.string().max(80).optional(),
+  protect: z.array(protectedPathSchema).default([]),
+  /** Also protect Outlook's OST caches, which Outlook can make anew. */
+  includeOutlookCaches: z.boolean().default(false),
+  schedule: z.strictObject({
+    /** Cron expression of regular backups (local time), or null for none. */
+    cron: z.string().nullable().default('0 12 * * *'),
+    /** No backup starts by itself between these times of day (local), across midnight when from is later than to. */
+    quietHours: z.strictObject({ from: timeOfDay, to: timeOfDay }).nullable().default(null),
+    /** A changed file is backed up after this long without further change… */
+    settleSeconds: z.number().positive().default(300),
+    /** …or as soon as it has grown by this much. */
+    growthBytes: z.number().positive().default(64 * 1024 * 1024),
+    /** How often protected files are looked at. */
+    pollSeconds: z.number().positive().default(30),
+  }).prefault({}),
+  limits: z.strictObject({
+    /** Bytes per second to all peers together, or null. */
+    uploadBytesPerSecond: z.number().positive().nullable().default(null),
+    downloadBytesPerSecond: z.number().positive().nullable().default(null),
+    /** Threads that read, hash, compress and encrypt; null: one for each core, four at most. */
+    workers: z.int().min(1).max(16).nullable().default(null),
+  }).prefault({}),
+  offer: z.strictObject({
+    /** Bytes offered to the group; null: whatever the reserve leaves. */
+    quotaBytes: z.number().min(0).nullable().default(null),
+    /** Share of the disk that is never used. */
+    minFree: z.number().min(0).max(0.95).default(0.3),
+  }).prefault({}),
+  paneAddress: z.strictObject({ port: z.int().min(0).max(65_535).default(17_470) }).prefault({}),
+  peerAddress: z.strictObject({
+    port: z.int().min(0).max(65_535).default(17_471),
+    /** Address to listen on; null: all interfaces. */
+    host: z.string().nullable().default(null),
+  }).prefault({}),
+})
+export type Config = z.infer<typeof configSchema>
+
+export const defaultConfig: Config = configSchema.parse({})
+
+/** Absolute path of the home: `--home`, else HOLDFAST_HOME, else the place where the system keeps such state. */
+export function resolveHome(option: string | undefined, environment: NodeJS.ProcessEnv = process.env): string {
+  const chosen = option ?? environment['HOLDFAST_HOME']
+  if (chosen !== undefined && chosen !== '') return resolve(chosen)
+  if (process.platform === 'win32') return join(environment['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local'), 'Holdfast')
+  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'Holdfast')
+  return join(environment['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'holdfast')
+}
+
+/** Reads config.json; a missing file is the defaults. Throws `invalid-config` naming the setting. */
+export function readConfig(file: string): Config {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return defaultConfig
+    throw new HoldfastError('invalid-config', `Cannot read ${file}: ${(cause as Error).message}`, { cause })
+  }
+  let document: unknown
+  try {
+    document = JSON.parse(text)
+  } catch (cause) {
+    throw new HoldfastError('invalid-config', `Cannot read ${file}: it is not JSON (${(cause as Error).message})`, { cause })
+  }
+  const parsed = configSchema.safeParse(document)
+  if (!parsed.success) throw new HoldfastError('invalid-config', `Cannot use ${file}: ${z.prettifyError(parsed.error)}`, { cause: parsed.error })
+  return parsed.data
+}

@@ -1,0 +1,68 @@
+/**
+ * The home: the folder with an agent's state, held by one process at a time.
+ * The lock is an exclusive SQLite transaction: the system frees it however the process ends, also on SIGKILL.
+ */
+import { randomBytes } from 'node:crypto'
+import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { HoldfastError } from '../shared/errors.ts'
+
+export interface Home {
+  readonly directory: string
+  readonly config: string
+  readonly machine: string
+  readonly owner: string
+  readonly group: string
+  readonly runtime: string
+  readonly repository: string
+  readonly placement: string
+  readonly holder: string
+  readonly scratch: string
+  readonly log: string
+}
+
+export function homeAt(directory: string): Home {
+  const at = (name: string) => join(directory, name)
+  return {
+    directory, config: at('config.json'), machine: at('machine.json'), owner: at('owner.json'), group: at('group.json'),
+    runtime: at('agent.json'), repository: at('repository'), placement: at('placement.sqlite'), holder: at('holder'),
+    scratch: at('scratch'), log: at('agent.log'),
+  }
+}
+
+/** Makes the home when needed and takes it for this process. Throws `in-use` when another process has it. */
+export function lockHome(home: Home): Disposable {
+  mkdirSync(home.directory, { recursive: true, mode: 0o700 })
+  const database = new DatabaseSync(join(home.directory, 'lock.sqlite'), { timeout: 0 })
+  try {
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+  } catch (cause) {
+    database.close()
+    throw new HoldfastError('in-use', `Cannot use ${home.directory}: another agent runs on it`, { cause })
+  }
+  return { [Symbol.dispose]: () => database.close() }
+}
+
+/** Replaces a file so that a crash leaves the old or the new one whole; readable by the user alone. */
+export function writePrivateFile(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`
+  const file = openSync(temporary, 'wx', 0o600)
+  try {
+    writeSync(file, text)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  chmodSync(temporary, 0o600)
+  renameSync(temporary, path)
+}
+
+export function readFileIfThere(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined
+}
+
+export function removeFile(path: string): void {
+  rmSync(path, { force: true })
+}

@@ -1,0 +1,153 @@
+/**
+ * What can be asked of an agent: one entry for each command with the schemas of its request and its result.
+ * The command line, the HTTP door and the pane all speak by this table. Sizes are bytes, times RFC 3339.
+ */
+import { z } from 'zod'
+
+const time = z.string()
+const count = z.int().min(0)
+const bytes = z.number().min(0)
+const path = z.string().min(1).max(32_768)
+
+/** Protected: every shard that the level wants is on a machine of its own. Partial: restorable, but fewer than wanted. */
+export const protectionSchema = z.object({
+  state: z.enum(['protected', 'partial', 'unprotected']),
+  /** Fewest shards on distinct machines over all live objects. */
+  placed: count,
+  wanted: count,
+  /** How many more machines may be lost before data is. */
+  survives: z.int().min(-1),
+})
+export type Protection = z.infer<typeof protectionSchema>
+
+const snapshotSchema = z.object({
+  id: z.string(), time, machine: z.string(), host: z.string(), paths: z.array(z.string()),
+  files: count, bytes, bytesNew: bytes, complete: z.boolean(),
+})
+export type SnapshotSummary = z.infer<typeof snapshotSchema>
+
+const entrySchema = z.object({
+  name: z.string(), path: z.string(), type: z.enum(['file', 'directory', 'symlink']), size: bytes, mode: z.int(), mtime: time,
+  target: z.string().optional(),
+})
+export type ListedEntry = z.infer<typeof entrySchema>
+
+const skippedSchema = z.object({ path: z.string(), reason: z.string() })
+
+/** How sure a snapshot list is the newest: every asked machine answered, or some did not. */
+const freshnessSchema = z.object({ answered: count, asked: count, newest: z.enum(['confirmed', 'found']) })
+
+const peerSchema = z.object({
+  id: z.string(), name: z.string(), host: z.string(), addresses: z.array(z.string()),
+  state: z.enum(['online', 'away', 'doubtful', 'gone']), ageSeconds: z.number().nullable(), offer: bytes, owners: count,
+  simulated: z.boolean(), self: z.boolean(),
+})
+
+const memberSchema = z.object({
+  name: z.string(), owner: z.string(), machine: z.string(), state: z.enum(['protected', 'partial', 'unprotected', 'unknown']),
+  lastSnapshotAgeSeconds: z.number().nullable(), placed: count, wanted: count,
+  unprotectedBytes: bytes.nullable(), lastVerifiedRestore: time.nullable(), machineState: z.enum(['online', 'away', 'doubtful', 'gone']),
+})
+
+export const commands = {
+  'network create': {
+    request: z.strictObject({ name: z.string().trim().min(1).max(80), roster: z.string().min(1), redundancy: z.string().default('auto'), label: z.string().max(80).optional() }),
+    result: z.object({ network: z.string(), name: z.string(), owner: z.string(), machine: z.string(), redundancy: z.string() }),
+  },
+  'network invite': {
+    request: z.strictObject({ count: z.int().min(1).max(1000).default(1), hours: z.number().positive().max(24 * 365).default(72) }),
+    result: z.object({ invitation: z.string(), id: z.string(), expires: time, count }),
+  },
+  'network join': {
+    request: z.strictObject({ invitation: z.string().min(1), label: z.string().max(80).optional() }),
+    result: z.object({ network: z.string(), name: z.string(), owner: z.string(), machine: z.string() }),
+  },
+  protect: {
+    request: z.strictObject({ paths: z.array(path).min(1), excludes: z.array(z.string().min(1)).default([]) }),
+    result: z.object({ protected: z.array(z.object({ path: z.string(), excludes: z.array(z.string()) })) }),
+  },
+  unprotect: {
+    request: z.strictObject({ paths: z.array(path).min(1) }),
+    result: z.object({ protected: z.array(z.object({ path: z.string(), excludes: z.array(z.string()) })) }),
+  },
+  backup: {
+    request: z.strictObject({ paths: z.array(path).default([]), offlineOk: z.boolean().default(false) }),
+    result: z.object({
+      snapshot: z.string(), bytesRead: bytes, bytesNew: bytes, bytesStored: bytes, bytesSent: bytes, files: count, directories: count,
+      unchangedFiles: count, seconds: z.number(), protection: protectionSchema, skipped: z.array(skippedSchema),
+    }),
+  },
+  snapshots: {
+    request: z.strictObject({}),
+    result: z.object({ snapshots: z.array(snapshotSchema), freshness: freshnessSchema }),
+  },
+  ls: {
+    request: z.strictObject({ snapshot: z.string().min(1), path: z.string().default('') }),
+    result: z.object({ snapshot: z.string(), entries: z.array(entrySchema) }),
+  },
+  restore: {
+    request: z.strictObject({
+      snapshot: z.string().min(1), path: z.string().default(''), target: path, overwrite: z.boolean().default(false),
+    }),
+    result: z.object({
+      snapshot: z.string(), target: z.string(), bytes, files: count, directories: count, symlinks: count, unchangedFiles: count,
+      resumedBytes: bytes, seconds: z.number(), written: z.array(z.string()), skipped: z.array(skippedSchema), freshness: freshnessSchema,
+    }),
+  },
+  verify: {
+    request: z.strictObject({ readData: z.boolean().default(false) }),
+    result: z.object({
+      ok: z.boolean(), snapshots: count, objects: count, healthy: count, degraded: count, lost: count, bytesRead: bytes,
+      protection: protectionSchema, problems: z.array(z.string()),
+    }),
+  },
+  repair: {
+    request: z.strictObject({}),
+    result: z.object({ objects: count, rebuilt: count, moved: count, failed: count, bytesSent: bytes, protection: protectionSchema, problems: z.array(z.string()) }),
+  },
+  peers: { request: z.strictObject({}), result: z.object({ peers: z.array(peerSchema) }) },
+  status: {
+    request: z.strictObject({}),
+    result: z.object({
+      network: z.object({ id: z.string(), name: z.string(), redundancy: z.string(), level: z.string(), members: count, online: count }).nullable(),
+      machine: z.object({ id: z.string(), name: z.string(), owner: z.string().nullable() }),
+      protection: protectionSchema,
+      paths: z.array(z.object({
+        path: z.string(), state: z.enum(['protected', 'partial', 'unprotected']), lastSnapshot: z.string().nullable(), lastSnapshotTime: time.nullable(),
+        changedSince: z.boolean(), reason: z.string().nullable(),
+      })),
+      rosters: z.array(z.object({ locator: z.string(), state: z.enum(['ok', 'unreachable', 'unknown']), detail: z.string() })),
+      holder: z.object({ used: bytes, quota: bytes, free: bytes }),
+      keyConfirmed: z.boolean(), nextBackup: time.nullable(), running: z.string().nullable(), warnings: z.array(z.string()),
+    }),
+  },
+  coverage: { request: z.strictObject({}), result: z.object({ members: z.array(memberSchema) }) },
+  'key show': { request: z.strictObject({}), result: z.object({ words: z.string(), locator: z.string() }) },
+  'key confirm': { request: z.strictObject({}), result: z.object({ confirmed: z.literal(true) }) },
+  recover: {
+    request: z.strictObject({ words: z.string().min(1), locator: z.string().optional(), peer: z.string().optional(), label: z.string().max(80).optional() }),
+    result: z.object({
+      owner: z.string(), machine: z.string(), epoch: z.int(), snapshots: count, objects: count, holders: count, freshness: freshnessSchema,
+      paths: z.array(z.string()), member: z.boolean(),
+    }),
+  },
+  doctor: {
+    request: z.strictObject({}),
+    result: z.object({ ok: z.boolean(), checks: z.array(z.object({ name: z.string(), state: z.enum(['ok', 'warning', 'failed']), detail: z.string(), fix: z.string().nullable() })) }),
+  },
+} as const satisfies Record<string, { request: z.ZodType; result: z.ZodType }>
+
+export type CommandName = keyof typeof commands
+export type CommandRequest<C extends CommandName> = z.output<(typeof commands)[C]['request']>
+export type CommandInput<C extends CommandName> = z.input<(typeof commands)[C]['request']>
+export type CommandResult<C extends CommandName> = z.output<(typeof commands)[C]['result']>
+
+export function isCommandName(name: string): name is CommandName {
+  return Object.hasOwn(commands, name)
+}
+
+/** What a long command tells while it runs. `total` is absent while it is not known. */
+export const progressSchema = z.object({
+  stage: z.string(), bytesDone: bytes.optional(), bytesTotal: bytes.optional(), filesDone: count.optional(), bytesSent: bytes.optional(), detail: z.string().optional(),
+})
+export type Progress = z.infer<typeof progressSchema>
