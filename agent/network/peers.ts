@@ -10,6 +10,11 @@ export interface Peer {
   readonly state: 'online' | 'away' | 'doubtful' | 'gone'
   /** Bytes that it offers to the group, from its record. */
   readonly offer: number
+  /** Share of the last weeks in which it answered, 0 to 1, when gossip knows it. */
+  readonly onlineShare?: number | undefined
+  /** Who uses it, and where it stands in the network: placement spreads over both when they are known. */
+  readonly user?: string | undefined
+  readonly subnet?: string | undefined
 }
 
 /**

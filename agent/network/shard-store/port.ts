@@ -46,6 +46,11 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface PutOptions extends CallOptions {
+  /** Called with the bytes taken in so far whenever that grows: a put without progress is a slow holder. */
+  readonly onProgress?: ((bytes: number) => void) | undefined
+}
+
 /**
  * Duties:
  * - put: checks header, signature, certificate epoch, root and every leaf before it says stored; durable (fsync, rename)
@@ -57,11 +62,31 @@ export interface CallOptions {
  *   does not verify.
  */
 export interface ShardStore {
-  put(shard: NewShard, options?: CallOptions): Promise<number>
+  put(shard: NewShard, options?: PutOptions): Promise<number>
   open(ref: ShardRef, options?: CallOptions): Promise<OpenedShard>
   read(ref: ShardRef, offset: number, length: number, options?: CallOptions): Promise<Uint8Array>
   list(owner: OwnerId, options?: CallOptions): AsyncIterable<ShardEntry>
   putHead(head: PublishedHead, options?: CallOptions): Promise<void>
   heads(owner: OwnerId, options?: CallOptions): Promise<readonly PublishedHead[]>
   space(options?: CallOptions): Promise<Space>
+}
+
+/** A put in parts: what a host feeds from the wire, frame by frame. */
+export interface ShardTransfer {
+  /** Bytes of the shard that are here already: where to go on. */
+  readonly offset: number
+  /** Appends, in order. Every whole leaf is checked: `object-damaged` drops the transfer and what it had; `disk-full`. */
+  write(bytes: Uint8Array): Promise<void>
+  /** Durable when it resolves. `object-damaged` when bytes are lacking. */
+  commit(): Promise<void>
+  /** Ends it before the commit; what is here stays for a later begin (the link broke). After commit: nothing. */
+  close(): Promise<void>
+}
+
+/**
+ * A store that takes shards in parts. begin checks all that put checks before the bytes, and rejects like put; `stored`:
+ * the shard is here already. A begin for a shard that is under way takes it over: the older transfer is closed.
+ */
+export interface TransferringShardStore extends ShardStore {
+  begin(shard: Omit<NewShard, 'bytes'>, options?: CallOptions): Promise<ShardTransfer | 'stored'>
 }
