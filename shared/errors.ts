@@ -40,6 +40,7 @@ const kinds = {
   'file-changed': { title: 'The file changed while it was read', status: 409, retry: true, guidance: 'It is read again at the next run.' },
   'file-unreadable': { title: 'The file cannot be read', status: 500, retry: true, guidance: 'Check its permissions, or close the program that locks it.' },
   'target-newer': { title: 'The target has a newer file', status: 409, retry: false, guidance: 'Restore to another folder, or add --overwrite.' },
+  'target-unwritable': { title: 'The target cannot be written', status: 500, retry: true, guidance: 'Check the permissions of the folder, or restore to another one.' },
   'path-unsafe': { title: 'A path leads outside the target', status: 400, retry: false, guidance: 'The entry was refused; report the backup it came from.' },
   'cancelled': { title: 'Cancelled', status: 499, retry: true, guidance: 'Run the command again; it goes on where it stopped.' },
   'timeout': { title: 'No answer in time', status: 504, retry: true, guidance: 'Try again; check the network.' },
