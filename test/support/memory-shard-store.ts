@@ -1,0 +1,101 @@
+/** A ShardStore in a Map, with the checks of the port: what the link, the host and dispersal are tested against. */
+import { createHash, verify } from 'node:crypto'
+import { z } from 'zod'
+import { HoldfastError } from '../../shared/errors.ts'
+import type { OwnerId } from '../../shared/ids.ts'
+import { verifyDeviceCertificate } from '../../agent/identity/device.ts'
+import { importPublicKey, verifyRecord } from '../../agent/identity/jws.ts'
+import { machineIdFromBytes } from '../../agent/identity/machine.ts'
+import { hashLeaves, rootOf } from '../../agent/merkle.ts'
+import type { CallOptions, NewShard, OpenedShard, ShardEntry, ShardRef, ShardStore, Space } from '../../agent/network/shard-store/port.ts'
+import { type ObjectKind, type PublishedHead, objectKinds } from '../../agent/object-store.ts'
+
+const headSchema = z.object({ v: z.literal(1), owner: z.string(), machine: z.string(), seq: z.int(), live: z.object({ sha256: z.string() }) })
+
+export class MemoryShardStore implements ShardStore {
+  readonly shards = new Map<string, NewShard>()
+  readonly #heads = new Map<string, PublishedHead & { owner: string; seq: number }>()
+  readonly #certificates: readonly string[]
+  readonly #quota: number
+
+  constructor(certificates: readonly string[], quota = 1_073_741_824) {
+    this.#certificates = certificates
+    this.#quota = quota
+  }
+
+  async put(shard: NewShard, { signal }: CallOptions = {}): Promise<number> {
+    signal?.throwIfAborted()
+    if (this.shards.has(nameOf(shard))) return 0
+    const space = await this.space()
+    if (shard.bytes.length > space.free) throw new HoldfastError('quota-exceeded', `Cannot store the shard: ${space.free} bytes free`)
+    await this.#check(shard)
+    this.shards.set(nameOf(shard), { ...shard, header: Buffer.from(shard.header), leaves: Buffer.from(shard.leaves), bytes: Buffer.from(shard.bytes) })
+    return shard.bytes.length
+  }
+
+  async #check(shard: NewShard): Promise<void> {
+    const header = Buffer.from(shard.header)
+    const machine = machineIdFromBytes(header.subarray(56, 88))
+    const certificates = await Promise.all(this.#certificates.map(verifyDeviceCertificate))
+    const device = certificates.find((certificate) => certificate.machine === machine && certificate.owner === shard.owner)
+    if (device === undefined) throw new HoldfastError('record-invalid', 'Cannot store the shard: no certificate for its device')
+    const signed = Buffer.from(header.subarray(0, -64))
+    signed[7] = 0
+    const holds = verify(null, Buffer.concat([Buffer.from('holdfast/v1/shard'), signed]), importPublicKey(device.jwk), header.subarray(-64))
+    const root = header.subarray(128 + 32 * shard.number, 160 + 32 * shard.number)
+    const sound = holds && rootOf(shard.leaves).equals(root) && Buffer.from(hashLeaves(shard.bytes)).equals(shard.leaves)
+    if (!sound) throw new HoldfastError('object-damaged', 'Cannot store the shard: it is not what its header says')
+  }
+
+  async open(ref: ShardRef, { signal }: CallOptions = {}): Promise<OpenedShard> {
+    signal?.throwIfAborted()
+    const { header, leaves } = this.#find(ref)
+    return { header, leaves }
+  }
+
+  async read(ref: ShardRef, offset: number, length: number, { signal }: CallOptions = {}): Promise<Uint8Array> {
+    signal?.throwIfAborted()
+    const { bytes } = this.#find(ref)
+    if (offset < 0 || offset + length > bytes.length) throw new RangeError(`Cannot read ${length} bytes at ${offset}: the shard has ${bytes.length}`)
+    return bytes.subarray(offset, offset + length)
+  }
+
+  #find(ref: ShardRef): NewShard {
+    const shard = this.shards.get(nameOf(ref))
+    if (shard === undefined) throw new HoldfastError('not-found', `Cannot open shard ${ref.id.slice(0, 8)}.${ref.number}: not here`)
+    return shard
+  }
+
+  async *list(owner: OwnerId): AsyncIterable<ShardEntry> {
+    const kinds = Object.entries(objectKinds) as [ObjectKind, number][]
+    for (const [, { owner: of, id, number, header }] of [...this.shards].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const view = Buffer.from(header)
+      const kind = kinds.find(([, code]) => code === view[4])?.[0] as ObjectKind
+      if (of === owner) yield { owner, id, number, kind, k: view[5] as number, n: view[6] as number, length: Number(view.readBigUInt64LE(8)) }
+    }
+  }
+
+  async putHead(published: PublishedHead): Promise<void> {
+    const device = await verifyDeviceCertificate(published.certificate)
+    const head = await verifyRecord('holdfast-head', published.head, device.jwk, headSchema)
+    const fits = head.owner === device.owner && head.machine === device.machine
+      && head.live.sha256 === createHash('sha256').update(published.live).digest('hex')
+    if (!fits) throw new HoldfastError('record-invalid', 'Cannot keep the head: it is not of this device or live list')
+    const kept = this.#heads.get(`${head.owner} ${head.machine}`)
+    if (kept !== undefined && kept.seq >= head.seq) return
+    this.#heads.set(`${head.owner} ${head.machine}`, { ...published, live: Buffer.from(published.live), owner: head.owner, seq: head.seq })
+  }
+
+  async heads(owner: OwnerId): Promise<readonly PublishedHead[]> {
+    return [...this.#heads.values()].filter((kept) => kept.owner === owner).map(({ certificate, head, live }) => ({ certificate, head, live }))
+  }
+
+  async space(): Promise<Space> {
+    const used = [...this.shards.values()].reduce((sum, shard) => sum + shard.bytes.length, 0)
+    return { free: Math.max(0, this.#quota - used), quota: this.#quota, used }
+  }
+}
+
+function nameOf(ref: ShardRef): string {
+  return `${ref.owner}/${ref.id}.${ref.number}`
+}
