@@ -54,7 +54,7 @@ const global: OptionTable = { home: text, json: flag, help: { type: 'boolean', s
 
 /** Undefined when help or the version was asked for instead. Throws `invalid-input` with the usage of the command. */
 export function parseInvocation(argv: readonly string[]): Invocation | { help: string | undefined } | { version: true } {
-  const words = argv.filter((word) => !word.startsWith('-'))
+  const words = argv.filter((word, index) => !word.startsWith('-') && argv[index - 1] !== '--home')
   const name = [words.slice(0, 2).join(' '), words[0] ?? ''].find((candidate) => Object.hasOwn(syntax, candidate))
   if (name === undefined) {
     if (argv.includes('--version')) return { version: true }

@@ -23,15 +23,15 @@ export async function runAgent(invocation: Invocation): Promise<number> {
     offer: { ...config.offer, quotaBytes: quota === undefined ? config.offer.quotaBytes : parseBytes(quota) },
   }
   const stop = new AbortController()
-  const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]).then(() => {
-    process.once('SIGINT', () => process.exit(130))
-    process.once('SIGTERM', () => process.exit(143))
+  const asked = () => {
+    if (stop.signal.aborted) process.exit(130)
     stop.abort()
-  })
+  }
+  process.on('SIGINT', asked).on('SIGTERM', asked)
   const testMachine = option('test-machine')
   await using agent = await openAgent(home, { config: merged, serve: true, signal: stop.signal, ...(testMachine === undefined ? {} : { testMachine }) })
   const ready = { event: 'ready', id: agent.id, pane: agent.paneUrl, peer: agent.peerAddress }
   process.stdout.write(invocation.json ? `${JSON.stringify(ready)}\n` : `Holdfast agent ${agent.id.slice(0, 8)} is ready\n  pane ${ready.pane}\n  peers reach it at ${ready.peer}\n  home ${home.directory}\n`)
-  await stopped
+  if (!stop.signal.aborted) await once(stop.signal, 'abort')
   return 0
 }

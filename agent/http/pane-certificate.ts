@@ -25,7 +25,7 @@ export async function makePaneCertificate(nowMs: number): Promise<PaneCertificat
         { type: 'dns', value: 'localhost' }, { type: 'ip', value: '127.0.0.1' }, { type: 'ip', value: '::1' },
       ]),
     ],
-  }, webcrypto as Crypto)
+  }, webcrypto as unknown as typeof globalThis.crypto)
   const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64')
   const key = `-----BEGIN PRIVATE KEY-----\n${pkcs8.match(/.{1,64}/g)?.join('\n')}\n-----END PRIVATE KEY-----\n`
   return { key, certificate: certificate.toString('pem') }

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { resolve } from 'node:path'
+import { test } from 'node:test'
+import { HoldfastError } from '../../shared/errors.ts'
+import { commands, isCommandName } from '../../shared/api.ts'
+import { helpText, parseBytes, parseInvocation, splitSnapshotPath, syntax, toRequest } from '../../agent/cli/arguments.ts'
+import { formatBytes, formatDuration, printable } from '../../agent/cli/format.ts'
+
+function request(...argv: string[]) {
+  const invocation = parseInvocation(argv)
+  assert.ok('name' in invocation)
+  return toRequest(invocation)
+}
+const refused = (pattern: RegExp) => (error: unknown) => error instanceof HoldfastError && error.code === 'invalid-input' && pattern.test(error.message)
+
+test('commands of one and of two words are found, wherever global options stand', () => {
+  assert.deepEqual(request('--json', 'network', '--home', '/tmp/h', 'create', 'Team', '--roster', 'folder:/srv'), {
+    name: 'network create', input: { name: 'Team', roster: 'folder:/srv' },
+  })
+  assert.deepEqual(request('status'), { name: 'status', input: {} })
+})
+
+test('paths become absolute where the command was given', () => {
+  assert.deepEqual(request('backup', 'mail.pst', '--offline-ok'), { name: 'backup', input: { paths: [resolve('mail.pst')], offlineOk: true } })
+  assert.deepEqual(request('restore', 'latest:/home/ann/a:b.pst', '--target', 'out').input, {
+    snapshot: 'latest', path: '/home/ann/a:b.pst', target: resolve('out'), overwrite: false,
+  })
+})
+
+test('what does not fit is refused with the usage', () => {
+  assert.throws(() => parseInvocation(['backpu']), refused(/no such command/))
+  assert.throws(() => parseInvocation(['backup', '--offlineok']), refused(/usage: holdfast backup/))
+  assert.throws(() => request('network', 'create'), refused(/NAME/))
+  assert.throws(() => request('network', 'create', 'Team'), refused(/--roster/))
+  assert.throws(() => request('status', 'now'), refused(/one word too many/))
+  assert.throws(() => request('network', 'invite', '--count', 'many'), refused(/--count many/))
+})
+
+test('every command that an agent knows can be reached from the command line, with the same request schema', () => {
+  for (const name of Object.keys(commands)) assert.ok(Object.hasOwn(syntax, name), name)
+  for (const name of Object.keys(syntax)) assert.ok(isCommandName(name) || ['agent', 'open', 'demo'].includes(name), name)
+  const argv: Record<string, string[]> = {
+    'network create': ['T', '--roster', 'folder:/r'], 'network join': ['holdfast-invite:x'], 'protect': ['/a', '--exclude', '*.tmp'],
+    'unprotect': ['/a'], 'ls': ['latest'], 'restore': ['latest', '--target', '/t'],
+  }
+  for (const name of Object.keys(commands).filter((command) => command !== 'recover')) {
+    const { name: found, input } = request(...name.split(' '), ...(argv[name] ?? []))
+    assert.equal(found, name)
+    assert.ok(commands[found].request.safeParse(input).success, name)
+  }
+})
+
+test('help names every command', () => {
+  for (const name of Object.keys(syntax)) assert.ok(helpText(undefined).includes(`holdfast ${name}`), name)
+  assert.deepEqual(parseInvocation(['backup', '--help']), { help: 'backup' })
+  assert.deepEqual(parseInvocation([]), { help: undefined })
+  assert.deepEqual(parseInvocation(['--version']), { version: true })
+})
+
+test('parseBytes() reads decimal and binary units and refuses the rest', () => {
+  assert.deepEqual(['1048576', '20GB', '1.5 MiB', '3k'].map(parseBytes), [1_048_576, 20e9, 1_572_864, 3000])
+  for (const wrong of ['', 'lots', '-5', '5 XB']) assert.throws(() => parseBytes(wrong), refused(/as a size/))
+})
+
+test('splitSnapshotPath() splits at the first colon only', () => {
+  assert.deepEqual(splitSnapshotPath('latest'), { snapshot: 'latest', path: '' })
+  assert.deepEqual(splitSnapshotPath('abc:C:\\Users'), { snapshot: 'abc', path: 'C:\\Users' })
+})
+
+test('sizes, durations and hostile names are shown so that a person can read them', () => {
+  assert.deepEqual([0, 999, 1000, 1_234_567, 250e6].map(formatBytes), ['0 B', '999 B', '1.0 KB', '1.2 MB', '250 MB'])
+  assert.deepEqual([0.24, 59, 95, 7260, 90_000].map(formatDuration), ['0.2 s', '59 s', '1 min 35 s', '2 h 1 min', '1 d 1 h'])
+  assert.equal(printable('a\u001b[31mb\n'), 'a\\x1b[31mb\\x0a')
+})
