@@ -2,6 +2,7 @@
 // Uses Node's own runner; the Node.js that npm installed beside us is first in PATH under npm.
 import { spawnSync } from 'node:child_process'
 import { globSync, statSync } from 'node:fs'
+import { installSystemPackages } from './system-packages.mjs'
 
 const wanted = process.argv.slice(2)
 const patterns = wanted.length > 0 ? wanted : ['test']
@@ -11,6 +12,7 @@ if (files.length === 0) {
   process.stderr.write(`No test file under ${patterns.join(', ')}\n`)
   process.exit(1)
 }
+installSystemPackages()
 const run = spawnSync(process.execPath, [
   '--disable-warning=ExperimentalWarning', '--test', '--test-concurrency=2', '--test-reporter=spec', ...files.sort(),
 ], { stdio: 'inherit' })
