@@ -36,6 +36,7 @@ export async function signRecord(type: string, payload: object, signer: Signer):
  */
 export async function verifyRecord<T>(type: string, jws: string, key: PublicJwk | KeyObject, schema: z.ZodType<T>): Promise<T> {
   if (jws.length > maxRecordLength) throw invalid(type, `it has ${jws.length} characters`)
+  if (!isCanonical(jws)) throw invalid(type, 'it is not in canonical base64url')
   let payload: Uint8Array
   let header: { typ?: string | undefined }
   try {
@@ -59,6 +60,22 @@ export function peekRecord<T>(type: string, jws: string, schema: z.ZodType<T>): 
     if (cause instanceof HoldfastError) throw cause
     throw invalid(type, 'it is no signed record', cause)
   }
+}
+
+/** The `typ` of a record, unverified; undefined when it is no compact JWS. Says which verifier to ask. */
+export function peekType(jws: string): string | undefined {
+  if (jws.length > maxRecordLength) return undefined
+  try {
+    return decodeProtectedHeader(jws).typ
+  } catch {
+    return undefined
+  }
+}
+
+/** Unused trailing bits or white space would give a signed record several texts, and so several hashes. */
+function isCanonical(jws: string): boolean {
+  const parts = jws.split('.')
+  return parts.length === 3 && parts.every((part) => Buffer.from(part, 'base64url').toString('base64url') === part)
 }
 
 function parsePayload<T>(type: string, payload: Uint8Array, schema: z.ZodType<T>): T {

@@ -1,0 +1,154 @@
+/**
+ * Gossip as data (docs/protocol.md section 3): what one side has, what the other lacks of it. Transport is elsewhere.
+ *
+ * A sends digestOf(A); B answers answerDigest(B, digest): what A lacks, and what B wants. A takes the answer in and pushes
+ * pushFor(A, want). Ages are rounded up, so that a rumour never grows younger on its way.
+ */
+import { z } from 'zod'
+import { machineIdSchema, ownerIdSchema, type MachineId } from '../../../shared/ids.ts'
+import { type IngestReport, type Membership, type Source, maxPeers } from './membership.ts'
+import { maxHeads, maxOwners } from './head-book.ts'
+import { maxEpochs, maxSideRecords } from './network-chain.ts'
+import { type HeadDocument, headDocumentSchema } from './records.ts'
+
+/** Characters of records and heads in one answer or push; the rest follows in the next round. */
+export const maxGossipLength = 900_000
+
+const epoch = z.int().min(1)
+const seq = z.int().min(0)
+/** Seconds; null when nobody ever reported an answer. */
+const age = z.number().min(0).nullable()
+const maxNetworks = maxEpochs + maxSideRecords
+
+export const digestSchema = z.object({
+  network: z.array(z.tuple([epoch, z.string().regex(/^[0-9a-f]{64}$/)])).max(maxNetworks),
+  peers: z.array(z.tuple([machineIdSchema, seq, age])).max(maxPeers + 1),
+  heads: z.array(z.tuple([ownerIdSchema, machineIdSchema, epoch, seq])).max(maxHeads),
+  certificates: z.array(z.tuple([ownerIdSchema, epoch])).max(maxOwners),
+})
+export type Digest = z.infer<typeof digestSchema>
+
+const wantSchema = z.object({
+  network: z.array(epoch).max(maxNetworks), peers: z.array(machineIdSchema).max(maxPeers + 1),
+  heads: z.array(z.tuple([ownerIdSchema, machineIdSchema])).max(maxHeads),
+  certificates: z.array(ownerIdSchema).max(maxOwners),
+})
+export type Want = z.infer<typeof wantSchema>
+
+export const pushSchema = z.object({ records: z.array(z.string()).max(20_000), heads: z.array(headDocumentSchema).max(maxHeads) })
+export type Push = z.infer<typeof pushSchema>
+
+export const answerSchema = pushSchema.extend({ ages: z.array(z.tuple([machineIdSchema, z.number().min(0)])).max(maxPeers + 1), want: wantSchema })
+export type Answer = z.infer<typeof answerSchema>
+
+export function digestOf(membership: Membership): Digest {
+  const { own } = membership
+  const peers = membership.members().map((member): Digest['peers'][number] => [member.id, member.record.seq, roundAge(member.heardSecondsAgo)])
+  if (own.peer !== undefined) peers.push([membership.self, own.peer.record.seq, 0])
+  return {
+    network: membership.chain.entries().map((entry) => [entry.record.epoch, entry.sha256]),
+    peers,
+    heads: membership.heads.all().map(({ head }) => [head.owner, head.machine, head.epoch, head.seq]),
+    certificates: membership.heads.epochs().map(([owner, epoch]) => [owner, epoch]),
+  }
+}
+
+function roundAge(seconds: number | undefined): number | null {
+  return seconds === undefined ? null : Math.ceil(seconds) + 1
+}
+
+/** Takes the ages in, and answers what the other side lacks and what is wanted of it. */
+export function answerDigest(membership: Membership, digest: Digest): Answer {
+  takeAges(membership, digest.peers)
+  return {
+    ...cut({ records: [...networksBeyond(membership, digest), ...certificatesBeyond(membership, digest), ...peersBeyond(membership, digest)], heads: headsBeyond(membership, digest) }),
+    ages: membership.members().flatMap((member): [MachineId, number][] => {
+      const rounded = roundAge(member.heardSecondsAgo)
+      return rounded === null ? [] : [[member.id, rounded]]
+    }),
+    want: wantOf(membership, digest),
+  }
+}
+
+/** What `want` asked for, as far as it is here. */
+export function pushFor(membership: Membership, want: Want): Push {
+  const epochs = new Set(want.network)
+  const owners = new Set(want.certificates)
+  const records = [
+    ...membership.chain.entries().filter((entry) => epochs.has(entry.record.epoch)).map((entry) => entry.jws),
+    ...membership.heads.epochs().filter(([owner]) => owners.has(owner)).map(([, , jws]) => jws),
+    ...want.peers.flatMap((id) => recordOf(membership, id)?.jws ?? []),
+  ]
+  return cut({ records, heads: want.heads.flatMap(([owner, machine]) => membership.heads.get(owner, machine)?.document ?? []) })
+}
+
+/** Takes in what a member sent: an answer's or a push's records, heads and ages. */
+export async function takePush(membership: Membership, push: Push & { readonly ages?: Answer['ages'] }, member: MachineId): Promise<IngestReport> {
+  const from: Source = { kind: 'member', name: member }
+  const report = await membership.ingest(push.records, from)
+  const heads = await membership.takeHeads(push.heads, from)
+  takeAges(membership, push.ages ?? [])
+  const refused = { ...report.refused }
+  for (const [reason, times] of Object.entries(heads.refused) as [keyof typeof refused, number][]) refused[reason] = (refused[reason] ?? 0) + times
+  return { taken: report.taken + heads.taken, known: report.known + heads.known, stale: report.stale + heads.stale, refused }
+}
+
+function takeAges(membership: Membership, ages: readonly (readonly [MachineId, ...unknown[], number | null])[]): void {
+  for (const entry of ages) {
+    const age = entry.at(-1) as number | null
+    if (age !== null && membership.member(entry[0]) !== undefined) membership.liveness.heard(entry[0], age)
+  }
+}
+
+function recordOf(membership: Membership, id: MachineId): { readonly jws: string; readonly record: { readonly seq: number } } | undefined {
+  return id === membership.self ? membership.own.peer : membership.member(id)
+}
+
+function networksBeyond(membership: Membership, digest: Digest): string[] {
+  const theirs = new Set(digest.network.map(([, sha256]) => sha256))
+  return membership.chain.entries().filter((entry) => !theirs.has(entry.sha256)).map((entry) => entry.jws)
+}
+
+function certificatesBeyond(membership: Membership, digest: Digest): string[] {
+  const theirs = new Map(digest.certificates)
+  return membership.heads.epochs().filter(([owner, epoch]) => epoch > (theirs.get(owner) ?? 0)).map(([, , jws]) => jws)
+}
+
+function peersBeyond(membership: Membership, digest: Digest): string[] {
+  const theirs = new Map(digest.peers.map(([id, seq]) => [id, seq]))
+  const mine = [...membership.members().map((member) => member.id), membership.self]
+  return mine.flatMap((id) => {
+    const held = recordOf(membership, id)
+    return held !== undefined && held.record.seq > (theirs.get(id) ?? -1) ? [held.jws] : []
+  })
+}
+
+function headsBeyond(membership: Membership, digest: Digest): HeadDocument[] {
+  const theirs = new Map(digest.heads.map(([owner, machine, epoch, seq]) => [`${owner}/${machine}`, { epoch, seq }]))
+  return membership.heads.all().filter(({ head }) => {
+    const known = theirs.get(`${head.owner}/${head.machine}`)
+    return known === undefined || (head.epoch - known.epoch || head.seq - known.seq) > 0
+  }).map((head) => head.document)
+}
+
+function wantOf(membership: Membership, digest: Digest): Want {
+  return {
+    network: [...new Set(digest.network.filter(([, sha256]) => !membership.chain.has(sha256)).map(([epoch]) => epoch))],
+    certificates: digest.certificates.filter(([owner, epoch]) => epoch > membership.ownerEpoch(owner)).map(([owner]) => owner),
+    peers: digest.peers.filter(([id, seq]) => !membership.isRevoked(id) && id !== membership.self && seq > (recordOf(membership, id)?.record.seq ?? -1)).map(([id]) => id),
+    heads: digest.heads.filter(([owner, machine, epoch, seq]) => {
+      const known = membership.heads.get(owner, machine)?.head
+      return known === undefined || (epoch - known.epoch || seq - known.seq) > 0
+    }).map(([owner, machine]) => [owner, machine]),
+  }
+}
+
+/** As many records, then heads, as fit in one message. */
+function cut(push: Push): Push {
+  let left = maxGossipLength
+  const fits = (length: number): boolean => (left -= length) >= 0
+  return {
+    records: push.records.filter((jws) => fits(jws.length)),
+    heads: push.heads.filter(({ certificate, head }) => fits(certificate.length + head.length)),
+  }
+}
