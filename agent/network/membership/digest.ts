@@ -6,7 +6,8 @@
  */
 import { z } from 'zod'
 import { machineIdSchema, ownerIdSchema, type MachineId } from '../../../shared/ids.ts'
-import { type IngestReport, type Membership, type Source, maxPeers } from './membership.ts'
+import { type IngestReport, type Source, joinReports } from './intake.ts'
+import { type Membership, maxPeers } from './membership.ts'
 import { maxHeads, maxOwners } from './head-book.ts'
 import { maxEpochs, maxSideRecords } from './network-chain.ts'
 import { type HeadDocument, headDocumentSchema } from './records.ts'
@@ -88,9 +89,7 @@ export async function takePush(membership: Membership, push: Push & { readonly a
   const report = await membership.ingest(push.records, from)
   const heads = await membership.takeHeads(push.heads, from)
   takeAges(membership, push.ages ?? [])
-  const refused = { ...report.refused }
-  for (const [reason, times] of Object.entries(heads.refused) as [keyof typeof refused, number][]) refused[reason] = (refused[reason] ?? 0) + times
-  return { taken: report.taken + heads.taken, known: report.known + heads.known, stale: report.stale + heads.stale, refused }
+  return joinReports(report, heads)
 }
 
 function takeAges(membership: Membership, ages: readonly (readonly [MachineId, ...unknown[], number | null])[]): void {

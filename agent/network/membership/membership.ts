@@ -7,43 +7,28 @@
  * A bad record is counted, never fatal; the absence of a record changes nothing. Knows no data keys and does no I/O.
  */
 import { randomBytes } from 'node:crypto'
-import { HoldfastError, hasCode } from '../../../shared/errors.ts'
+import { HoldfastError } from '../../../shared/errors.ts'
 import type { MachineId, NetworkId, OwnerId } from '../../../shared/ids.ts'
-import { type DeviceCertificate, verifyDeviceCertificate } from '../../identity/device.ts'
-import { maxRecordLength, peekType } from '../../identity/jws.ts'
+import type { DeviceCertificate } from '../../identity/device.ts'
+import { thumbprint } from '../../identity/machine.ts'
 import { type AdmissionView, type Refusal as AdmissionRefusal, refusalOf } from './admission.ts'
 import { HeadBook } from './head-book.ts'
+import {
+  type IngestReport, Intake, type Refusal, type Source, type Verdict, type Verified, byDependency, count, jwsOf, newReport,
+  noteHighest, refusalOfError,
+} from './intake.ts'
 import { type LiveState, Liveness, stateOfAge } from './liveness.ts'
 import { NetworkChain } from './network-chain.ts'
 import {
   type Admission, type HeadDocument, type NetworkRecord, type PeerRecord, type VerifiedHead, type VerifiedNetwork,
-  type VerifiedPeer, recordTypes, sha256Of, verifyHead, verifyNetwork, verifyPeer,
+  type VerifiedPeer, sha256Of, verifyHead, verifyPeer,
 } from './records.ts'
 import { type RosterHighest, RosterWatch } from './roster-watch.ts'
 import type { MembershipState } from './state-file.ts'
 
 export const maxPeers = 5000
 const maxWaiting = 256
-const maxRemembered = 20_000
 const skewMs = 2 * 86_400_000
-
-/** Where records came from. `name` is a locator, a machine id or a path. */
-export interface Source {
-  readonly kind: 'roster' | 'member' | 'candidate' | 'state' | 'self'
-  readonly name: string
-}
-
-export type Refusal =
-  | AdmissionRefusal | 'record-invalid' | 'format-unknown' | 'too-long' | 'unknown-type' | 'foreign' | 'waiting' | 'quota'
-  | 'cloned-key' | 'unknown-owner'
-
-export interface IngestReport {
-  taken: number
-  known: number
-  /** Valid, but older than what is held. */
-  stale: number
-  readonly refused: Partial<Record<Refusal, number>>
-}
 
 export type MembershipEvent =
   | { readonly type: 'network-changed'; readonly epoch: number; readonly sha256: string }
@@ -85,13 +70,6 @@ export interface MembershipOptions {
   readonly monotonic: () => number
 }
 
-type Verified =
-  | { readonly kind: 'network'; readonly network: VerifiedNetwork }
-  | { readonly kind: 'device'; readonly jws: string; readonly certificate: DeviceCertificate }
-  | { readonly kind: 'peer'; readonly peer: VerifiedPeer }
-const applyOrder = { network: 0, device: 1, peer: 2 } as const
-type Verdict = 'taken' | 'known' | 'stale' | Refusal
-
 export class Membership {
   readonly net: NetworkId
   readonly self: MachineId
@@ -102,7 +80,7 @@ export class Membership {
   readonly #peers = new Map<MachineId, VerifiedPeer>()
   readonly #slots = new Map<string, MachineId>()
   readonly #held = new Map<string, Verified>()
-  readonly #invalid = new Map<string, Refusal>()
+  readonly #intake = new Intake()
   readonly #waiting = new Map<string, { readonly verified: Verified; readonly from: Source }>()
   readonly #listeners = new Set<(event: MembershipEvent) => void>()
   readonly rosters = new RosterWatch((event) => { this.#emit({ type: 'roster-rolled-back', ...event }) })
@@ -236,6 +214,16 @@ export class Membership {
     return this.#slots.get(`${invitation}/${slot}`)
   }
 
+  /** Machines, this one included, that an invitation or an admin key (by its id) let in and that are members now. */
+  admittedBy(id: string): MachineId[] {
+    const all = [...this.#peers.values(), ...(this.#own.peer === undefined ? [] : [this.#own.peer])]
+    return all.filter(({ admission, record }) => {
+      if (record.id !== this.self && this.member(record.id) === undefined) return false
+      if (admission.by === 'admin') return thumbprint(admission.grant.by) === id
+      return admission.by === 'invitation' && [admission.invitation.id, thumbprint(admission.invitation.by), admission.grant && thumbprint(admission.grant.by)].includes(id)
+    }).map((peer) => peer.record.id)
+  }
+
   // What comes in
 
   /**
@@ -243,49 +231,28 @@ export class Membership {
    * holds. What depends on a record that is not here yet waits (at most 256) and is tried again when something was taken.
    */
   async ingest(records: readonly string[], from: Source): Promise<IngestReport> {
-    const report: IngestReport = { taken: 0, known: 0, stale: 0, refused: {} }
+    const report = newReport()
     const verified: Verified[] = []
     const highest: RosterHighest = { epoch: 0, seqs: new Map() }
     for (const jws of records) {
       const held = this.#held.get(jws)
       if (held !== undefined) {
         report.known++
-        note(held, highest)
+        noteHighest(held, highest)
         continue
       }
-      const one = await this.#verify(jws)
+      const one = await this.#intake.verify(jws)
       if (typeof one === 'string') count(report, one)
       else verified.push(one)
     }
-    for (const one of verified.sort((a, b) => order(a) - order(b))) {
+    for (const one of verified.sort(byDependency)) {
       const verdict = this.#apply(one, from)
       count(report, verdict)
-      if (verdict === 'taken' || verdict === 'known' || verdict === 'stale') note(one, highest)
+      if (verdict === 'taken' || verdict === 'known' || verdict === 'stale') noteHighest(one, highest)
     }
     if (report.taken > 0) this.#retryWaiting(report)
     if (from.kind === 'roster') this.rosters.saw(from.name, highest)
     return report
-  }
-
-  async #verify(jws: string): Promise<Verified | Refusal> {
-    if (jws.length > maxRecordLength) return 'too-long'
-    const hash = sha256Of(jws)
-    const known = this.#invalid.get(hash)
-    if (known !== undefined) return known
-    try {
-      switch (peekType(jws)) {
-        case recordTypes.network: return { kind: 'network', network: await verifyNetwork(jws) }
-        case recordTypes.peer: return { kind: 'peer', peer: await verifyPeer(jws) }
-        case recordTypes.device: return { kind: 'device', jws, certificate: await verifyDeviceCertificate(jws) }
-        default: return 'unknown-type'
-      }
-    } catch (error) {
-      if (!hasCode(error, 'record-invalid', 'format-unknown')) throw error
-      const refusal = error.code === 'format-unknown' ? 'format-unknown' : 'record-invalid'
-      if (this.#invalid.size >= maxRemembered) this.#invalid.clear()
-      this.#invalid.set(hash, refusal)
-      return refusal
-    }
   }
 
   #apply(verified: Verified, from: Source): Verdict {
@@ -307,7 +274,7 @@ export class Membership {
   #retryWaiting(report: IngestReport): void {
     for (let progress = true; progress;) {
       progress = false
-      for (const { verified, from } of [...this.#waiting.values()].sort((a, b) => order(a.verified) - order(b.verified))) {
+      for (const { verified, from } of [...this.#waiting.values()].sort((a, b) => byDependency(a.verified, b.verified))) {
         if (this.#apply(verified, from) !== 'taken') continue
         report.taken++
         progress = true
@@ -392,13 +359,12 @@ export class Membership {
 
   /** Heads of devices, with their certificates. Only for owners that some member carries, or devices of a member. */
   async takeHeads(documents: readonly HeadDocument[], from: Source): Promise<IngestReport> {
-    const report: IngestReport = { taken: 0, known: 0, stale: 0, refused: {} }
+    const report = newReport()
     for (const document of documents) {
       try {
         count(report, this.#applyHead(await verifyHead(document), from))
       } catch (error) {
-        if (!hasCode(error, 'record-invalid', 'format-unknown')) throw error
-        count(report, error.code === 'format-unknown' ? 'format-unknown' : 'record-invalid')
+        count(report, refusalOfError(error))
       }
     }
     return report
@@ -485,23 +451,4 @@ export class Membership {
 
 function unauthorized(state: string): HoldfastError {
   return new HoldfastError('unauthorized', `Cannot let the machine in: ${state}`, { details: { state } })
-}
-
-function jwsOf(verified: Verified): string {
-  if (verified.kind === 'network') return verified.network.jws
-  return verified.kind === 'peer' ? verified.peer.jws : verified.jws
-}
-
-function order(verified: Verified): number {
-  return applyOrder[verified.kind] * 1e7 + (verified.kind === 'network' ? verified.network.record.epoch : 0)
-}
-
-function count(report: IngestReport, verdict: Verdict): void {
-  if (verdict === 'taken' || verdict === 'known' || verdict === 'stale') report[verdict]++
-  else report.refused[verdict] = (report.refused[verdict] ?? 0) + 1
-}
-
-function note(one: Verified, highest: RosterHighest): void {
-  if (one.kind === 'network') highest.epoch = Math.max(highest.epoch, one.network.record.epoch)
-  if (one.kind === 'peer') highest.seqs.set(one.peer.record.id, Math.max(highest.seqs.get(one.peer.record.id) ?? 0, one.peer.record.seq))
 }

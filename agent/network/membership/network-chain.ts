@@ -9,7 +9,7 @@
 import type { MachineId, NetworkId } from '../../../shared/ids.ts'
 import type { PublicJwk } from '../../identity/jws.ts'
 import { thumbprint } from '../../identity/machine.ts'
-import { type Revocation, type VerifiedNetwork, networkIdOf } from './records.ts'
+import { type Revocation, type VerifiedNetwork, networkIdOf, sha256Of } from './records.ts'
 
 export const maxEpochs = 4000
 export const maxSideRecords = 256
@@ -52,6 +52,10 @@ export class NetworkChain {
 
   has(sha256: string): boolean {
     return this.#nodes.has(sha256)
+  }
+
+  holds(jws: string): boolean {
+    return this.has(sha256Of(jws))
   }
 
   /** `waiting`: the record that it follows is not here yet. */

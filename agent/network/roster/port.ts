@@ -2,7 +2,7 @@
  * A roster: a place that the company already runs, where the group's signed records lie as files or objects.
  * Its content is evidence, never an order: records are verified by membership.ts, absence deletes nothing.
  *
- * Names: `network/000001.jws`, `peers/<machine id in hex>.jws`, `claims/<invitation id in hex>-<slot>.jws`,
+ * Names (names.ts): `network/000001.jws`, `peers/<machine id in hex>.jws`, `claims/<invitation id in hex>-<slot>.jws`,
  * `heads/<owner id in hex>-<machine id in hex>.json`. A value is at most 64 KiB of text.
  */
 export interface RosterRecord {
@@ -10,9 +10,17 @@ export interface RosterRecord {
   readonly text: string
 }
 
+export interface RosterListing {
+  readonly records: readonly RosterRecord[]
+  readonly cursor: string
+  readonly ignored: number
+  /** `records` is everything that there is: what is not in it is not there. */
+  readonly whole: boolean
+}
+
 /**
  * Duties:
- * - list: every readable record (or those changed since the cursor) and a new cursor. Foreign, unreadable, oversized files
+ * - list: every readable record (`whole`), or those changed since the cursor, and a new cursor. Foreign, unreadable, oversized files
  *   are counted in `ignored`, never thrown. Rejects `roster-unavailable` when the place itself cannot be read.
  * - putOwn: replaces the record of that name, atomically for readers. Last writer wins.
  * - createOnce: 'created' or 'exists'. As atomic as the place allows; nothing may rest on it being so.
@@ -20,7 +28,7 @@ export interface RosterRecord {
  */
 export interface Roster {
   readonly locator: string
-  list(cursor?: string, options?: { signal?: AbortSignal | undefined }): Promise<{ records: readonly RosterRecord[]; cursor: string; ignored: number }>
+  list(cursor?: string, options?: { signal?: AbortSignal | undefined }): Promise<RosterListing>
   putOwn(name: string, text: string, options?: { signal?: AbortSignal | undefined }): Promise<void>
   createOnce(name: string, text: string, options?: { signal?: AbortSignal | undefined }): Promise<'created' | 'exists'>
   remove(name: string, options?: { signal?: AbortSignal | undefined }): Promise<void>

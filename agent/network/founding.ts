@@ -1,0 +1,229 @@
+/**
+ * How a machine comes into a work group: by founding it, by an invitation, or for one that its owner lost. And how an
+ * admin changes the group. All of it is records; who may do what is judged by membership/ on every machine.
+ */
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
+import type { MachineId, NetworkId } from '../../shared/ids.ts'
+import { thumbprint } from '../identity/machine.ts'
+import type { OwnerRoot } from '../identity/owner.ts'
+import { makeClaim, parseInvitation } from './membership/invitation.ts'
+import { Membership } from './membership/membership.ts'
+import {
+  type Admission, type KeySigner, type NetworkRecord, admitGrantSchema, networkIdOf, networkRecordSchema, recordTypes,
+  replaceGrantSchema, sign, verifyClaim, verifyNetwork,
+} from './membership/records.ts'
+import { claimName, networkName } from './roster/names.ts'
+import type { Roster, RosterRecord } from './roster/port.ts'
+
+export interface Clocks {
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** Milliseconds that never go back. */
+  readonly monotonic: () => number
+}
+
+export type Policy = Pick<NetworkRecord, 'name' | 'redundancy' | 'minFree' | 'admission'>
+
+export interface FoundOptions extends Clocks {
+  readonly machine: MachineId
+  readonly admin: KeySigner
+  readonly rosters: readonly Roster[]
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Founds a group: epoch 1, written to every roster, and a grant for the founder's machine. Throws `already-exists` when a
+ * roster holds a group already, `roster-unavailable` when one cannot be written.
+ */
+export async function createNetwork(policy: Policy, options: FoundOptions): Promise<Membership> {
+  const { machine, admin, rosters, now, monotonic, signal } = options
+  for (const roster of rosters) await refuseOccupied(roster, signal)
+  const jws = await sign(recordTypes.network, networkRecordSchema, {
+    ...policy, v: 1, by: admin.jwk, epoch: 1, admins: [admin.jwk], revoked: [], rosters: rosters.map((roster) => roster.locator),
+    time: new Date(now()).toISOString(),
+  }, admin)
+  for (const roster of rosters) {
+    if (await roster.createOnce(networkName(1), jws, { signal }) === 'exists') throw occupied(roster)
+  }
+  const membership = new Membership({ net: networkIdOf(jws), self: machine, now, monotonic })
+  await membership.ingest([jws], { kind: 'self', name: machine })
+  membership.setAdmission(await admitMachine(machine, { net: membership.net, admin, nowMs: now() }))
+  return membership
+}
+
+async function refuseOccupied(roster: Roster, signal: AbortSignal | undefined): Promise<void> {
+  const { records } = await roster.list(undefined, { signal })
+  for (const { name, text } of records) {
+    if (name.startsWith('network/') && await isNetwork(text.trim())) throw occupied(roster)
+  }
+}
+
+async function isNetwork(jws: string): Promise<boolean> {
+  try {
+    await verifyNetwork(jws)
+    return true
+  } catch (error) {
+    if (hasCode(error, 'format-unknown')) return true
+    if (hasCode(error, 'record-invalid')) return false
+    throw error
+  }
+}
+
+function occupied(roster: Roster): HoldfastError {
+  return new HoldfastError('already-exists', `Cannot found a work group in ${roster.locator}: it holds one already; join it, or use another folder`)
+}
+
+/** An admin's grant for one machine: the founder's own, or the approval that an invitation asks for. */
+export async function admitMachine(machine: MachineId, by: { readonly net: NetworkId; readonly admin: KeySigner; readonly nowMs: number }): Promise<Admission & { by: 'admin' }> {
+  const { net, admin, nowMs } = by
+  const grant = await sign(recordTypes.admit, admitGrantSchema, { v: 1, by: admin.jwk, net, machine, iat: Math.floor(nowMs / 1000) }, admin)
+  return { by: 'admin', grant }
+}
+
+export interface JoinOptions extends Clocks {
+  readonly machine: MachineId
+  /** Opened from the locators of the parsed invitation, as far as they could be. */
+  readonly rosters: readonly Roster[]
+  /** Records from elsewhere (a peer that the invitation names), for when no roster answers. */
+  readonly records?: readonly string[]
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Joins by an invitation string: reads the group's records, claims a free slot, sets the admission. The caller then makes
+ * and publishes the peer record. Throws `invitation-invalid` (mangled, expired, revoked, used up, not by an admin) or
+ * `roster-unavailable` when the group's record was found nowhere.
+ */
+export async function joinNetwork(text: string, options: JoinOptions): Promise<Membership> {
+  const { machine, rosters, now, monotonic, signal } = options
+  const parsed = await parseInvitation(text, now())
+  const membership = new Membership({ net: parsed.net, self: machine, now, monotonic })
+  const listings = await readRosters(rosters, membership, signal)
+  await membership.ingest(options.records ?? [], { kind: 'member', name: parsed.invitation.id })
+  if (membership.chain.current === undefined) {
+    throw new HoldfastError('roster-unavailable', `Cannot join ${parsed.name}: its record was found in none of ${rosters.length} rosters`, { details: { rosters: rosters.map((roster) => roster.locator) } })
+  }
+  if (membership.isRevoked(parsed.invitation.id)) throw refusedInvitation('an admin revoked it')
+  if (!membership.chain.mayAdmit(parsed.invitation.by, machine)) throw refusedInvitation('it was not made by an admin of the work group')
+  const claim = await claimSlot(parsed, { machine, membership, listings, nowMs: now(), signal })
+  membership.setAdmission({ by: 'invitation', invitation: parsed.jws, claim })
+  return membership
+}
+
+interface Listing { readonly roster: Roster; readonly records: readonly RosterRecord[] }
+
+async function readRosters(rosters: readonly Roster[], membership: Membership, signal: AbortSignal | undefined): Promise<Listing[]> {
+  const listings: Listing[] = []
+  for (const roster of rosters) {
+    try {
+      const { records } = await roster.list(undefined, { signal })
+      listings.push({ roster, records })
+      const signed = records.filter(({ name }) => name.startsWith('network/') || name.startsWith('peers/')).map(({ text }) => text.trim())
+      await membership.ingest(signed, { kind: 'roster', name: roster.locator })
+    } catch (error) {
+      if (!hasCode(error, 'roster-unavailable')) throw error
+    }
+  }
+  return listings
+}
+
+interface ClaimContext {
+  readonly machine: MachineId
+  readonly membership: Membership
+  readonly listings: readonly Listing[]
+  readonly nowMs: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** The slot of an earlier attempt, or the first free one. With no roster to settle it, first sight by the peers does. */
+async function claimSlot(parsed: Awaited<ReturnType<typeof parseInvitation>>, context: ClaimContext): Promise<string> {
+  const { machine, membership, listings, nowMs } = context
+  const { id, count } = parsed.invitation
+  const own = await earlierClaim(id, context)
+  if (own !== undefined) return own
+  for (let slot = 1; slot <= count; slot++) {
+    const holder = membership.slotHolder(id, slot)
+    if (holder !== undefined && holder !== machine) continue
+    if (listings.some(({ records }) => records.some(({ name }) => name === claimName(id, slot)))) continue
+    const claim = await makeClaim(parsed, slot, machine, nowMs)
+    if (await claimEverywhere(claimName(id, slot), claim, context)) return claim
+  }
+  throw refusedInvitation(`it is used up: it was for ${count} ${count === 1 ? 'machine' : 'machines'}`)
+}
+
+async function earlierClaim(invitation: string, { listings, machine }: ClaimContext): Promise<string | undefined> {
+  const candidates = listings.flatMap(({ records }) => records.filter(({ name }) => name.startsWith('claims/')).map(({ text }) => text.trim()))
+  for (const jws of candidates) {
+    try {
+      const claim = await verifyClaim(jws)
+      if (claim.invitation === invitation && claim.machine === machine) return jws
+    } catch (error) {
+      if (!hasCode(error, 'record-invalid', 'format-unknown')) throw error
+    }
+  }
+  return undefined
+}
+
+/** False when a roster has the slot already. The first roster that answers decides; the others get a copy. */
+async function claimEverywhere(name: string, claim: string, { listings, signal }: ClaimContext): Promise<boolean> {
+  let decided = false
+  for (const { roster } of listings) {
+    try {
+      const result = await roster.createOnce(name, claim, { signal })
+      if (result === 'exists' && !decided) return false
+      decided = true
+    } catch (error) {
+      if (!hasCode(error, 'roster-unavailable')) throw error
+    }
+  }
+  return true
+}
+
+function refusedInvitation(state: string): HoldfastError {
+  return new HoldfastError('invitation-invalid', `Cannot use the invitation: ${state}`, { details: { state } })
+}
+
+export interface Replacement {
+  readonly net: NetworkId
+  readonly machine: MachineId
+  /** The machine that was lost: a member that carried a certificate of this owner. */
+  readonly old: MachineId
+  /** The epoch of the new device certificate. */
+  readonly epoch: number
+  readonly nowMs: number
+}
+
+/** Lets a recovered machine in by the owner's own word. */
+export async function replaceMachine({ net, machine, old, epoch, nowMs }: Replacement, owner: OwnerRoot): Promise<Admission & { by: 'owner' }> {
+  const grant = await sign(recordTypes.replace, replaceGrantSchema,
+    { v: 1, net, owner: owner.id, root: owner.jwk, machine, old, epoch, iat: Math.floor(nowMs / 1000) }, owner)
+  return { by: 'owner', grant }
+}
+
+export type NetworkChange = Partial<Policy & Pick<NetworkRecord, 'admins' | 'revoked' | 'rosters'>>
+
+/**
+ * The next epoch, signed by an admin and taken in; publishing it is roster sync's and gossip's. `revoked` names only what
+ * is revoked anew. Throws `unauthorized` when the key is not an admin's of the current epoch, `invalid-input` for a change
+ * that leaves no admin.
+ */
+export async function changeNetwork(change: NetworkChange, { membership, admin, nowMs }: { readonly membership: Membership; readonly admin: KeySigner; readonly nowMs: number }): Promise<string> {
+  const { current } = membership.chain
+  const { network } = membership
+  if (current === undefined || !membership.chain.isAdmin(admin.jwk)) throw new HoldfastError('unauthorized', 'Cannot change the work group: this key is not an admin\'s')
+  const revoked = change.revoked ?? []
+  const admins = (change.admins ?? network.admins).filter((jwk) => !revoked.some(({ id }) => id === thumbprint(jwk)))
+  if (admins.length === 0) throw new HoldfastError('invalid-input', 'Cannot change the work group: it would have no admin left')
+  const jws = await sign(recordTypes.network, networkRecordSchema, {
+    ...network, ...change, revoked, admins, by: admin.jwk, epoch: network.epoch + 1, net: membership.net, prev: current.sha256,
+    time: new Date(nowMs).toISOString(),
+  }, admin)
+  await membership.ingest([jws], { kind: 'self', name: membership.self })
+  return jws
+}
+
+/** Revokes an invitation or an admin key, but keeps the machines that came in by it so far (the first 200). */
+export function revokeKeeping(id: string, membership: Membership, { nowMs, why }: { readonly nowMs: number; readonly why: string }): NetworkRecord['revoked'][number] {
+  const keep = membership.admittedBy(id).slice(0, 200)
+  return { id, at: Math.floor(nowMs / 1000), why, keep }
+}

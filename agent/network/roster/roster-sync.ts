@@ -1,0 +1,220 @@
+/**
+ * Keeps the membership and the rosters in step: reads each on an interval with jitter, takes in what verifies, and puts
+ * back what this machine answers for (its peer record, its heads) and what the group must not lose (network records).
+ *
+ * A roster that is down, hung, empty, foreign or rolled back changes its state here and nothing else. Each roster is
+ * polled by itself; one that hangs is given up after the timeout and not asked again until it let go.
+ */
+import { HoldfastError, hasCode } from '../../../shared/errors.ts'
+import { type HeadDocument, headDocumentSchema, recordTypes } from '../membership/records.ts'
+import { peekType } from '../../identity/jws.ts'
+import { type IngestReport, count, joinReports } from '../membership/intake.ts'
+import type { Membership } from '../membership/membership.ts'
+import { headName, networkName, peerName } from './names.ts'
+import type { Roster, RosterRecord } from './port.ts'
+
+export interface RosterStatus {
+  readonly locator: string
+  /** `empty`: nothing of the group is there. `foreign`: it belongs to another group, and nothing is written to it. */
+  readonly state: 'unread' | 'ok' | 'unavailable' | 'empty' | 'foreign' | 'rolled-back'
+  /** When it was last read, in milliseconds of `now`. */
+  readonly readAt: number | undefined
+  /** Files that are no records. */
+  readonly ignored: number
+  /** Records refused at the last full reading, by reason. */
+  readonly refused: IngestReport['refused']
+  readonly problem: string | undefined
+}
+
+export interface RosterSyncOptions {
+  readonly membership: Membership
+  readonly rosters: readonly Roster[]
+  readonly now: () => number
+  /** Resolves after `ms`; rejects when `signal` aborts. */
+  readonly delay: (ms: number, signal: AbortSignal) => Promise<void>
+  /** 0 ≤ random() < 1. */
+  readonly random: () => number
+  readonly intervalMs?: number
+  readonly timeoutMs?: number
+  /** After a reading that changed the membership: time to save it. */
+  readonly onChange?: () => Promise<void>
+  /** A fault that is not the roster's, so that the loop goes on and somebody hears of it. */
+  readonly onFault?: (error: unknown, locator: string) => void
+}
+
+interface Place {
+  readonly roster: Roster
+  status: RosterStatus
+  cursor: string | undefined
+  /** What the roster holds of the records that this machine puts back, by name. */
+  readonly shown: Map<string, string>
+  rounds: number
+  running: Promise<void> | undefined
+}
+
+/** Every tenth reading is a full one, in case a file system's times are too coarse to show a change. */
+const fullEvery = 10
+
+export class RosterSync implements AsyncDisposable {
+  readonly #options: Required<Pick<RosterSyncOptions, 'intervalMs' | 'timeoutMs'>> & RosterSyncOptions
+  readonly #places: readonly Place[]
+  readonly #stop = new AbortController()
+  #loops: Promise<void>[] = []
+
+  constructor(options: RosterSyncOptions) {
+    this.#options = { ...options, intervalMs: options.intervalMs ?? 45_000, timeoutMs: options.timeoutMs ?? 20_000 }
+    this.#places = options.rosters.map((roster) => ({ roster, cursor: undefined, shown: new Map(), rounds: 0, running: undefined, status: statusOf(roster.locator, 'unread') }))
+  }
+
+  get status(): readonly RosterStatus[] {
+    return this.#places.map((place) => place.status)
+  }
+
+  start(): void {
+    if (this.#loops.length === 0) this.#loops = this.#places.map((place) => this.#loop(place))
+  }
+
+  async #loop(place: Place): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      await this.#turn(place)
+      try {
+        await this.#options.delay(this.#options.intervalMs * (0.8 + 0.4 * this.#options.random()), signal)
+      } catch (error) {
+        if (!signal.aborted) throw error
+      }
+    }
+  }
+
+  /** One turn over all rosters now; never rejects for what a roster does. */
+  async syncOnce(): Promise<void> {
+    await Promise.all(this.#places.map((place) => this.#turn(place)))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    await Promise.all(this.#loops)
+  }
+
+  /** Waits for the roster at most `timeoutMs`; an earlier turn that still hangs is not overtaken. */
+  async #turn(place: Place): Promise<void> {
+    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(this.#options.timeoutMs)])
+    place.running ??= this.#sync(place, signal).finally(() => { place.running = undefined })
+    const { promise: aborted, reject } = Promise.withResolvers<never>()
+    const giveUp = (): void => { reject(signal.reason) }
+    signal.addEventListener('abort', giveUp, { once: true })
+    try {
+      await Promise.race([place.running, aborted])
+    } catch (error) {
+      this.#note(place, error)
+    } finally {
+      signal.removeEventListener('abort', giveUp)
+    }
+  }
+
+  #note(place: Place, error: unknown): void {
+    if (this.#stop.signal.aborted) return
+    const expected = hasCode(error, 'roster-unavailable') || (error instanceof Error && ['AbortError', 'TimeoutError'].includes(error.name))
+    if (!expected) this.#options.onFault?.(error, place.roster.locator)
+    const problem = error instanceof HoldfastError ? error.message : expected ? 'Cannot read the roster: no answer in time' : 'Cannot read the roster: unexpected failure'
+    place.cursor = undefined
+    place.status = { ...place.status, state: 'unavailable', problem }
+  }
+
+  async #sync(place: Place, signal: AbortSignal): Promise<void> {
+    const { membership, now, onChange } = this.#options
+    const { roster } = place
+    const before = membership.revision
+    const from = place.rounds++ % fullEvery === 0 ? undefined : place.cursor
+    const { records, cursor, ignored, whole } = await roster.list(from, { signal })
+    if (whole || records.length > 0) {
+      const refused = await this.#take(roster.locator, records)
+      if (whole) place.shown.clear()
+      for (const { name, text } of records) if (this.#isOurs(name)) place.shown.set(name, text.trim())
+      place.status = { ...place.status, refused }
+    }
+    place.cursor = cursor
+    place.status = { ...place.status, state: this.#stateOf(place), readAt: now(), ignored, problem: undefined }
+    if (membership.revision !== before) await onChange?.()
+    if (place.status.state !== 'foreign') await this.#publish(place, signal)
+  }
+
+  /** Names that this machine would put back. */
+  #isOurs(name: string): boolean {
+    const { membership } = this.#options
+    return name.startsWith('network/') || name === peerName(membership.self)
+      || (name.startsWith('heads/') && membership.heads.all().some(({ head }) => head.machine === membership.self && name === headName(head.owner, head.machine)))
+  }
+
+  async #take(locator: string, records: readonly RosterRecord[]): Promise<RosterStatus['refused']> {
+    const { membership } = this.#options
+    const from = { kind: 'roster', name: locator } as const
+    const heads: HeadDocument[] = []
+    const signed: string[] = []
+    let malformed = 0
+    for (const { name, text } of records) {
+      if (name.startsWith('claims/')) continue
+      if (!name.startsWith('heads/')) signed.push(text.trim())
+      else {
+        const head = parseHead(text)
+        if (head === undefined) malformed++
+        else heads.push(head)
+      }
+    }
+    const first = await membership.ingest(signed, from)
+    const second = await membership.takeHeads(heads, from)
+    const report = joinReports(first, second)
+    if (malformed > 0) count(report, 'record-invalid', malformed)
+    return report.refused
+  }
+
+  #stateOf({ roster, shown }: Place): RosterStatus['state'] {
+    const { membership } = this.#options
+    if (membership.rosters.isBehind(roster.locator)) return 'rolled-back'
+    const networks = networksIn(shown).filter((jws) => peekType(jws) === recordTypes.network)
+    if (networks.length === 0) return 'empty'
+    return networks.some((jws) => membership.chain.holds(jws)) ? 'ok' : 'foreign'
+  }
+
+  /** Puts there what is missing or older. A roster that went back in time gets the newest again. */
+  async #publish({ roster, shown }: Place, signal: AbortSignal): Promise<void> {
+    const { membership } = this.#options
+    const put = async (name: string, text: string): Promise<void> => {
+      if (shown.get(name) === text) return
+      await roster.putOwn(name, text, { signal })
+      shown.set(name, text)
+    }
+    for (const { jws, record, sha256 } of membership.chain.entries()) {
+      if (!networksIn(shown).includes(jws)) await this.#publishNetwork(roster, { jws, epoch: record.epoch, sha256 }, { shown, signal })
+    }
+    if (membership.own.peer !== undefined) await put(peerName(membership.self), membership.own.peer.jws)
+    for (const { document, head } of membership.heads.all()) {
+      if (head.machine === membership.self) await put(headName(head.owner, head.machine), JSON.stringify({ v: 1, ...document }))
+    }
+  }
+
+  async #publishNetwork(roster: Roster, { jws, epoch, sha256 }: { jws: string; epoch: number; sha256: string }, { shown, signal }: { shown: Map<string, string>; signal: AbortSignal }): Promise<void> {
+    for (const name of [networkName(epoch), networkName(epoch, sha256)]) {
+      if (await roster.createOnce(name, jws, { signal }) === 'created') {
+        shown.set(name, jws)
+        return
+      }
+    }
+  }
+}
+
+function networksIn(shown: ReadonlyMap<string, string>): string[] {
+  return [...shown].filter(([name]) => name.startsWith('network/')).map(([, text]) => text)
+}
+
+function statusOf(locator: string, state: RosterStatus['state']): RosterStatus {
+  return { locator, state, readAt: undefined, ignored: 0, refused: {}, problem: undefined }
+}
+
+function parseHead(text: string): HeadDocument | undefined {
+  try {
+    return headDocumentSchema.parse(JSON.parse(text))
+  } catch {
+    return undefined
+  }
+}
