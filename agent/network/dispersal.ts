@@ -1,0 +1,316 @@
+/**
+ * Objects cut into shards, one on each machine of the owner's holder set; read back from any k of them.
+ *
+ * put: parity in a worker, one signed header for all shards, all shards sent at once; what fails moves to a spare machine;
+ * it resolves once every shard is stored or has nowhere to go and at least k machines have one. Missing shards are
+ * counted in the receipt, never glossed over, and made good by repair (repair.ts).
+ * get: see object-reader.ts. Where the shards are stands in the placement index; a fresh machine asks the holders.
+ * It knows no data keys, deletes nothing, and never counts two shards on one host twice.
+ */
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
+import { type MachineId, type OwnerId, shortId } from '../../shared/ids.ts'
+import type { Signer } from '../identity/jws.ts'
+import type { NewObject, ObjectId, ObjectRef, ObjectStore, PutReceipt, StoreOptions } from '../object-store.ts'
+import { type Clock, systemClock } from './clock.ts'
+import type { DeviceKeys } from './device-keys.ts'
+import { Holders, type HolderFault, faultOf } from './holders.ts'
+import { type LocatedObject, ObjectReader } from './object-reader.ts'
+import { type PlacingOutcome, placeShards } from './object-placing.ts'
+import { ParityEncoder } from './parity-encoder.ts'
+import type { Peer, Peers } from './peers.ts'
+import { type Place, type Protection, chooseHolders, judge, matchShards } from './placement.ts'
+import type { PlacedObject, PlacementIndex } from './placement-index.ts'
+import { type Redundancy, mirrored, redundancyOf, redundancyOfObject } from './redundancy.ts'
+import { isDamage, signHeader, withNumber } from './shard.ts'
+import { rootsOf } from './shard-set.ts'
+import type { NewShard, ShardEntry } from './shard-store/port.ts'
+import { Slots, forEachBounded, throwIfCancelled } from './slots.ts'
+
+export interface DispersalTimings {
+  /** Dialling a holder is given up after this, ms. */
+  readonly connectMs: number
+  /** A holder that takes nothing in for so long is slow, ms. */
+  readonly stallMs: number
+  /** Once k shards are safe the others get this long, ms, or three times what the k took. */
+  readonly lagMs: number
+  /** Another way is tried beside a read that takes longer, ms. */
+  readonly hedgeMs: number
+  /** Holders are asked again for an object that nobody seemed to have after this, ms. */
+  readonly refreshMs: number
+}
+
+export const defaultTimings: DispersalTimings = { connectMs: 10_000, stallMs: 20_000, lagMs: 3_000, hedgeMs: 3_000, refreshMs: 30_000 }
+
+/** What the log and the pane may want to know about a holder. */
+export interface HolderReport {
+  readonly machine: MachineId
+  readonly name: string
+  readonly fault: HolderFault | 'not-found'
+  readonly object?: ObjectId | undefined
+  readonly number?: number | undefined
+  readonly error: unknown
+}
+
+export interface DispersalOptions {
+  readonly owner: OwnerId
+  /** This machine's key and the epoch of its certificate: they sign the headers. */
+  readonly device: Signer & { readonly id: MachineId }
+  readonly epoch: number
+  readonly peers: Peers
+  readonly index: PlacementIndex
+  readonly keys: DeviceKeys
+  /** The work group's redundancy at the moment: a name or k-of-n (redundancy.ts). */
+  readonly redundancy: () => string
+  readonly clock?: Clock | undefined
+  readonly timings?: Partial<DispersalTimings> | undefined
+  readonly report?: ((report: HolderReport) => void) | undefined
+}
+
+const objectsAtOnce = 3
+const listsAtOnce = 8
+
+export class Dispersal implements ObjectStore, AsyncDisposable {
+  readonly owner: OwnerId
+  readonly index: PlacementIndex
+  readonly holders: Holders
+  readonly reader: ObjectReader
+  readonly clock: Clock
+  readonly #options: DispersalOptions
+  readonly #timings: DispersalTimings
+  readonly #encoder = new ParityEncoder()
+  readonly #objects = new Slots(objectsAtOnce)
+  readonly #puts = new Map<ObjectId, Promise<PutReceipt>>()
+  #refreshedMs = -Infinity
+  #refreshing: Promise<{ answered: number; asked: number }> | undefined
+
+  constructor(options: DispersalOptions) {
+    this.#options = options
+    this.#timings = { ...defaultTimings, ...options.timings }
+    this.owner = options.owner
+    this.index = options.index
+    this.clock = options.clock ?? systemClock
+    this.holders = new Holders(options.peers, this.clock, this.#timings)
+    this.reader = new ObjectReader({
+      owner: options.owner, keys: options.keys, clock: this.clock, hedgeMs: this.#timings.hedgeMs,
+      connect: async (holder, signal) => await this.holders.connect(holder, signal),
+      isDoubtful: (holder) => this.holders.isDoubtful(holder),
+      nameOf: (holder) => this.holders.nameOf(holder),
+      failed: ({ holder, number }, id, error) => this.noteFailedRead(holder, { id, number }, error),
+    })
+  }
+
+  /** The level of new objects in the group as it is now. */
+  redundancy(): Redundancy {
+    return redundancyOf(this.#options.redundancy(), this.holders.count())
+  }
+
+  async put(object: NewObject, { signal }: StoreOptions = {}): Promise<PutReceipt> {
+    throwIfCancelled(signal)
+    const earlier = this.#puts.get(object.id)
+    if (earlier !== undefined) return { ...await earlier, bytesSent: 0 }
+    const put = this.#objects.run(async () => await this.#place(object, signal), signal)
+    this.#puts.set(object.id, put)
+    try {
+      return await put
+    } finally {
+      this.#puts.delete(object.id)
+    }
+  }
+
+  async #place(object: NewObject, signal: AbortSignal | undefined): Promise<PutReceipt> {
+    const known = this.#knownPlaces(object.id)
+    const { k, n } = known ?? (object.kind === 'key' ? mirrored(this.redundancy()) : this.redundancy())
+    const places = known === undefined ? [] : this.placesOf(known)
+    const matched = matchShards(places)
+    if (matched.size >= n) return { placed: matched.size, wanted: n, bytesSent: 0 }
+    const lacking = Array.from({ length: n }, (_, number) => number).filter((number) => !matched.has(number))
+    const canGrow = this.writable(new Set(places.map(({ host }) => host))).length > 0
+    if (known !== undefined && matched.size >= k && !canGrow) return { placed: matched.size, wanted: n, bytesSent: 0 }
+    const shards = await this.shardsOf(object, k, n)
+    const outcome = await this.store(shards.filter(({ number }) => lacking.includes(number)), { object: { ...refOf(object), k, n }, places, signal })
+    return this.#receipt(object, { k, n, outcome })
+  }
+
+  /** What the index knows, unless no machine of the group has a shard of it any more. */
+  #knownPlaces(id: ObjectId): PlacedObject | undefined {
+    const known = this.index.find(id)
+    if (known === undefined || this.placesOf(known).length > 0) return known
+    this.index.drop(id)
+    return undefined
+  }
+
+  /** Where its shards are believed to be, by host, as far as those machines still belong to the group. */
+  placesOf(object: PlacedObject, options: { reachable?: ReadonlySet<MachineId> } = {}): Place[] {
+    return object.shards.flatMap(({ number, machine }) => {
+      const peer = this.holders.peer(machine)
+      if (peer === undefined || peer.state === 'gone' || options.reachable?.has(machine) === false) return []
+      return [{ number, host: peer.host }]
+    })
+  }
+
+  protectionOf(object: PlacedObject): Protection {
+    return judge(redundancyOfObject(object.k, object.n), this.placesOf(object), object.wasGreen)
+  }
+
+  #receipt(object: NewObject, { k, n, outcome }: { k: number; n: number; outcome: PlacingOutcome }): PutReceipt {
+    const known = this.index.find(object.id)
+    const placed = known === undefined ? 0 : matchShards(this.placesOf(known)).size
+    if (placed >= k) return { placed, wanted: n, bytesSent: outcome.bytesSent }
+    const full = outcome.failures.filter(({ error }) => faultOf(error) === 'full').length
+    const failed = [...new Set(outcome.failures.map(({ machine }) => this.holders.nameOf(machine)))].sort()
+    throw new HoldfastError(full > 0 && placed + full >= k ? 'quota-exceeded' : 'too-few-holders',
+      `Cannot store ${object.kind} ${shortId(object.id)}: ${placed} machines took a shard, ${k} are needed`,
+      { details: { placed, need: k, wanted: n, failed }, cause: outcome.failures[0]?.error })
+  }
+
+  /** All n shards, signed. Takes the buffer of `bytes` away. */
+  async shardsOf(object: NewObject, k: number, n: number): Promise<NewShard[]> {
+    const cut = await this.#encoder.cut(object, k, n)
+    const header = signHeader({ kind: object.kind, id: object.id, length: object.length, k, n, owner: this.owner, epoch: this.#options.epoch, roots: rootsOf(cut) }, this.#options.device)
+    return cut.map(({ number, bytes, leaves }) => ({ owner: this.owner, id: object.id, number, header: withNumber(header, number), leaves, bytes }))
+  }
+
+  /** Sends shards to machines that have none of the object yet, and records what arrived. */
+  async store(shards: readonly NewShard[], { object, places, signal }: { object: ObjectRef & { k: number; n: number }; places: readonly Place[]; signal?: AbortSignal | undefined }): Promise<PlacingOutcome> {
+    const usedHosts = new Set(places.map(({ host }) => host))
+    const spares = this.writable(usedHosts)
+    const set = this.#holderSet(object.n).filter((id) => spares.includes(id))
+    const outcome = await placeShards({
+      shards, usedHosts, firstOf: assign(shards, set, object), spares: spares.filter((id) => !set.includes(id)).concat(set),
+      lacking: Math.max(0, object.k - matchShards(places).size),
+    }, { holders: this.holders, clock: this.clock, timings: this.#timings, signal })
+    for (const { machine, error } of outcome.failures) this.#report(machine, { fault: faultOf(error), error, object: object.id })
+    this.confirm(object, outcome.stored)
+    return outcome
+  }
+
+  /** Records acknowledged shards, and whether the object is green now. */
+  confirm(object: ObjectRef & { k: number; n: number }, stored: readonly { number: number; machine: MachineId }[]): void {
+    this.index.record(object, stored.map((place) => ({ ...place, confirmedMs: this.clock.now() })))
+    const known = this.index.find(object.id)
+    if (known !== undefined && !known.wasGreen && matchShards(this.placesOf(known)).size >= known.n) this.index.record(known, [], { green: true })
+  }
+
+  /** Machines that may be tried now, of hosts not in `without`, online ones first. */
+  writable(without: ReadonlySet<string>): MachineId[] {
+    return this.holders.list().filter(({ id, host }) => !without.has(host) && this.holders.isWritable(id))
+      .sort((a, b) => Number(b.state === 'online') - Number(a.state === 'online') || b.offer - a.offer || (a.id < b.id ? -1 : 1))
+      .map(({ id }) => id)
+  }
+
+  /** The owner's holder set: chosen once, kept, filled up when it has too few. */
+  #holderSet(count: number): MachineId[] {
+    const keep = this.index.holders()
+    const candidates = this.holders.list().filter(({ id, state }) => state !== 'gone' && (state !== 'doubtful' || keep.includes(id))).map(toCandidate)
+    const chosen = chooseHolders(this.owner, candidates, { count: Math.max(count, keep.length), keep })
+    if (chosen.length !== keep.length || chosen.some((id, index) => id !== keep[index])) this.index.setHolders(chosen)
+    return chosen
+  }
+
+  async get(ref: ObjectRef, range?: { offset: number; length: number }, { signal }: StoreOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+    const located = this.locate(ref)
+    if (located !== undefined) {
+      try {
+        return await this.reader.read(located, range, signal)
+      } catch (error) {
+        if (!hasCode(error, 'object-missing', 'object-damaged') || !await this.#mayHaveNews(signal)) throw error
+      }
+    } else await this.#mayHaveNews(signal)
+    const anew = this.locate(ref)
+    if (anew === undefined) throw new HoldfastError('object-missing', `Cannot read ${ref.kind} ${shortId(ref.id)}: no machine that answers has a shard of it`, { details: { id: ref.id, have: 0, need: 1, missing: this.#silentNames() } })
+    return await this.reader.read(anew, range, signal)
+  }
+
+  /** Where the index says that the shards of an object are. */
+  locate(ref: ObjectRef): LocatedObject | undefined {
+    const known = this.index.find(ref.id)
+    if (known === undefined || known.shards.length === 0) return undefined
+    return { ...refOf(ref), k: known.k, sources: known.shards.map(({ number, machine }) => ({ number, holder: machine })) }
+  }
+
+  #silentNames(): string[] {
+    return this.holders.list().filter(({ state }) => state !== 'online').map(({ name }) => name).sort()
+  }
+
+  /** Asks all holders for their lists, unless that was done a moment ago. */
+  async #mayHaveNews(signal: AbortSignal | undefined): Promise<boolean> {
+    if (this.clock.now() - this.#refreshedMs < this.#timings.refreshMs) return false
+    await this.refresh({ signal })
+    return true
+  }
+
+  async *list({ signal }: StoreOptions = {}): AsyncGenerator<ObjectRef> {
+    if (!this.index.isComplete()) await this.#mayHaveNews(signal)
+    for (const object of this.index.objects()) {
+      throwIfCancelled(signal)
+      yield refOf(object)
+    }
+  }
+
+  /** Makes the placement index anew from what the holders say they have. Holders that do not answer keep their places. */
+  async refresh({ signal }: StoreOptions = {}): Promise<{ answered: number; asked: number }> {
+    this.#refreshing ??= this.#refresh(signal).finally(() => { this.#refreshing = undefined })
+    return await this.#refreshing
+  }
+
+  async #refresh(signal: AbortSignal | undefined): Promise<{ answered: number; asked: number }> {
+    const asked = this.holders.list().filter(({ state }) => state !== 'gone')
+    let answered = 0
+    await forEachBounded(asked, listsAtOnce, async (peer) => {
+      throwIfCancelled(signal)
+      if (await this.listOf(peer.id, signal) !== undefined) answered++
+    })
+    this.#refreshedMs = this.clock.now()
+    if (answered === asked.length && asked.length > 0) this.index.markComplete()
+    return { answered, asked: asked.length }
+  }
+
+  /** What the machine says it has, taken into the index; undefined and reported when it does not answer. */
+  async listOf(machine: MachineId, signal?: AbortSignal): Promise<ShardEntry[] | undefined> {
+    try {
+      const store = await this.holders.connect(machine, signal)
+      const entries: ShardEntry[] = []
+      for await (const entry of store.list(this.owner, { signal })) entries.push(entry)
+      this.index.replaceMachine(machine, entries, this.clock.now())
+      this.holders.forgive(machine)
+      return entries
+    } catch (error) {
+      throwIfCancelled(signal)
+      this.holders.fault(machine, faultOf(error))
+      this.#report(machine, { fault: faultOf(error), error })
+      return undefined
+    }
+  }
+
+  /** What is lost or wrong counts no longer as placed; who does not answer is asked last for a while. */
+  noteFailedRead(machine: MachineId, shard: { id: ObjectId; number: number }, error: unknown): void {
+    const isGone = hasCode(error, 'not-found')
+    if (isGone || isDamage(error)) this.index.remove(shard.id, shard.number, machine)
+    if (!isGone) this.holders.fault(machine, faultOf(error))
+    this.#report(machine, { fault: isGone ? 'not-found' : faultOf(error), error, object: shard.id, number: shard.number })
+  }
+
+  #report(machine: MachineId, report: Omit<HolderReport, 'machine' | 'name'>): void {
+    this.#options.report?.({ machine, name: this.holders.nameOf(machine), ...report })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#puts.values())
+    await this.#encoder[Symbol.asyncDispose]()
+  }
+}
+
+function refOf({ kind, id, length }: ObjectRef): ObjectRef {
+  return { kind, id, length }
+}
+
+function toCandidate(peer: Peer): Parameters<typeof chooseHolders>[1][number] {
+  return { id: peer.id, host: peer.host, user: peer.user, subnet: peer.subnet, free: peer.offer, onlineShare: peer.onlineShare ?? (peer.state === 'online' ? 0.5 : 0.25) }
+}
+
+/** A machine of the set for each shard, turned by the object's id, so that data shards spread over all of them. */
+function assign(shards: readonly NewShard[], set: readonly MachineId[], { id, n }: { id: ObjectId; n: number }): (MachineId | undefined)[] {
+  const turn = Number.parseInt(id.slice(0, 4), 16)
+  if (shards.length === n && set.length >= n) return shards.map(({ number }) => set.slice(0, n)[(number + turn) % n])
+  return shards.map((_, index) => set[index])
+}

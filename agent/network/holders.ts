@@ -1,0 +1,130 @@
+/**
+ * The group's machines as dispersal sees them at the moment: who may be tried, who is left alone for a while because it
+ * did not answer, was full, slow or lied, and how much is under way to each. A slow holder fills its own queue only.
+ */
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
+import type { MachineId } from '../../shared/ids.ts'
+import type { Clock } from './clock.ts'
+import type { Peer, Peers } from './peers.ts'
+import { isDamage } from './shard.ts'
+import type { ShardStore } from './shard-store/port.ts'
+import { Slots } from './slots.ts'
+
+export type HolderFault = 'unreachable' | 'full' | 'slow' | 'damaged' | 'refused'
+
+/** How long a holder is left alone after a fault, ms: for writing, and for reading (where a full disk does not matter). */
+const pauses: Readonly<Record<HolderFault, { write: number; read: number }>> = {
+  unreachable: { write: 60_000, read: 15_000 },
+  full: { write: 600_000, read: 0 },
+  slow: { write: 300_000, read: 30_000 },
+  damaged: { write: 3_600_000, read: 0 },
+  refused: { write: 600_000, read: 60_000 },
+}
+const writesAtOnce = 2
+
+export interface HolderTimings {
+  /** Dialling is given up after this, ms. */
+  readonly connectMs: number
+}
+
+export class Holders {
+  readonly #peers: Peers
+  readonly #clock: Clock
+  readonly #timings: HolderTimings
+  readonly #writePausedUntil = new Map<MachineId, number>()
+  readonly #readPausedUntil = new Map<MachineId, number>()
+  readonly #slots = new Map<MachineId, Slots>()
+
+  constructor(peers: Peers, clock: Clock, timings: HolderTimings) {
+    this.#peers = peers
+    this.#clock = clock
+    this.#timings = timings
+  }
+
+  list(): readonly Peer[] {
+    return this.#peers.list()
+  }
+
+  peer(id: MachineId): Peer | undefined {
+    return this.#peers.list().find((peer) => peer.id === id)
+  }
+
+  nameOf(id: MachineId): string {
+    return this.peer(id)?.name ?? id.slice(0, 8)
+  }
+
+  /** Machines (distinct hosts) that count in the group. */
+  count(): number {
+    return new Set(this.#peers.list().filter(({ state }) => state !== 'gone').map(({ host }) => host)).size
+  }
+
+  /** Whether it makes sense to try to store on it now. */
+  isWritable(id: MachineId): boolean {
+    const state = this.peer(id)?.state
+    return (state === 'online' || state === 'away') && (this.#writePausedUntil.get(id) ?? 0) <= this.#clock.now()
+  }
+
+  /** Whether others should be asked first when something is to be read. */
+  isDoubtful(id: MachineId): boolean {
+    const state = this.peer(id)?.state
+    return state === undefined || state === 'gone' || state === 'doubtful' || (this.#readPausedUntil.get(id) ?? 0) > this.#clock.now()
+  }
+
+  fault(id: MachineId, fault: HolderFault): void {
+    this.#writePausedUntil.set(id, this.#clock.now() + pauses[fault].write)
+    if (pauses[fault].read > 0) this.#readPausedUntil.set(id, this.#clock.now() + pauses[fault].read)
+  }
+
+  /** Someone saw it do right: it may be tried again. */
+  forgive(id: MachineId): void {
+    this.#writePausedUntil.delete(id)
+    this.#readPausedUntil.delete(id)
+  }
+
+  /** Rejects `peer-unreachable` when dialling takes too long. */
+  async connect(id: MachineId, signal?: AbortSignal): Promise<ShardStore> {
+    const timeout = new AbortController()
+    const stop = this.#clock.after(this.#timings.connectMs, () => timeout.abort(
+      new HoldfastError('peer-unreachable', `Cannot reach ${this.nameOf(id)}: no answer after ${this.#timings.connectMs} ms`)))
+    try {
+      const both = signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal])
+      return await untilAborted(this.#peers.connect(id, { signal: both }), both)
+    } finally {
+      stop()
+    }
+  }
+
+  /** Waits for one of the few places in the holder's queue. */
+  async inQueue<T>(id: MachineId, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const slots = this.#slots.get(id) ?? new Slots(writesAtOnce)
+    this.#slots.set(id, slots)
+    return await slots.run(work, signal)
+  }
+}
+
+/** What a failed call says about the holder. */
+export function faultOf(error: unknown): HolderFault {
+  if (hasCode(error, 'quota-exceeded', 'disk-full')) return 'full'
+  if (hasCode(error, 'timeout')) return 'slow'
+  if (isDamage(error)) return 'damaged'
+  if (hasCode(error, 'revoked', 'unauthorized', 'record-invalid', 'already-exists', 'protocol-unknown')) return 'refused'
+  return 'unreachable'
+}
+
+/** The promise, or the signal's reason as soon as it fires; for callees that may not honour their signal at once. */
+export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) {
+    promise.catch(() => undefined)
+    throw signal.reason
+  }
+  let leave = (): void => undefined
+  const aborted = new Promise<never>((_, reject) => {
+    leave = () => reject(signal.reason)
+    signal.addEventListener('abort', leave, { once: true })
+  })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', leave)
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * Redundancy levels (docs/glossary.md, "redundancy"): a name becomes (k, n) and the number of shards on distinct
+ * machines down to which an object that was complete stays green.
+ */
+import { HoldfastError } from '../../shared/errors.ts'
+
+export interface Redundancy {
+  readonly k: number
+  readonly n: number
+  /** Shards on distinct machines down to which an object that once had all n stays protected; null: it never is. */
+  readonly green: number | null
+}
+
+const maxWritten = 32
+const pairs = {
+  'mirror-2': () => level(1, 2, 2),
+  'mirror-3': () => level(1, 3, 3),
+  'raid5': (others) => others >= 5 ? level(4, 5, 5) : level(2, 3, 3),
+  'raid6': (others) => others >= 6 ? level(4, 6, 5) : others === 5 ? level(3, 5, 4) : level(2, 4, 3),
+  'triple': () => level(3, 6, 5),
+  'auto': automatic,
+} as const satisfies Record<string, (others: number) => Redundancy>
+
+export const redundancyNames = Object.keys(pairs) as readonly (keyof typeof pairs)[]
+
+/**
+ * The level `name` in a group where `others` machines besides this one can hold. Throws `invalid-input`: no such name,
+ * or a k-of-n that cannot be.
+ */
+export function redundancyOf(name: string, others: number): Redundancy {
+  if (Object.hasOwn(pairs, name)) return pairs[name as keyof typeof pairs](others)
+  const written = /^(\d{1,4})-of-(\d{1,4})$/.exec(name)
+  if (written === null) throw invalid(name, `it is none of ${redundancyNames.join(', ')} or k-of-n, for example 3-of-6`)
+  return writtenLevel(name, Number(written[1]), Number(written[2]))
+}
+
+function writtenLevel(name: string, k: number, n: number): Redundancy {
+  if (k < 1) throw invalid(name, 'k is at least 1')
+  if (k >= n) throw invalid(name, `k must be smaller than n, or no machine may be lost`)
+  if (n > maxWritten) throw invalid(name, `n is at most ${maxWritten}`)
+  return level(k, n, n - k >= 2 ? n - 1 : n)
+}
+
+/** `auto`: what the number of other machines allows. */
+function automatic(others: number): Redundancy {
+  if (others >= 6) return level(3, 6, 5)
+  if (others === 5) return level(3, 5, 4)
+  if (others === 4) return level(2, 4, 3)
+  if (others === 3) return level(1, 3, 3)
+  if (others === 2) return level(1, 2, 2)
+  return level(1, 1, null)
+}
+
+function level(k: number, n: number, green: number | null): Redundancy {
+  return { k, n, green }
+}
+
+/** The level of an object that was coded (k, n), whatever the work group's level is now; where names differ, the strict one. */
+export function redundancyOfObject(k: number, n: number): Redundancy {
+  if (n <= k) return level(k, n, null)
+  const strict = (k === 1 && n <= 3) || n - k < 2
+  return level(k, n, strict ? n : n - 1)
+}
+
+/** The keyring is not cut: every holder has it whole. */
+export function mirrored(redundancy: Redundancy): Redundancy {
+  return redundancyOfObject(1, redundancy.n)
+}
+
+function invalid(name: string, state: string): HoldfastError {
+  return new HoldfastError('invalid-input', `Cannot use the redundancy ${JSON.stringify(name)}: ${state}`, { details: { redundancy: name } })
+}

@@ -1,0 +1,413 @@
+/**
+ * This machine's holder store: shards of colleagues as files, their heads, within quota and disk reserve.
+ *
+ * Layout under the folder: `<owner in hex>/<object id>.<number>.shard` and `<owner in hex>/<machine in hex>.head`, which
+ * alone suffice to restore from; `incoming/` with interrupted transfers; `index.sqlite` (rebuilt from the folder when it
+ * was not closed cleanly) and `heads.sqlite` (what named each object when).
+ * A shard is taken in when its header is signed by a device whose certificate is known, of the owner's highest epoch, or
+ * of an older one when a head of the highest epoch names the object (a repair of what was written before).
+ * It never deletes: retention is another's work.
+ */
+import type { KeyObject } from 'node:crypto'
+import { type FileHandle, mkdir, open as openFile, readFile, readdir, rm, stat, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import { HoldfastError, hasCode } from '../../../shared/errors.ts'
+import { type MachineId, type OwnerId, shortId } from '../../../shared/ids.ts'
+import { type DeviceCertificate, verifyDeviceCertificate } from '../../identity/device.ts'
+import { importPublicKey } from '../../identity/jws.ts'
+import { idToBytes, ownerIdFromBytes } from '../../identity/machine.ts'
+import { leafCount, leafLength, hashLength } from '../../merkle.ts'
+import type { PublishedHead } from '../../object-store.ts'
+import { type Clock, systemClock } from '../clock.ts'
+import { FolderSync, writeDurably } from '../durable-file.ts'
+import { compareHeads, headFromJson, headToJson, verifyPublishedHead, type VerifiedHead } from '../published-head.ts'
+import { type ShardHeader, bytesOffset, checkLeaves, checkRange, checkRef, headerLength, isDamage, parseHeader, verifyHeader } from '../shard.ts'
+import { shardLength } from '../erasure/reed-solomon.ts'
+import { FolderIndex } from './folder-index.ts'
+import { FolderTransfer, type OpenFile } from './folder-transfer.ts'
+import { HeadHistory } from './head-history.ts'
+import type { CallOptions, NewShard, OpenedShard, PutOptions, ShardEntry, ShardRef, ShardTransfer, Space, TransferringShardStore } from './port.ts'
+
+const incomingAgeMs = 3 * 86_400_000
+const longestHeader = headerLength(255)
+const ownerFolder = /^[0-9a-f]{64}$/
+const shardName = /^([0-9a-f]{64})\.(\d{1,3})\.shard$/
+
+export interface FolderOptions {
+  readonly path: string
+  /** Bytes that may be stored at most; without it the reserve alone decides. */
+  readonly quota?: number | undefined
+  /** Share of the disk that stays free whatever the quota says, 0 to 1; 0 switches the reserve off. */
+  readonly minFree?: number | undefined
+  /** Verified certificate of a device from a peer record; heads bring their own. */
+  readonly certificateOf: (owner: OwnerId, machine: MachineId) => DeviceCertificate | undefined | Promise<DeviceCertificate | undefined>
+  readonly clock?: Clock | undefined
+  readonly openFile?: OpenFile | undefined
+  /** Told of files in the folder that are not what they should be; they count as not there. */
+  readonly report?: ((error: unknown) => void) | undefined
+}
+
+export class FolderShardStore implements TransferringShardStore, AsyncDisposable {
+  readonly #options: FolderOptions
+  readonly #index: FolderIndex
+  readonly #history: HeadHistory
+  readonly #clock: Clock
+  readonly #folders = new Map<OwnerId, Promise<FolderSync>>()
+  readonly #transfers = new Map<string, { transfer: Promise<FolderTransfer>; size: number }>()
+  readonly #puts = new Map<string, Promise<unknown>>()
+  readonly #keys = new Map<MachineId, KeyObject>()
+  #headTurn: Promise<void> = Promise.resolve()
+
+  private constructor(options: FolderOptions, index: FolderIndex, history: HeadHistory) {
+    this.#options = options
+    this.#index = index
+    this.#history = history
+    this.#clock = options.clock ?? systemClock
+  }
+
+  static async open(options: FolderOptions): Promise<FolderShardStore> {
+    await mkdir(join(options.path, 'incoming'), { recursive: true, mode: 0o700 })
+    const store = new FolderShardStore(options, await openIndex(options), new HeadHistory(join(options.path, 'heads.sqlite')))
+    if (!store.#index.isClean()) await store.#reconcile()
+    store.#index.mark(false)
+    await store.#dropOldIncoming()
+    return store
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { transfer } of this.#transfers.values()) await transfer.then(async (open) => await open.close(), () => undefined)
+    await Promise.allSettled(this.#puts.values())
+    await this.#headTurn
+    this.#index.mark(true)
+    this.#index[Symbol.dispose]()
+    this.#history[Symbol.dispose]()
+  }
+
+  /** Puts of one shard wait for each other; the later ones find it stored. */
+  async put(shard: NewShard, options: PutOptions = {}): Promise<number> {
+    const name = nameOf(shard)
+    const earlier = this.#puts.get(name)
+    const turn = Promise.resolve(earlier).catch(() => undefined).then(async () => await this.#put(shard, options))
+    this.#puts.set(name, turn)
+    try {
+      return await turn
+    } finally {
+      if (this.#puts.get(name) === turn) this.#puts.delete(name)
+    }
+  }
+
+  async #put(shard: NewShard, { signal, onProgress }: PutOptions): Promise<number> {
+    const transfer = await this.begin(shard, { signal })
+    if (transfer === 'stored') return 0
+    try {
+      const rest = shard.bytes.subarray(transfer.offset)
+      await transfer.write(rest)
+      onProgress?.(shard.bytes.length)
+      signal?.throwIfAborted()
+      await transfer.commit()
+      return rest.length
+    } finally {
+      await transfer.close()
+    }
+  }
+
+  async begin(shard: Omit<NewShard, 'bytes'>, { signal }: CallOptions = {}): Promise<ShardTransfer | 'stored'> {
+    signal?.throwIfAborted()
+    const header = await this.#verified(shard)
+    const name = nameOf(shard)
+    await this.#transfers.get(name)?.transfer.then(async (older) => await older.close(), () => undefined)
+    if (await this.#has(header, shard)) return 'stored'
+    const head = Buffer.concat([shard.header, shard.leaves])
+    const size = head.length + header.shardLength
+    const transfer = this.#startTransfer({ header, head, leaves: Buffer.from(shard.leaves), size, name })
+    this.#transfers.set(name, { transfer, size })
+    try {
+      return await transfer
+    } catch (error) {
+      this.#transfers.delete(name)
+      throw error
+    }
+  }
+
+  async #startTransfer({ header, head, leaves, size, name }: { header: ShardHeader; head: Buffer; leaves: Buffer; size: number; name: string }): Promise<FolderTransfer> {
+    const { free } = await this.space()
+    if (size > free) throw new HoldfastError('quota-exceeded', `Cannot store the shard: ${free} bytes of space are left, ${size} are needed`)
+    return await FolderTransfer.open({
+      header, head, leaves, folder: await this.#folder(header.owner),
+      partialPath: join(this.#options.path, 'incoming', `${name}.partial`), path: this.#pathOf(header),
+      openFile: this.#options.openFile ?? openFile,
+      ended: (outcome) => {
+        this.#transfers.delete(name)
+        if (outcome === 'stored') this.#index.add(header, size)
+      },
+    })
+  }
+
+  async #verified(shard: Omit<NewShard, 'bytes'>): Promise<ShardHeader> {
+    const { owner, machine, epoch, id } = parseHeader(shard.header)
+    const certificate = await this.#certificateOf(owner, machine)
+    if (certificate === undefined || certificate.epoch < epoch) {
+      throw new HoldfastError('record-invalid', `Cannot store the shard: no certificate of epoch ${epoch} for ${shortId(machine)} is known`)
+    }
+    const header = verifyHeader(shard.header, this.#keyOf(certificate))
+    checkRef(header, shard)
+    checkLeaves(header, shard.leaves)
+    if (epoch < this.#history.ownerEpoch(owner) && !this.#history.isNamed(owner, id)) {
+      throw new HoldfastError('revoked', `Cannot store the shard: epoch ${epoch} of its owner is over`)
+    }
+    return header
+  }
+
+  async #certificateOf(owner: OwnerId, machine: MachineId): Promise<DeviceCertificate | undefined> {
+    const known = this.#history.device(owner, machine)
+    const told = await this.#options.certificateOf(owner, machine)
+    if (told !== undefined) this.#history.raiseEpoch(owner, told.epoch)
+    if (known === undefined || (told !== undefined && told.epoch >= known.epoch)) return told
+    return await verifyDeviceCertificate(known.certificate)
+  }
+
+  #keyOf(certificate: DeviceCertificate): KeyObject {
+    const key = this.#keys.get(certificate.machine) ?? importPublicKey(certificate.jwk)
+    this.#keys.set(certificate.machine, key)
+    return key
+  }
+
+  /** A verified certificate was seen somewhere (a record, gossip): devices of lower epochs are shut out from now on. */
+  sawCertificate(certificate: DeviceCertificate): void {
+    this.#history.raiseEpoch(certificate.owner, certificate.epoch)
+  }
+
+  /** Highest epoch seen of the owner; 0 when none. */
+  ownerEpoch(owner: OwnerId): number {
+    return this.#history.ownerEpoch(owner)
+  }
+
+  /** Whether the shard lies here and is sound; what rotted on the disk is taken in again. */
+  async #has(header: ShardHeader, ref: ShardRef): Promise<boolean> {
+    if (this.#index.find(ref) === undefined) return false
+    let stored: ShardHeader
+    try {
+      stored = await this.#checkFile(ref)
+    } catch (error) {
+      if (!isDamage(error) && !hasCode(error, 'not-found')) throw error
+      this.#options.report?.(error)
+      this.#index.remove(ref)
+      return false
+    }
+    const at = header.number * hashLength
+    const same = stored.k === header.k && stored.length === header.length
+      && Buffer.compare(stored.roots.subarray(at, at + hashLength), header.roots.subarray(at, at + hashLength)) === 0
+    if (!same) throw new HoldfastError('already-exists', `Cannot store shard ${ref.number} of ${shortId(ref.id)}: another one lies here under its name`)
+    return true
+  }
+
+  async #checkFile(ref: ShardRef): Promise<ShardHeader> {
+    return await this.#withFile(ref, async (file, entry) => {
+      const { header: bytes, leaves } = await readHead(file, entry)
+      const header = parseHeader(bytes)
+      checkRef(header, ref)
+      checkLeaves(header, leaves)
+      const step = 16 * leafLength
+      for (let at = 0; at < header.shardLength; at += step) {
+        const range = await readRange(file, bytesOffset(header.n, header.shardLength) + at, Math.min(step, header.shardLength - at))
+        checkRange(leaves, at / leafLength, range, header)
+      }
+      return header
+    })
+  }
+
+  async open(ref: ShardRef, { signal }: CallOptions = {}): Promise<OpenedShard> {
+    signal?.throwIfAborted()
+    return await this.#withFile(ref, async (file, entry) => await readHead(file, entry))
+  }
+
+  async read(ref: ShardRef, offset: number, length: number, { signal }: CallOptions = {}): Promise<Uint8Array> {
+    signal?.throwIfAborted()
+    return await this.#withFile(ref, async (file, entry) => {
+      const size = shardLength(entry.length, entry.k)
+      if (offset < 0 || length < 0 || offset + length > size) throw new RangeError(`Cannot read ${length} bytes at ${offset}: the shard has ${size}`)
+      return await readRange(file, bytesOffset(entry.n, size) + offset, length)
+    })
+  }
+
+  async #withFile<T>(ref: ShardRef, use: (file: FileHandle, entry: ShardEntry) => Promise<T>): Promise<T> {
+    const entry = this.#index.find(ref)
+    if (entry === undefined) throw notFound(ref)
+    const file = await openFile(this.#pathOf(ref), 'r').catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== 'ENOENT') throw cause
+      this.#index.remove(ref)
+      throw notFound(ref)
+    })
+    try {
+      return await use(file, entry)
+    } finally {
+      await file.close()
+    }
+  }
+
+  async *list(owner: OwnerId, { signal }: CallOptions = {}): AsyncGenerator<ShardEntry> {
+    for (let after = { id: '', number: -1 }; ;) {
+      signal?.throwIfAborted()
+      const page = this.#index.page(owner, after)
+      yield* page
+      const last = page.at(-1)
+      if (last === undefined) return
+      after = last
+    }
+  }
+
+  async putHead(published: PublishedHead, { signal }: CallOptions = {}): Promise<void> {
+    signal?.throwIfAborted()
+    const head = await verifyPublishedHead(published)
+    const turn = this.#headTurn.then(async () => await this.#keepHead(head))
+    this.#headTurn = turn.catch(() => undefined)
+    await turn
+  }
+
+  async #keepHead(head: VerifiedHead): Promise<void> {
+    const { owner, machine, epoch } = head.device
+    if (epoch < this.#history.ownerEpoch(owner)) throw new HoldfastError('revoked', `Cannot keep the head: epoch ${epoch} of its owner is over`)
+    const newest = this.#history.newest(owner, machine)
+    const order = newest === undefined ? 1 : compareHeads(head, newest)
+    if (order === 0 && newest?.head !== head.head) throw new HoldfastError('record-invalid', `Cannot keep the head: another head ${head.seq} of the device is here, its key has a clone`)
+    if (order <= 0) return
+    await this.#folder(owner)
+    await writeDurably(join(this.#folderPath(owner), `${idToBytes(machine).toString('hex')}.head`), headToJson(head))
+    this.#history.record(head, this.#clock.now())
+  }
+
+  async heads(owner: OwnerId, { signal }: CallOptions = {}): Promise<readonly PublishedHead[]> {
+    signal?.throwIfAborted()
+    return this.#history.heads(owner)
+  }
+
+  async space({ signal }: CallOptions = {}): Promise<Space> {
+    signal?.throwIfAborted()
+    const coming = [...this.#transfers.values()].reduce((sum, { size }) => sum + size, 0)
+    const used = this.#index.used + coming
+    const { quota = Number.MAX_SAFE_INTEGER, minFree = 0.3 } = this.#options
+    const disk = minFree > 0 ? await spareBytes(this.#options.path, minFree) - coming : Number.MAX_SAFE_INTEGER
+    const free = Math.max(0, Math.min(quota - used, disk))
+    return { free, quota: this.#options.quota ?? used + free, used }
+  }
+
+  #folderPath(owner: OwnerId): string {
+    return join(this.#options.path, idToBytes(owner).toString('hex'))
+  }
+
+  #pathOf(ref: ShardRef): string {
+    return join(this.#folderPath(ref.owner), `${ref.id}.${ref.number}.shard`)
+  }
+
+  async #folder(owner: OwnerId): Promise<FolderSync> {
+    const folder = this.#folders.get(owner) ?? mkdir(this.#folderPath(owner), { recursive: true, mode: 0o700 })
+      .then(async () => {
+        await new FolderSync(this.#options.path).sync()
+        return new FolderSync(this.#folderPath(owner))
+      })
+    this.#folders.set(owner, folder)
+    return await folder
+  }
+
+  /** Brings the index in line with the folder: by names, reading only the headers of files that it does not know. */
+  async #reconcile(): Promise<void> {
+    const found = (await readdir(this.#options.path)).filter((name) => ownerFolder.test(name))
+    const owners = new Set([...found.map((name) => ownerIdFromBytes(Buffer.from(name, 'hex'))), ...this.#index.owners()])
+    for (const owner of owners) {
+      const names = found.includes(idToBytes(owner).toString('hex')) ? await readdir(this.#folderPath(owner)) : []
+      await this.#reconcileShards(owner, names)
+      for (const name of names) if (name.endsWith('.head')) await this.#reconcileHead(join(this.#folderPath(owner), name))
+    }
+  }
+
+  async #reconcileShards(owner: OwnerId, names: readonly string[]): Promise<void> {
+    const known = this.#index.names(owner)
+    for (const name of names) {
+      const [, id, number] = shardName.exec(name) ?? []
+      if (id === undefined || known.delete(`${id}.${number}`)) continue
+      try {
+        const { entry, size } = await readEntry(join(this.#folderPath(owner), name))
+        checkRef(entry, { owner, id: entry.id, number: Number(number) })
+        if (entry.id === id) this.#index.add(entry, size)
+      } catch (error) {
+        this.#options.report?.(error)
+      }
+    }
+    for (const gone of known) {
+      const [id = '', number = ''] = gone.split('.')
+      this.#index.remove({ owner, id: id as ShardRef['id'], number: Number(number) })
+    }
+  }
+
+  async #reconcileHead(path: string): Promise<void> {
+    try {
+      const head = await verifyPublishedHead(headFromJson(await readFile(path, 'utf8')))
+      const newest = this.#history.newest(head.device.owner, head.device.machine)
+      if (newest === undefined || compareHeads(head, newest) > 0) this.#history.record(head, this.#clock.now())
+    } catch (error) {
+      this.#options.report?.(error)
+    }
+  }
+
+  async #dropOldIncoming(): Promise<void> {
+    const folder = join(this.#options.path, 'incoming')
+    for (const name of await readdir(folder)) {
+      const { mtimeMs } = await stat(join(folder, name))
+      if (this.#clock.now() - mtimeMs > incomingAgeMs) await rm(join(folder, name), { force: true })
+    }
+  }
+}
+
+function nameOf({ owner, id, number }: ShardRef): string {
+  return `${idToBytes(owner).toString('hex').slice(0, 16)}.${id}.${number}`
+}
+
+function notFound(ref: ShardRef): HoldfastError {
+  return new HoldfastError('not-found', `Cannot open shard ${ref.number} of ${shortId(ref.id)}: it is not here`)
+}
+
+/** An index that SQLite cannot read is made anew. */
+async function openIndex(options: FolderOptions): Promise<FolderIndex> {
+  const path = join(options.path, 'index.sqlite')
+  try {
+    return new FolderIndex(path)
+  } catch (error) {
+    options.report?.(error)
+    for (const ending of ['', '-wal', '-shm']) await rm(path + ending, { force: true })
+    return new FolderIndex(path)
+  }
+}
+
+async function spareBytes(path: string, minFree: number): Promise<number> {
+  const { bavail, blocks, bsize } = await statfs(path)
+  return Math.floor((bavail - blocks * minFree) * bsize)
+}
+
+async function readRange(file: FileHandle, position: number, length: number): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafe(length)
+  for (let got = 0; got < length;) {
+    const { bytesRead } = await file.read(bytes, got, length - got, position + got)
+    if (bytesRead === 0) return bytes.subarray(0, got)
+    got += bytesRead
+  }
+  return bytes
+}
+
+async function readHead(file: FileHandle, entry: ShardEntry): Promise<OpenedShard> {
+  const head = headerLength(entry.n)
+  const bytes = await readRange(file, 0, head + leafCount(shardLength(entry.length, entry.k)) * hashLength)
+  return { header: bytes.subarray(0, head), leaves: bytes.subarray(head) }
+}
+
+async function readEntry(path: string): Promise<{ entry: ShardHeader; size: number }> {
+  const file = await openFile(path, 'r')
+  try {
+    const entry = parseHeader(await readRange(file, 0, longestHeader), { prefix: true })
+    const { size } = await file.stat()
+    const expected = bytesOffset(entry.n, entry.shardLength) + entry.shardLength
+    if (size !== expected) throw new HoldfastError('object-damaged', `Cannot use the shard in ${path}: ${size} bytes instead of ${expected}`)
+    return { entry, size }
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,158 @@
+/** A group of machines in one process: stores in memory or in folders behind a faulty decorator, and a Peers over them. */
+import { randomBytes } from 'node:crypto'
+import { HoldfastError } from '../../shared/errors.ts'
+import type { MachineId } from '../../shared/ids.ts'
+import { hashLeaves } from '../../agent/merkle.ts'
+import { DeviceKeys } from '../../agent/network/device-keys.ts'
+import { Dispersal, type DispersalTimings, type HolderReport } from '../../agent/network/dispersal.ts'
+import type { Peer, Peers } from '../../agent/network/peers.ts'
+import { PlacementIndex } from '../../agent/network/placement-index.ts'
+import { objectIdOf } from '../../agent/network/shard.ts'
+import type { CallOptions, NewShard, PutOptions, ShardRef, ShardStore } from '../../agent/network/shard-store/port.ts'
+import type { NewObject, ObjectKind, PublishedHead } from '../../agent/object-store.ts'
+import { MemoryShardStore } from './memory-shard-store.ts'
+import { type TestOwner, makeOwner } from './test-owner.ts'
+
+/** What a machine does wrong; changed at will while the test runs. */
+export interface Faults {
+  /** Every call is refused: it is switched off. */
+  gone?: boolean
+  /** It is gone after so many more calls. */
+  goneAfter?: number
+  full?: boolean
+  /** Puts never end (until their signal fires). */
+  stuckPut?: boolean
+  /** Reads never end (until their signal fires). */
+  stuckRead?: boolean
+  /** Reads come with a flipped bit. */
+  flips?: boolean
+  /** Puts are acknowledged and thrown away. */
+  forgets?: boolean
+}
+
+export class FaultyStore implements ShardStore {
+  readonly faults: Faults = {}
+  readonly inner: ShardStore
+  /** Calls by name. */
+  readonly calls = new Map<string, number>()
+
+  constructor(inner: ShardStore) {
+    this.inner = inner
+  }
+
+  #enter(name: string, { signal }: CallOptions = {}): void {
+    signal?.throwIfAborted()
+    this.calls.set(name, (this.calls.get(name) ?? 0) + 1)
+    if (this.faults.goneAfter !== undefined && this.faults.goneAfter-- <= 0) this.faults.gone = true
+    if (this.faults.gone === true) throw new HoldfastError('peer-unreachable', 'Cannot reach the machine: it is switched off')
+  }
+
+  async put(shard: NewShard, options?: PutOptions): Promise<number> {
+    this.#enter('put', options)
+    if (this.faults.full === true) throw new HoldfastError('disk-full', 'Cannot store the shard: the disk is full')
+    if (this.faults.stuckPut === true) await never(options)
+    if (this.faults.forgets === true) return shard.bytes.length
+    return await this.inner.put(shard, options)
+  }
+
+  async open(ref: ShardRef, options?: CallOptions): ReturnType<ShardStore['open']> {
+    this.#enter('open', options)
+    return await this.inner.open(ref, options)
+  }
+
+  async read(ref: ShardRef, offset: number, length: number, options?: CallOptions): Promise<Uint8Array> {
+    this.#enter('read', options)
+    if (this.faults.stuckRead === true) await never(options)
+    const bytes = Buffer.from(await this.inner.read(ref, offset, length, options))
+    if (this.faults.flips === true && bytes.length > 0) bytes[bytes.length >> 1]! ^= 4
+    return bytes
+  }
+
+  list(owner: Parameters<ShardStore['list']>[0], options?: CallOptions): ReturnType<ShardStore['list']> {
+    this.#enter('list', options)
+    return this.inner.list(owner, options)
+  }
+
+  async putHead(head: PublishedHead, options?: CallOptions): Promise<void> {
+    this.#enter('putHead', options)
+    await this.inner.putHead(head, options)
+  }
+
+  async heads(owner: Parameters<ShardStore['heads']>[0], options?: CallOptions): Promise<readonly PublishedHead[]> {
+    this.#enter('heads', options)
+    return await this.inner.heads(owner, options)
+  }
+
+  async space(options?: CallOptions): ReturnType<ShardStore['space']> {
+    this.#enter('space', options)
+    return await this.inner.space(options)
+  }
+}
+
+async function never({ signal }: CallOptions = {}): Promise<never> {
+  return await new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)))
+}
+
+export interface GroupMachine {
+  readonly id: MachineId
+  readonly store: FaultyStore
+  readonly memory: MemoryShardStore
+  peer: Peer
+}
+
+export interface ShardGroup extends AsyncDisposable {
+  readonly owner: TestOwner
+  readonly machines: GroupMachine[]
+  readonly peers: Peers
+  readonly dispersal: Dispersal
+  readonly reports: HolderReport[]
+  /** A dispersal of the same owner that knows nothing yet, as on a new machine. */
+  fresh(): Promise<Dispersal>
+  machine(id: MachineId): GroupMachine
+}
+
+/** `hosts`: what counts as one machine, by position; distinct without it. */
+export async function makeGroup(count: number, options: { redundancy?: string; hosts?: readonly string[]; timings?: Partial<DispersalTimings>; quota?: number } = {}): Promise<ShardGroup> {
+  const owner = await makeOwner()
+  const machines = Array.from({ length: count }, (_, at): GroupMachine => {
+    const id = randomBytes(32).toString('base64url') as MachineId
+    const memory = new MemoryShardStore([owner.certificate], options.quota)
+    return { id, memory, store: new FaultyStore(memory), peer: { id, name: `machine-${at}`, host: options.hosts?.[at] ?? `host-${at}`, state: 'online', offer: 1e9 } }
+  })
+  const machine = (id: MachineId): GroupMachine => machines.find((one) => one.id === id) as GroupMachine
+  const peers: Peers = {
+    list: () => machines.map(({ peer }) => peer),
+    async connect(id) {
+      if (machine(id).store.faults.gone === true) throw new HoldfastError('peer-unreachable', 'Cannot reach the machine: it is switched off')
+      return machine(id).store
+    },
+  }
+  const reports: HolderReport[] = []
+  const opened: { dispersal: Dispersal; index: PlacementIndex }[] = []
+  const open = async (): Promise<Dispersal> => {
+    const keys = new DeviceKeys()
+    await keys.learn(owner.certificate)
+    const index = new PlacementIndex(':memory:')
+    const dispersal = new Dispersal({
+      owner: owner.root.id, device: owner.machine, epoch: owner.epoch, peers, index, keys,
+      redundancy: () => options.redundancy ?? 'auto', timings: options.timings, report: (report) => { reports.push(report) },
+    })
+    opened.push({ dispersal, index })
+    return dispersal
+  }
+  return {
+    owner, machines, peers, reports, machine, fresh: open, dispersal: await open(),
+    async [Symbol.asyncDispose]() {
+      for (const { dispersal, index } of opened) {
+        await dispersal[Symbol.asyncDispose]()
+        index[Symbol.dispose]()
+      }
+    },
+  }
+}
+
+export function makeObject(length: number, kind: ObjectKind = 'pack'): NewObject & { readonly copy: Buffer } {
+  const bytes = new Uint8Array(randomBytes(length))
+  const leaves = hashLeaves(bytes)
+  return { kind, id: objectIdOf(leaves), length, bytes, leaves, copy: Buffer.from(bytes) }
+}
