@@ -44,7 +44,7 @@ function compileRule(pattern: string, platform: NodeJS.Platform): Rule {
   const slashed = platform === 'win32' ? pattern.replaceAll('\\', '/') : pattern
   const directoriesOnly = slashed.endsWith('/')
   const body = directoriesOnly ? slashed.slice(0, -1) : slashed
-  const glob = body.startsWith('/') ? body.slice(1) : body
+  const glob = (body.startsWith('/') ? body.slice(1) : body).replaceAll(/\*{3,}/gu, '**')
   if (glob === '') throw refuse(pattern, 'it is empty')
   const caseless = platform === 'win32' || platform === 'darwin'
   return {
