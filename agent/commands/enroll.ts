@@ -1,0 +1,71 @@
+/** Into a work group: found one, invite others, join by an invitation. Each new machine begins as a new owner. */
+import type { CommandRequest, CommandResult } from '../../shared/api.ts'
+import { HoldfastError } from '../../shared/errors.ts'
+import { issueDeviceCertificate } from '../identity/device.ts'
+import { type OwnerFile, sealAdminKey, sealToMachine } from '../identity/owner-file.ts'
+import { type OwnerRoot, generateWords, ownerFromWords } from '../identity/owner.ts'
+import { createNetwork, joinNetwork } from '../network/founding.ts'
+import { makeInvitation, parseInvitation } from '../network/membership/invitation.ts'
+import type { Membership } from '../network/membership/membership.ts'
+import { redundancyOf } from '../network/redundancy.ts'
+import type { AgentContext } from './context.ts'
+import type { RunOptions } from './command.ts'
+
+const hourMs = 3_600_000
+
+export async function networkCreate(context: AgentContext, request: CommandRequest<'network create'>, { signal }: RunOptions): Promise<CommandResult<'network create'>> {
+  refuseMember(context)
+  redundancyOf(request.redundancy, 255) // refuses what is no level before anything is written
+  const roster = context.openRoster(request.roster)
+  const { root, owner } = await newOwner(context, { admin: true })
+  const membership = await createNetwork({ name: request.name, redundancy: request.redundancy, minFree: context.settings.config.offer.minFree, admission: 'open' }, {
+    machine: context.machine.id, admin: root.admin, rosters: [roster], ...context.clock, signal,
+  })
+  await enter(context, membership, owner, request.label)
+  return { network: membership.net, name: request.name, owner: owner.owner, machine: context.machine.id, redundancy: request.redundancy }
+}
+
+export async function networkInvite(context: AgentContext, request: CommandRequest<'network invite'>): Promise<CommandResult<'network invite'>> {
+  const { membership } = context.group()
+  const { network } = membership
+  const nowMs = context.clock.now()
+  const validMs = request.hours * hourMs
+  const { text, id } = await makeInvitation({
+    net: membership.net, name: network.name, count: request.count, validMs, nowMs, approval: network.admission === 'approved',
+    rosters: network.rosters, peers: [...context.addresses()],
+  }, await context.adminKey())
+  return { invitation: text, id, expires: new Date(nowMs + validMs).toISOString(), count: request.count }
+}
+
+export async function networkJoin(context: AgentContext, request: CommandRequest<'network join'>, { signal }: RunOptions): Promise<CommandResult<'network join'>> {
+  refuseMember(context)
+  const parsed = await parseInvitation(request.invitation, context.clock.now())
+  const rosters = parsed.rosters.map((locator) => context.openRoster(locator))
+  const membership = await joinNetwork(request.invitation, { machine: context.machine.id, rosters, ...context.clock, signal })
+  const { owner } = await newOwner(context, { admin: false })
+  await enter(context, membership, owner, request.label)
+  return { network: membership.net, name: membership.network.name, owner: owner.owner, machine: context.machine.id }
+}
+
+function refuseMember(context: AgentContext): void {
+  if (context.isMember()) throw new HoldfastError('already-exists', `Cannot enter another work group: this machine is in ${context.group().membership.network.name}`)
+}
+
+/** The owner of an earlier attempt that ended before the group was entered is made anew: nothing was stored for it. */
+async function newOwner(context: AgentContext, { admin }: { admin: boolean }): Promise<{ root: OwnerRoot; owner: OwnerFile }> {
+  const words = generateWords()
+  const root = ownerFromWords(words)
+  const certificate = await issueDeviceCertificate(root, context.machine, 1, context.clock.now())
+  const owner: OwnerFile = {
+    v: 1, owner: root.id, certificate, epoch: 1, words: await sealToMachine(context.machine, words),
+    ...(admin ? { admin: await sealAdminKey(context.machine, root.admin.privateKey) } : {}),
+  }
+  return { root, owner }
+}
+
+async function enter(context: AgentContext, membership: Membership, owner: OwnerFile, label: string | undefined): Promise<void> {
+  if (label !== undefined) context.settings.setLabel(label)
+  context.saveOwner(owner)
+  await context.enter(membership)
+  await context.group().publish()
+}
