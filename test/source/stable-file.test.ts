@@ -13,6 +13,7 @@ import { hasCode } from '../../shared/errors.ts'
 import type { ErrorCode } from '../../shared/errors.ts'
 import { buildOutlookFile } from '../support/outlook-file.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
+import { runUnprivileged } from '../support/unprivileged.ts'
 
 const posixOnly = { skip: process.platform === 'win32' ? 'not on Windows' : false }
 const options: StableFileOptions = { now: () => Date.now() + 60_000 }
@@ -158,16 +159,11 @@ test('a file that may not be read is unreadable, with the reason', posixOnly, as
   const path = join(folder, 'secret')
   writeFileSync(path, 'x')
   chmodSync(path, 0)
-  if (process.getuid?.() !== 0) {
-    await assert.rejects(openStableFile(path, options), code('file-unreadable', /permission denied/))
-    return
-  }
   chmodSync(folder, 0o755)
-  const module = new URL('../../agent/source/stable-file.ts', import.meta.url).href
-  const script = `const { openStableFile } = await import(${JSON.stringify(module)}); process.setuid(65534)
-    await openStableFile(process.argv[1], { now: Date.now }).catch((error) => console.log(error.code, error.message))`
-  const child = spawnSync(process.execPath, ['--input-type=module', '-e', script, path], { encoding: 'utf8' })
-  assert.match(child.stdout, /^file-unreadable Cannot read .*secret: permission denied/)
+  const body = 'return await api.openStableFile(argument, { now: Date.now }).catch((error) => [error.code, error.message])'
+  assert.deepEqual(await runUnprivileged('agent/source/stable-file.ts', body, path), [
+    'file-unreadable', `Cannot read ${path}: permission denied`,
+  ])
 })
 
 test('a read that fails is unreadable', () => {

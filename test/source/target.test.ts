@@ -8,6 +8,7 @@ import type { FinishedFile, RestoreTarget, RestoreTargetOptions, TargetFileOptio
 import { hasCode } from '../../shared/errors.ts'
 import type { ErrorCode } from '../../shared/errors.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
+import { runUnprivileged } from '../support/unprivileged.ts'
 
 const posixOnly = { skip: process.platform === 'win32' ? 'not on Windows' : false }
 const restoredAt = new Date(2026, 10, 22, 15, 30, 0)
@@ -137,7 +138,11 @@ test('refuse-newer replaces an older file, takes its own restored time for equal
   utimesSync(join(root, 'a'), 1000, 1000)
   const target = (): Promise<RestoreTarget> => open(root, { policy: 'refuse-newer' })
   assert.equal((await restore(await target(), ['a'], 'backup')).outcome, 'replaced')
-  assert.equal((await restore(await target(), ['a'], 'again!')).outcome, 'replaced')
+  for (let i = 0; i < 8; i++) {
+    const mtimeNs = oldNs + BigInt(i) * 31n
+    assert.equal((await restore(await target(), ['a'], `again ${i}`, { mtimeNs })).outcome, 'replaced')
+    assert.equal((await restore(await target(), ['a'], `more ${i}`, { mtimeNs })).outcome, 'replaced')
+  }
   writeFileSync(join(root, 'a'), 'edited since')
   await assert.rejects(restore(await target(), ['a'], 'backup'), code('target-newer'))
   assert.equal(readFileSync(join(root, 'a'), 'utf8'), 'edited since')
@@ -202,6 +207,29 @@ test('folders get their modes and times at the end, read-only ones and their par
     assert.deepEqual(state.map(({ mtimeMs }) => mtimeMs), [1000, 2000, 3000])
     if (process.platform !== 'win32') assert.deepEqual(state.map(({ mode }) => mode & 0o7777), [0o750, 0o555, 0o500])
   }
+})
+
+test('a user without privileges restores twice into folders that are closed in the end, and cannot write elsewhere', posixOnly, async (t) => {
+  const root = await scratchFolder(t)
+  chmodSync(root, 0o777)
+  const body = `
+    const codes = []
+    for (const run of ['first', 'second']) {
+      const target = await api.openRestoreTarget(argument, { restoredAt: new Date(), policy: 'overwrite' })
+      await target.createDirectory(['a'], { mode: 0o400, mtimeNs: 1_000_000_000n })
+      await target.createDirectory(['a', 'b'], { mode: 0o500, mtimeNs: 2_000_000_000n })
+      await using file = await target.openFile(['a', 'b', 'f'], { size: 0, mode: 0o400, mtimeNs: 0n, contentKey: run })
+      await file.finish()
+      codes.push(...(await target.finishDirectories()).map(({ error }) => error.code))
+    }
+    await api.openRestoreTarget(argument + '/closed/sub', { restoredAt: new Date() }).catch((error) => codes.push(error.code))
+    const closed = await api.openRestoreTarget(argument + '/closed', { restoredAt: new Date() })
+    await closed.createDirectory(['x']).catch((error) => codes.push(error.code))
+    return codes`
+  mkdirSync(join(root, 'closed'), { mode: 0o555 })
+  const codes = await runUnprivileged('agent/source/target.ts', body, root)
+  assert.deepEqual(codes, ['target-unwritable', 'target-unwritable'])
+  assert.deepEqual([statSync(join(root, 'a')).mode & 0o777, statSync(join(root, 'a', 'b')).mtimeMs], [0o400, 2000])
 })
 
 test('a folder made only on the way keeps the mode that the system gives', posixOnly, async (t) => {

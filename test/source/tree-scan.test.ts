@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, linkSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
@@ -11,6 +11,7 @@ import type { ScanEvent, ScanOptions } from '../../agent/source/tree-scan.ts'
 import { hasCode } from '../../shared/errors.ts'
 import { buildOutlookFile } from '../support/outlook-file.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
+import { runUnprivileged } from '../support/unprivileged.ts'
 
 const posixOnly = { skip: process.platform === 'win32' ? 'these entries do not exist on Windows' : false }
 
@@ -121,23 +122,12 @@ test('a folder that cannot be listed is reported, and left as incomplete', posix
   const root = await scratchFolder(t)
   write(root, 'closed/secret', 'open')
   chmodSync(join(root, 'closed'), 0)
-  const events = await scanWithoutPrivilege(root)
+  chmodSync(root, 0o755)
+  const body = 'return await Array.fromAsync(api.scanTree(argument))'
+  const events = await runUnprivileged('agent/source/tree-scan.ts', body, root) as ScanEvent[]
   assert.deepEqual(story(events), ['+ .', '+ closed', '!unreadable closed', '- closed', '+ open', '- .'])
   assert.deepEqual(events.flatMap((event) => event.event === 'leave' ? [event.complete] : []), [false, true])
 })
-
-/** Root may list every folder, so the scan runs in a process of an unprivileged user. */
-async function scanWithoutPrivilege(root: string): Promise<ScanEvent[]> {
-  if (process.getuid?.() !== 0) return scan(root)
-  chmodSync(root, 0o755)
-  const module = new URL('../../agent/source/tree-scan.ts', import.meta.url).href
-  const script = `const { setuid } = process; const { scanTree } = await import(${JSON.stringify(module)}); setuid.call(process, 65534)
-    const events = await Array.fromAsync(scanTree(process.argv[1]))
-    process.stdout.write(JSON.stringify(events, (_, value) => typeof value === 'bigint' ? String(value) : value))`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script, root], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const text = (await Array.fromAsync(child.stdout as AsyncIterable<Buffer>)).join('')
-  return JSON.parse(text) as ScanEvent[]
-}
 
 test('an entry that goes away during the scan is reported as vanished', async (t) => {
   const root = await scratchFolder(t)
