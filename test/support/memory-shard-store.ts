@@ -6,14 +6,16 @@ import type { OwnerId } from '../../shared/ids.ts'
 import { verifyDeviceCertificate } from '../../agent/identity/device.ts'
 import { importPublicKey, verifyRecord } from '../../agent/identity/jws.ts'
 import { machineIdFromBytes } from '../../agent/identity/machine.ts'
-import { hashLeaves, rootOf } from '../../agent/merkle.ts'
-import type { CallOptions, NewShard, OpenedShard, ShardEntry, ShardRef, ShardStore, Space } from '../../agent/network/shard-store/port.ts'
+import { hashLeaves, leafLength, rootOf } from '../../agent/merkle.ts'
+import type { CallOptions, NewShard, OpenedShard, ShardEntry, ShardRef, ShardTransfer, Space, TransferringShardStore } from '../../agent/network/shard-store/port.ts'
 import { type ObjectKind, type PublishedHead, objectKinds } from '../../agent/object-store.ts'
 
 const headSchema = z.object({ v: z.literal(1), owner: z.string(), machine: z.string(), seq: z.int(), live: z.object({ sha256: z.string() }) })
 
-export class MemoryShardStore implements ShardStore {
+export class MemoryShardStore implements TransferringShardStore {
   readonly shards = new Map<string, NewShard>()
+  /** Bytes of transfers that were not committed, by shard. */
+  readonly incoming = new Map<string, Buffer>()
   readonly #heads = new Map<string, PublishedHead & { owner: string; seq: number }>()
   readonly #certificates: readonly string[]
   readonly #quota: number
@@ -28,12 +30,13 @@ export class MemoryShardStore implements ShardStore {
     if (this.shards.has(nameOf(shard))) return 0
     const space = await this.space()
     if (shard.bytes.length > space.free) throw new HoldfastError('quota-exceeded', `Cannot store the shard: ${space.free} bytes free`)
-    await this.#check(shard)
+    await this.#checkHeader(shard)
+    if (!Buffer.from(hashLeaves(shard.bytes)).equals(shard.leaves)) throw damaged()
     this.shards.set(nameOf(shard), { ...shard, header: Buffer.from(shard.header), leaves: Buffer.from(shard.leaves), bytes: Buffer.from(shard.bytes) })
     return shard.bytes.length
   }
 
-  async #check(shard: NewShard): Promise<void> {
+  async #checkHeader(shard: Omit<NewShard, 'bytes'>): Promise<void> {
     const header = Buffer.from(shard.header)
     const machine = machineIdFromBytes(header.subarray(56, 88))
     const certificates = await Promise.all(this.#certificates.map(verifyDeviceCertificate))
@@ -43,8 +46,32 @@ export class MemoryShardStore implements ShardStore {
     signed[7] = 0
     const holds = verify(null, Buffer.concat([Buffer.from('holdfast/v1/shard'), signed]), importPublicKey(device.jwk), header.subarray(-64))
     const root = header.subarray(128 + 32 * shard.number, 160 + 32 * shard.number)
-    const sound = holds && rootOf(shard.leaves).equals(root) && Buffer.from(hashLeaves(shard.bytes)).equals(shard.leaves)
-    if (!sound) throw new HoldfastError('object-damaged', 'Cannot store the shard: it is not what its header says')
+    if (!holds || !rootOf(shard.leaves).equals(root)) throw damaged()
+  }
+
+  async begin(shard: Omit<NewShard, 'bytes'>): Promise<ShardTransfer | 'stored'> {
+    const name = nameOf(shard)
+    if (this.shards.has(name)) return 'stored'
+    const length = Number(Buffer.from(shard.header).readBigUInt64LE(16))
+    const { free } = await this.space()
+    if (length > free) throw new HoldfastError('quota-exceeded', `Cannot store the shard: ${free} bytes free`)
+    await this.#checkHeader(shard)
+    const parts = [this.incoming.get(name) ?? Buffer.alloc(0)]
+    let open = true
+    return {
+      offset: parts[0]?.length ?? 0,
+      write: async (bytes) => { parts.push(Buffer.from(bytes)) },
+      commit: async () => {
+        open = false
+        this.incoming.delete(name)
+        await this.put({ ...shard, bytes: Buffer.concat(parts) })
+      },
+      close: async () => {
+        const whole = Buffer.concat(parts)
+        if (open) this.incoming.set(name, whole.subarray(0, whole.length - whole.length % leafLength))
+        open = false
+      },
+    }
   }
 
   async open(ref: ShardRef, { signal }: CallOptions = {}): Promise<OpenedShard> {
@@ -94,6 +121,10 @@ export class MemoryShardStore implements ShardStore {
     const used = [...this.shards.values()].reduce((sum, shard) => sum + shard.bytes.length, 0)
     return { free: Math.max(0, this.#quota - used), quota: this.#quota, used }
   }
+}
+
+function damaged(): HoldfastError {
+  return new HoldfastError('object-damaged', 'Cannot store the shard: it is not what its header says')
 }
 
 function nameOf(ref: ShardRef): string {

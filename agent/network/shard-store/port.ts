@@ -44,6 +44,8 @@ export interface Space {
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined
+  /** For open and read by a holder that repairs: the header of a shard of the same object, which only holders have. */
+  readonly holding?: Uint8Array | undefined
 }
 
 export interface PutOptions extends CallOptions {

@@ -1,0 +1,186 @@
+/**
+ * Serves this machine's shards, heads and records to the guests of the door (docs/protocol.md section 2).
+ *
+ * Each request is parsed by the guest, judged by permission.ts, and done by the store, which checks whatever it keeps. The
+ * host itself holds only what a link began: transfers (at most 16), parts of a long head, one listing. It deletes nothing.
+ */
+import { HoldfastError } from '../../../shared/errors.ts'
+import type { MachineId, OwnerId } from '../../../shared/ids.ts'
+import { verifyDeviceCertificate } from '../../identity/device.ts'
+import type { ObjectId } from '../../object-store.ts'
+import type { Clock } from '../clock.ts'
+import { answerDigest, takePush } from '../membership/digest.ts'
+import type { Membership } from '../membership/membership.ts'
+import { parseHeader } from '../shard.ts'
+import type { ShardEntry, TransferringShardStore } from '../shard-store/port.ts'
+import type { Caller } from './credential.ts'
+import type { Guest } from './guest.ts'
+import { HeadIntake, peekHead } from './head-intake.ts'
+import { Transfers } from './transfers.ts'
+import { byName, demandDevice, demandMember, demandReader, demandShardReader, isDeviceOf } from './permission.ts'
+import { type WireEvent, type WireRequest, maxFrame, protocolVersion } from './wire.ts'
+
+const headsOfPage = 16
+
+export type HostEvent =
+  | { readonly type: 'shard-stored'; readonly caller: Caller; readonly owner: OwnerId; readonly id: ObjectId; readonly number: number; readonly bytes: number }
+  | { readonly type: 'head-received'; readonly caller: Caller; readonly owner: OwnerId; readonly machine: MachineId; readonly seq: number }
+  | { readonly type: 'request-refused'; readonly caller: Caller; readonly event: string; readonly error: HoldfastError }
+
+export interface HostOptions {
+  readonly store: TransferringShardStore
+  readonly membership: Membership
+  /** Shown to members: name of the machine and version of the agent. */
+  readonly about: { readonly name: string; readonly agent: string }
+  readonly clock: Clock
+  readonly onEvent?: ((event: HostEvent) => void) | undefined
+}
+
+/** What one guest began and has not ended. */
+interface Visit {
+  readonly caller: Caller
+  readonly transfers: Transfers
+  readonly heads: HeadIntake
+  listing: { readonly owner: OwnerId; readonly shards: readonly ShardEntry[] } | undefined
+}
+
+type Handlers = { readonly [E in WireEvent]: (visit: Visit, request: WireRequest<E>) => Promise<object> }
+
+export class Host {
+  readonly #options: HostOptions
+  readonly #handlers: Handlers
+
+  constructor(options: HostOptions) {
+    this.#options = options
+    this.#handlers = this.#makeHandlers()
+  }
+
+  /** Answers the guest until it leaves. */
+  welcome(guest: Guest): void {
+    const { caller } = guest
+    const { store, onEvent } = this.#options
+    const transfers = new Transfers(store, (stored) => { onEvent?.({ type: 'shard-stored', caller, ...stored }) })
+    const visit: Visit = { caller, transfers, heads: new HeadIntake(store), listing: undefined }
+    guest.onEnd(() => { void transfers.leave() })
+    guest.serve(
+      async (event, request) => await (this.#handlers[event] as (visit: Visit, request: unknown) => Promise<object>)(visit, request),
+      (event, error) => {
+        onEvent?.({ type: 'request-refused', caller, event, error })
+        if (this.#options.membership.isRevoked(caller.machine)) guest.end()
+      },
+    )
+  }
+
+  #makeHandlers(): Handlers {
+    const { about, clock, membership, store } = this.#options
+    return {
+      'hello': async (_visit, { protocols }) => {
+        if (!protocols.includes(protocolVersion)) throw new HoldfastError('protocol-unknown', `Cannot speak protocol ${protocols.join(', ')}: this is ${protocolVersion}`)
+        return { protocol: protocolVersion, ...about, time: clock.now(), offer: await store.space() }
+      },
+      'gossip': async ({ caller }, digest) => {
+        demandMember(caller, membership)
+        membership.heard(caller.machine)
+        return answerDigest(membership, digest)
+      },
+      'gossip.push': async ({ caller }, push) => {
+        demandMember(caller, membership)
+        await takePush(membership, push, caller.machine)
+        return {}
+      },
+      'members': async ({ caller }, { after }) => {
+        if (caller.as !== 'recovery') demandMember(caller, membership)
+        return pageOf(this.#records(), after)
+      },
+      'head.put': async (visit, request) => await this.#takeHead(visit, request),
+      'head.list': async ({ caller }, { owner, after }) => {
+        demandReader(caller, owner, membership)
+        const heads = await this.#headsOf(owner)
+        const page = heads.filter(({ machine }) => after === undefined || machine > after)
+        return { heads: page.slice(0, headsOfPage).map((head) => ({ ...head, live: head.live.length })), more: page.length > headsOfPage }
+      },
+      'head.live': async ({ caller }, { owner, machine, seq, offset, length }) => {
+        demandReader(caller, owner, membership)
+        const head = (await this.#headsOf(owner)).find((one) => one.machine === machine && one.seq === seq)
+        if (head === undefined) throw new HoldfastError('not-found', `Cannot read the live list: there is no head ${seq} of the device`)
+        return { bytes: head.live.subarray(offset, offset + length) }
+      },
+      'shard.list': async (visit, request) => await this.#list(visit, request),
+      'shard.begin': async ({ caller, transfers }, { header, leaves }) => {
+        const { owner, id, number, shardLength } = parseHeader(header)
+        demandMember(caller, membership)
+        if (!isDeviceOf(caller, owner, membership) && membership.ownerEpoch(owner) === 0) demandDevice(caller, owner, membership)
+        return await transfers.begin({ owner, id, number, header, leaves }, shardLength)
+      },
+      'shard.data': async ({ transfers }, { transfer, offset, bytes }) => await transfers.write(transfer, offset, bytes),
+      'shard.commit': async ({ transfers }, { transfer }) => await transfers.commit(transfer),
+      'shard.open': async ({ caller }, { holding, ...ref }) => {
+        await demandShardReader(caller, ref, { holding, store, membership })
+        return await store.open(ref)
+      },
+      'shard.read': async ({ caller }, { holding, offset, length, ...ref }) => {
+        await demandShardReader(caller, ref, { holding, store, membership })
+        return { bytes: await this.#read(ref, offset, length) }
+      },
+    }
+  }
+
+  async #read(ref: WireRequest<'shard.open'>, offset: number, length: number): Promise<Uint8Array> {
+    try {
+      return await this.#options.store.read(ref, offset, length)
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause
+      throw new HoldfastError('invalid-input', `Cannot read ${length} bytes at ${offset}: the shard ends before`, { cause })
+    }
+  }
+
+  #records(): string[] {
+    const { membership } = this.#options
+    const own = membership.own.peer
+    return [...membership.chain.entries().map((entry) => entry.jws), ...(own === undefined ? [] : [own.jws]), ...membership.members().map((member) => member.jws)]
+  }
+
+  /** By machine. */
+  async #headsOf(owner: OwnerId): Promise<{ machine: MachineId; seq: number; certificate: string; head: string; live: Uint8Array }[]> {
+    const heads = await this.#options.store.heads(owner)
+    return heads.map((published) => ({ ...peekHead(published.head), ...published })).sort((a, b) => (a.machine < b.machine ? -1 : 1))
+  }
+
+  async #takeHead({ caller, heads }: Visit, request: WireRequest<'head.put'>): Promise<object> {
+    const { membership, onEvent } = this.#options
+    const { owner, machine } = await verifyDeviceCertificate(request.certificate)
+    demandDevice(caller, owner, membership)
+    const answer = await heads.take(owner, machine, request)
+    if ('seq' in answer) {
+      await membership.takeHeads([{ certificate: request.certificate, head: request.head }], { kind: 'member', name: caller.machine })
+      onEvent?.({ type: 'head-received', caller, owner, machine, seq: answer.seq })
+    }
+    return answer
+  }
+
+  /** The first page lists anew; those after it go on in that listing, so each shard comes once. */
+  async #list(visit: Visit, { owner, after, limit }: WireRequest<'shard.list'>): Promise<object> {
+    demandReader(visit.caller, owner, this.#options.membership)
+    if (after === undefined || visit.listing?.owner !== owner) {
+      visit.listing = { owner, shards: (await Array.fromAsync(this.#options.store.list(owner))).sort(byName) }
+    }
+    const { shards } = visit.listing
+    const begin = after === undefined ? 0 : firstAfter(shards, { id: after[0], number: after[1] })
+    const more = shards.length > begin + limit
+    if (!more) visit.listing = undefined
+    return { shards: shards.slice(begin, begin + limit).map(({ kind, id, k, n, number, length }) => ({ kind, id, k, n, number, length })), more }
+  }
+}
+
+function firstAfter(shards: readonly ShardEntry[], last: Pick<ShardEntry, 'id' | 'number'>): number {
+  const at = shards.findIndex((shard) => byName(shard, last) > 0)
+  return at < 0 ? shards.length : at
+}
+
+/** Records from number `after` on, as many as one message takes. */
+function pageOf(records: readonly string[], after: number): { records: string[]; more: boolean } {
+  let length = 0
+  const rest = records.slice(after)
+  const page = rest.filter((jws, at) => (length += jws.length) <= maxFrame || at === 0)
+  return { records: page, more: page.length < rest.length }
+}

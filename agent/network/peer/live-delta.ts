@@ -1,0 +1,40 @@
+/** Live lists (docs/format.md section 7) as differences: a head after a small backup names almost the same objects. */
+import { liveEntryLength } from '../published-head.ts'
+
+export interface LiveDelta {
+  /** Entries that are new, and entries that are gone; each ascending. */
+  readonly add: Uint8Array
+  readonly drop: Uint8Array
+}
+
+function viewOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/** What turns the ascending list `from` into the ascending list `to`. */
+export function diffLive(from: Uint8Array, to: Uint8Array): LiveDelta {
+  const [old, now] = [viewOf(from), viewOf(to)]
+  const add: Buffer[] = []
+  const drop: Buffer[] = []
+  for (let a = 0, b = 0; a < old.length || b < now.length;) {
+    const [left, right] = [old.subarray(a, a + liveEntryLength), now.subarray(b, b + liveEntryLength)]
+    const order = left.length === 0 ? 1 : right.length === 0 ? -1 : Buffer.compare(left, right)
+    if (order < 0) drop.push(left)
+    if (order > 0) add.push(right)
+    if (order <= 0) a += liveEntryLength
+    if (order >= 0) b += liveEntryLength
+  }
+  return { add: Buffer.concat(add), drop: Buffer.concat(drop) }
+}
+
+/** The list that diffLive() was made for; anything else when the delta does not fit (the head's hash tells). */
+export function applyLive(from: Uint8Array, { add, drop }: LiveDelta): Uint8Array {
+  const gone = new Set(entriesOf(drop).map((entry) => entry.toString('latin1')))
+  const kept = entriesOf(from).filter((entry) => !gone.has(entry.toString('latin1')))
+  return Buffer.concat([...kept, ...entriesOf(add)].sort(Buffer.compare))
+}
+
+function entriesOf(bytes: Uint8Array): Buffer[] {
+  const view = viewOf(bytes)
+  return Array.from({ length: Math.floor(view.length / liveEntryLength) }, (_, at) => view.subarray(at * liveEntryLength, (at + 1) * liveEntryLength))
+}
