@@ -28,6 +28,7 @@ import type { MembershipState } from './state-file.ts'
 
 export const maxPeers = 5000
 const maxWaiting = 256
+const verifiedAtOnce = 16
 const skewMs = 2 * 86_400_000
 
 export type MembershipEvent =
@@ -234,16 +235,17 @@ export class Membership {
     const report = newReport()
     const verified: Verified[] = []
     const highest: RosterHighest = { epoch: 0, seqs: new Map() }
-    for (const jws of records) {
+    const unheld = records.filter((jws) => {
       const held = this.#held.get(jws)
-      if (held !== undefined) {
-        report.known++
-        noteHighest(held, highest)
-        continue
+      if (held !== undefined) noteHighest(held, highest)
+      return held === undefined
+    })
+    report.known = records.length - unheld.length
+    for (let at = 0; at < unheld.length; at += verifiedAtOnce) {
+      for (const one of await Promise.all(unheld.slice(at, at + verifiedAtOnce).map((jws) => this.#intake.verify(jws)))) {
+        if (typeof one === 'string') count(report, one)
+        else verified.push(one)
       }
-      const one = await this.#intake.verify(jws)
-      if (typeof one === 'string') count(report, one)
-      else verified.push(one)
     }
     for (const one of verified.sort(byDependency)) {
       const verdict = this.#apply(one, from)
