@@ -92,7 +92,7 @@ export interface GrownArchive {
  */
 export async function growArchive(path: string, options: GrowOptions): Promise<GrownArchive> {
   await using file = await openArchiveFile(path, 'change')
-  return growFile(file, options)
+  return await growFile(file, options)
 }
 
 /** As `growArchive`, on an open file. */

@@ -15,12 +15,12 @@ const kinds = {
   table: { extensions: ['csv'], mime: 'text/csv' },
   text: { extensions: ['txt', 'log'], mime: 'text/plain' },
 } as const
-const rowBytes = 68
+const pageRows = 100
 
 /** Most files are small; one in two hundred has several MB. */
 export function planAttachment(random: Random): AttachmentPlan {
   const share = random.next()
-  const kind = share < 0.5 ? 'packed' : share < 0.85 ? 'table' : 'text'
+  const kind = share < 0.57 ? 'packed' : share < 0.87 ? 'table' : 'text'
   const u = random.next()
   const size = random.chance(0.005) ? 2_000_000 + random.below(10_000_000) : 4_000 + Math.floor(u * u * u * u * 1_000_000)
   return {
@@ -50,21 +50,28 @@ function packedFile(random: Random, size: number): Buffer {
   return bytes
 }
 
-/** Rows of a ledger: fixed text, and digits that differ. */
+/** A ledger that comes again page by page, each row with a number of its own. */
 function tableFile(random: Random, size: number): Buffer {
-  const bytes = Buffer.alloc(Math.ceil(size / rowBytes) * rowBytes)
-  const row = Buffer.from('2000-00-00;PO-00000;item 0000;warehouse 0;pieces 000;EUR 00000.00; ok\r\n'.slice(0, rowBytes - 2) + '\r\n')
-  const digits = [...row.keys()].filter((i) => row[i] === 0x30)
+  const rows = Array.from({ length: pageRows }, () => ledgerRow(random))
+  const page = Buffer.from(rows.join(''), 'latin1')
+  const rowBytes = rows[0]!.length
+  const bytes = Buffer.alloc(Math.ceil(size / page.length) * page.length)
   for (let at = 0; at < bytes.length; at += rowBytes) {
-    row.copy(bytes, at)
-    let value = 0
-    for (const [i, digit] of digits.entries()) {
-      if (i % 6 === 0) value = random.below(1_000_000)
+    if (at % page.length === 0) page.copy(bytes, at)
+    let value = random.below(1_000_000_000)
+    for (let digit = 0; digit < 9; digit++) {
       bytes[at + digit] = 0x30 + value % 10
       value = Math.floor(value / 10)
     }
   }
   return bytes.subarray(0, size)
+}
+
+/** All rows have the same length. */
+function ledgerRow(random: Random): string {
+  const number = (digits: number): string => String(random.below(10 ** digits)).padStart(digits, '0')
+  const place = random.pick(['Hamburg ', 'Lyon    ', 'Gdansk  ', 'Porto   '])
+  return `${number(9)};PO-${number(5)};item ${number(4)};${place};pieces ${number(3)};EUR ${number(5)}.${number(2)}\r\n`
 }
 
 /** Lines of prose from a stock of sentences, each with a number of its own. */

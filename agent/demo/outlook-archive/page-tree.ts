@@ -10,6 +10,8 @@ import type { PageRef } from './layout.ts'
 
 const branchEntryBytes = 24
 const countAt = 488
+const slabBytes = 1 << 18
+const noEntries = Buffer.alloc(0)
 
 interface TreePage {
   readonly level: number
@@ -37,6 +39,7 @@ export class PageTree {
   readonly #entryBytes: number
   readonly #mostEntries: number
   readonly #stale: PageRef[] = []
+  #slab: Buffer = noEntries
   #root: TreePage
   #pages = 1
 
@@ -97,8 +100,17 @@ export class PageTree {
 
   #newPage(level: number): TreePage {
     this.#pages++
-    const entries = Buffer.alloc(level === 0 ? (this.#mostEntries + 1) * this.#entryBytes : 0)
+    const entries = level === 0 ? this.#takeEntries() : noEntries
     return { level, low: 0, entries, count: 0, children: [], ref: undefined }
+  }
+
+  /** Pages live long, so they share large pieces of memory of their own. */
+  #takeEntries(): Buffer {
+    const length = (this.#mostEntries + 1) * this.#entryBytes
+    if (this.#slab.length < length) this.#slab = Buffer.alloc(slabBytes)
+    const entries = this.#slab.subarray(0, length)
+    this.#slab = this.#slab.subarray(length)
+    return entries
   }
 
   async #load(ref: PageRef, read: (offset: number) => Promise<Buffer>): Promise<TreePage> {

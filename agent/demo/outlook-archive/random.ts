@@ -1,5 +1,7 @@
 import { createCipheriv, createHash } from 'node:crypto'
 
+const zeros = Buffer.alloc(1 << 20)
+
 /** Random numbers that depend on a seed alone, the same on every machine. Not for secrets. */
 export class Random {
   readonly #name: string
@@ -37,6 +39,7 @@ export class Random {
   /** Incompressible bytes: an AES-CTR key stream. */
   bytes(length: number): Buffer {
     const key = createHash('sha256').update(`${this.#name}/${this.below(0x1_0000_0000)}`).digest()
-    return createCipheriv('aes-128-ctr', key.subarray(0, 16), key.subarray(16)).update(Buffer.alloc(length))
+    const plain = length <= zeros.length ? zeros.subarray(0, length) : Buffer.alloc(length)
+    return createCipheriv('aes-128-ctr', key.subarray(0, 16), key.subarray(16)).update(plain)
   }
 }
