@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { HoldfastError } from '../../../shared/errors.ts'
 import { issueDeviceCertificate } from '../../../agent/identity/device.ts'
 import { signRecord } from '../../../agent/identity/jws.ts'

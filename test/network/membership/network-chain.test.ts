@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { thumbprint } from '../../../agent/identity/machine.ts'
 import { NetworkChain, maxSideRecords } from '../../../agent/network/membership/network-chain.ts'
 import { type KeySigner, type VerifiedNetwork, verifyNetwork } from '../../../agent/network/membership/records.ts'
