@@ -118,7 +118,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
   }
 
   async #place(object: NewObject, signal: AbortSignal | undefined): Promise<PutReceipt> {
-    const known = this.#knownPlaces(object.id)
+    const known = await this.#knownPlaces(object.id, signal)
     const { k, n } = known ?? (object.kind === 'key' ? mirrored(this.redundancy()) : this.redundancy())
     const places = known === undefined ? [] : this.placesOf(known)
     const matched = matchShards(places)
@@ -132,8 +132,8 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
   }
 
   /** What the index knows, unless no machine of the group has a shard of it any more. */
-  #knownPlaces(id: ObjectId): PlacedObject | undefined {
-    const known = this.index.find(id)
+  async #knownPlaces(id: ObjectId, signal: AbortSignal | undefined): Promise<PlacedObject | undefined> {
+    const known = await this.settled(id, signal)
     if (known === undefined || this.placesOf(known).length > 0) return known
     this.index.drop(id)
     return undefined
@@ -207,8 +207,26 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
     return chosen
   }
 
+  /** What the index knows of the object; where holders say different things, headers are opened until one verifies. */
+  async settled(id: ObjectId, signal?: AbortSignal): Promise<PlacedObject | undefined> {
+    const known = this.index.find(id)
+    if (known?.isDisputed !== true) return known
+    for (const claim of this.index.claims(id)) {
+      const source = { number: claim.number, holder: claim.machine }
+      try {
+        const { opened } = await this.reader.open({ ...claim, sources: [source] }, source, signal)
+        this.index.record({ ...refOf(claim), k: claim.k, n: opened.parsed.n }, [])
+        break
+      } catch (error) {
+        throwIfCancelled(signal)
+        this.noteFailedRead(claim.machine, claim, error)
+      }
+    }
+    return this.index.find(id)
+  }
+
   async get(ref: ObjectRef, range?: { offset: number; length: number }, { signal }: StoreOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
-    const located = this.locate(ref)
+    const located = await this.#locate(ref, signal)
     if (located !== undefined) {
       try {
         return await this.reader.read(located, range, signal)
@@ -216,14 +234,13 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
         if (!hasCode(error, 'object-missing', 'object-damaged') || !await this.#mayHaveNews(signal)) throw error
       }
     } else await this.#mayHaveNews(signal)
-    const anew = this.locate(ref)
+    const anew = await this.#locate(ref, signal)
     if (anew === undefined) throw new HoldfastError('object-missing', `Cannot read ${ref.kind} ${shortId(ref.id)}: no machine that answers has a shard of it`, { details: { id: ref.id, have: 0, need: 1, missing: this.#silentNames() } })
     return await this.reader.read(anew, range, signal)
   }
 
-  /** Where the index says that the shards of an object are. */
-  locate(ref: ObjectRef): LocatedObject | undefined {
-    const known = this.index.find(ref.id)
+  async #locate(ref: ObjectRef, signal: AbortSignal | undefined): Promise<LocatedObject | undefined> {
+    const known = await this.settled(ref.id, signal)
     if (known === undefined || known.shards.length === 0) return undefined
     return { ...refOf(ref), k: known.k, sources: known.shards.map(({ number, machine }) => ({ number, holder: machine })) }
   }
@@ -267,11 +284,12 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
 
   /** What the machine says it has, taken into the index; undefined and reported when it does not answer. */
   async listOf(machine: MachineId, signal?: AbortSignal): Promise<ShardEntry[] | undefined> {
+    const askedMs = this.clock.now()
     try {
       const store = await this.holders.connect(machine, signal)
       const entries: ShardEntry[] = []
       for await (const entry of store.list(this.owner, { signal })) entries.push(entry)
-      this.index.replaceMachine(machine, entries, this.clock.now())
+      this.index.replaceMachine(machine, entries, { askedMs, nowMs: this.clock.now() })
       this.holders.forgive(machine)
       return entries
     } catch (error) {

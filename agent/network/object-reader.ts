@@ -21,29 +21,30 @@ const pieceLength = 32 * leafLength
 const piecesAtOnce = 12
 const openedKept = 2_000
 
-export interface ShardSource {
+/** `Holder` names who has it: a machine id, or a folder. */
+export interface ShardSource<Holder extends string = MachineId> {
   readonly number: number
-  readonly holder: MachineId
+  readonly holder: Holder
 }
 
 /** Where the shards of an object may be had. */
-export interface LocatedObject extends ObjectRef {
+export interface LocatedObject<Holder extends string = MachineId> extends ObjectRef {
   readonly k: number
-  readonly sources: readonly ShardSource[]
+  readonly sources: readonly ShardSource<Holder>[]
 }
 
-export interface ReaderOptions {
+export interface ReaderOptions<Holder extends string = MachineId> {
   readonly owner: OwnerId
   readonly keys: DeviceKeys
   readonly clock: Clock
   /** Another way is tried beside a read that takes longer, ms. */
   readonly hedgeMs: number
-  readonly connect: (holder: MachineId, signal?: AbortSignal) => Promise<ShardStore>
+  readonly connect: (holder: Holder, signal?: AbortSignal) => Promise<ShardStore>
   /** Whether others should be asked first. */
-  readonly isDoubtful: (holder: MachineId) => boolean
+  readonly isDoubtful: (holder: Holder) => boolean
   /** Told of each source that failed. */
-  readonly failed: (source: ShardSource, id: ObjectId, error: unknown) => void
-  readonly nameOf: (holder: MachineId) => string
+  readonly failed: (source: ShardSource<Holder>, id: ObjectId, error: unknown) => void
+  readonly nameOf: (holder: Holder) => string
 }
 
 export type Opened = OpenedShard & { readonly parsed: ShardHeader }
@@ -54,17 +55,17 @@ interface Range {
   readonly to: number
 }
 
-export class ObjectReader {
-  readonly #options: ReaderOptions
+export class ObjectReader<Holder extends string = MachineId> {
+  readonly #options: ReaderOptions<Holder>
   readonly #opened = new Map<string, Opened>()
   #coder: ErasureCoder | undefined
 
-  constructor(options: ReaderOptions) {
+  constructor(options: ReaderOptions<Holder>) {
     this.#options = options
   }
 
   /** Header and leaves of a shard, checked; kept for the next read. */
-  async open(object: LocatedObject, source: ShardSource, signal?: AbortSignal): Promise<{ store: ShardStore; opened: Opened }> {
+  async open(object: LocatedObject<Holder>, source: ShardSource<Holder>, signal?: AbortSignal): Promise<{ store: ShardStore; opened: Opened }> {
     const { owner, keys } = this.#options
     const name = `${source.holder} ${object.id}.${source.number}`
     const store = await this.#options.connect(source.holder, signal)
@@ -81,7 +82,7 @@ export class ObjectReader {
     return { store, opened }
   }
 
-  forget(object: ObjectId, source: ShardSource): void {
+  forget(object: ObjectId, source: ShardSource<Holder>): void {
     this.#opened.delete(`${source.holder} ${object}.${source.number}`)
   }
 
@@ -91,7 +92,7 @@ export class ObjectReader {
   }
 
   /** Exactly the range, or the whole object. `object-missing`, `object-damaged`, `cancelled`; RangeError beyond the end. */
-  async read(object: LocatedObject, range: { offset: number; length: number } = { offset: 0, length: object.length }, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  async read(object: LocatedObject<Holder>, range: { offset: number; length: number } = { offset: 0, length: object.length }, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
     if (range.offset < 0 || range.length < 0 || range.offset + range.length > object.length) {
       throw new RangeError(`Cannot read ${range.length} bytes at ${range.offset}: the object has ${object.length}`)
     }
@@ -109,7 +110,7 @@ export class ObjectReader {
     }
   }
 
-  #checkWhole(object: LocatedObject, bytes: Uint8Array): void {
+  #checkWhole(object: LocatedObject<Holder>, bytes: Uint8Array): void {
     if (object.kind === 'pack' || bytes.length !== object.length) return
     if (objectIdOf(hashLeaves(bytes)) !== object.id) throw new HoldfastError('object-damaged', `Cannot read ${object.kind} ${shortId(object.id)}: its bytes are not those of its id`, { details: { id: object.id } })
   }
@@ -133,17 +134,17 @@ class Variants {
   }
 }
 
-class ObjectRead {
-  readonly #reader: ObjectReader
-  readonly #options: ReaderOptions
-  readonly #object: LocatedObject
+class ObjectRead<Holder extends string> {
+  readonly #reader: ObjectReader<Holder>
+  readonly #options: ReaderOptions<Holder>
+  readonly #object: LocatedObject<Holder>
   readonly #variants: Variants
   readonly #signal: AbortSignal | undefined
   readonly #fetches = new Map<string, Promise<Uint8Array>>()
-  readonly #failures = new Map<string, { source: ShardSource; error: unknown }>()
+  readonly #failures = new Map<string, { source: ShardSource<Holder>; error: unknown }>()
   readonly #shardLength: number
 
-  constructor(reader: ObjectReader, options: ReaderOptions, read: { object: LocatedObject; variants: Variants; signal: AbortSignal | undefined }) {
+  constructor(reader: ObjectReader<Holder>, options: ReaderOptions<Holder>, read: { object: LocatedObject<Holder>; variants: Variants; signal: AbortSignal | undefined }) {
     this.#reader = reader
     this.#options = options
     this.#object = read.object
@@ -293,7 +294,7 @@ class ObjectRead {
     throw last
   }
 
-  async #readFrom(source: ShardSource, { from, to }: Range): Promise<Uint8Array> {
+  async #readFrom(source: ShardSource<Holder>, { from, to }: Range): Promise<Uint8Array> {
     const { store, opened } = await this.#reader.open(this.#object, source, this.#signal)
     if (!this.#variants.fits(opened.parsed)) throw damaged('its roots are not those of the other shards', opened.parsed)
     return await verifiedRead(store, opened, { offset: from, length: to - from, signal: this.#signal })

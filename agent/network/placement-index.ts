@@ -1,6 +1,7 @@
 /**
  * Where each shard was acknowledged and when that was last confirmed, for one owner, in SQLite. It can be made anew from
- * the holders' lists (Dispersal.refresh).
+ * the holders' lists (Dispersal.refresh). A list is a claim: what it says of an object counts until a header that this
+ * machine signed or verified says better (`isSettled`); where claims differ the object is `isDisputed` until then.
  */
 import { DatabaseSync } from 'node:sqlite'
 import type { MachineId } from '../../shared/ids.ts'
@@ -16,15 +17,26 @@ export interface ShardPlace {
   readonly confirmedMs: number
 }
 
+/** A place with what its holder says of the object. */
+export interface Claim extends ObjectRef {
+  readonly k: number
+  readonly n: number
+  readonly number: number
+  readonly machine: MachineId
+}
+
 export interface PlacedObject extends ObjectRef {
   readonly k: number
   readonly n: number
   /** All n shards once lay on distinct machines. */
   readonly wasGreen: boolean
+  readonly isSettled: boolean
+  readonly isDisputed: boolean
+  /** Places whose claims fit the object. */
   readonly shards: readonly ShardPlace[]
 }
 
-type ObjectFields = Omit<PlacedObject, 'wasGreen' | 'shards'>
+type ObjectFields = Pick<PlacedObject, keyof ObjectRef | 'k' | 'n'>
 
 export class PlacementIndex implements Disposable {
   readonly #db: DatabaseSync
@@ -33,38 +45,54 @@ export class PlacementIndex implements Disposable {
   constructor(path: string) {
     this.#db = new DatabaseSync(path)
     this.#db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-      CREATE TABLE IF NOT EXISTS objects (id TEXT PRIMARY KEY, kind INTEGER, k INTEGER, n INTEGER, length INTEGER, green INTEGER) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS places (id TEXT, number INTEGER, machine TEXT, confirmed INTEGER, PRIMARY KEY (id, number, machine)) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS objects (id TEXT PRIMARY KEY, kind INTEGER, k INTEGER, n INTEGER, length INTEGER,
+        green INTEGER, settled INTEGER) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS places (id TEXT, number INTEGER, machine TEXT, confirmed INTEGER, kind INTEGER, k INTEGER,
+        n INTEGER, length INTEGER, PRIMARY KEY (id, number, machine)) WITHOUT ROWID;
       CREATE INDEX IF NOT EXISTS places_by_machine ON places (machine);
       CREATE TABLE IF NOT EXISTS holders (position INTEGER PRIMARY KEY, machine TEXT);
       CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER)`)
   }
 
-  /** Adds places to what is known; n only grows. */
+  /** Adds places of an object whose header this machine signed or verified; n only grows. */
   record(object: ObjectFields, places: readonly ShardPlace[], options: { green?: boolean } = {}): void {
     this.#together(() => {
-      this.#addObject(object)
+      this.#settle(object)
       if (options.green === true) this.#db.prepare('UPDATE objects SET green = 1 WHERE id = ?').run(object.id)
-      const add = this.#db.prepare('INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?)')
-      for (const { number, machine, confirmedMs } of places) add.run(object.id, number, machine, confirmedMs)
+      for (const place of places) this.#addPlace(object, place)
     })
   }
 
-  #addObject({ id, kind, k, n, length }: ObjectFields): void {
-    this.#db.prepare(`INSERT INTO objects VALUES (?, ?, ?, ?, ?, 0) ON CONFLICT (id) DO UPDATE SET
-      green = CASE WHEN excluded.n > n THEN 0 ELSE green END, n = max(n, excluded.n)`).run(id, objectKinds[kind], k, n, length)
+  #settle({ id, kind, k, n, length }: ObjectFields): void {
+    this.#db.prepare(`INSERT INTO objects VALUES (?, ?, ?, ?, ?, 0, 1) ON CONFLICT (id) DO UPDATE SET
+      green = CASE WHEN settled AND excluded.n <= n THEN green ELSE 0 END,
+      n = CASE WHEN settled THEN max(n, excluded.n) ELSE excluded.n END,
+      kind = excluded.kind, k = excluded.k, length = excluded.length, settled = 1`).run(id, objectKinds[kind], k, n, length)
   }
 
-  /** Puts a machine's own list in the place of what was believed of it. */
-  replaceMachine(machine: MachineId, entries: readonly ShardEntry[], nowMs: number): void {
+  #addPlace({ id, kind, k, n, length }: ObjectFields, { number, machine, confirmedMs }: ShardPlace): void {
+    this.#db.prepare('INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?, ?, ?, ?)').run(id, number, machine, confirmedMs, objectKinds[kind], k, n, length)
+  }
+
+  /** Puts a machine's own list, asked for at `askedMs`, in the place of what was believed of it before. */
+  replaceMachine(machine: MachineId, entries: readonly ShardEntry[], { askedMs, nowMs }: { askedMs: number; nowMs: number }): void {
     this.#together(() => {
-      this.#db.prepare('DELETE FROM places WHERE machine = ?').run(machine)
-      const add = this.#db.prepare('INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?)')
+      this.#db.prepare('DELETE FROM places WHERE machine = ? AND confirmed < ?').run(machine, askedMs)
+      const add = this.#db.prepare('INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?, ?, 0, 0)')
       for (const entry of entries) {
-        this.#addObject(entry)
-        add.run(entry.id, entry.number, machine, nowMs)
+        add.run(entry.id, objectKinds[entry.kind], entry.k, entry.n, entry.length)
+        this.#addPlace(entry, { number: entry.number, machine, confirmedMs: nowMs })
       }
     })
+  }
+
+  /** All that holders say of an object, the most frequent description first. */
+  claims(id: ObjectId): Claim[] {
+    return this.#db.prepare(`SELECT *, count(*) OVER (PARTITION BY kind, k, length) AS agreeing FROM places WHERE id = ?
+      ORDER BY agreeing DESC, n DESC, number`).all(id).map((row) => ({
+      id, kind: kindNames.get(Number(row['kind'])) ?? 'pack', k: Number(row['k']), n: Number(row['n']),
+      length: Number(row['length']), number: Number(row['number']), machine: String(row['machine']) as MachineId,
+    }))
   }
 
   remove(id: ObjectId, number: number, machine: MachineId): void {
@@ -86,11 +114,14 @@ export class PlacementIndex implements Disposable {
 
   #toObject(row: Record<string, unknown>): PlacedObject {
     const id = String(row['id']) as ObjectId
-    const shards = this.#db.prepare('SELECT number, machine, confirmed FROM places WHERE id = ? ORDER BY number, machine').all(id)
-      .map((place) => ({ number: Number(place['number']), machine: String(place['machine']) as MachineId, confirmedMs: Number(place['confirmed']) }))
+    const rows = this.#db.prepare('SELECT * FROM places WHERE id = ? ORDER BY number, machine').all(id)
+    const fitting = rows.filter((place) => ['kind', 'k', 'length'].every((field) => place[field] === row[field]))
+    const isSettled = row['settled'] === 1
     return {
       id, kind: kindNames.get(Number(row['kind'])) ?? 'pack', k: Number(row['k']), n: Number(row['n']),
-      length: Number(row['length']), wasGreen: row['green'] === 1, shards,
+      length: Number(row['length']), wasGreen: row['green'] === 1, isSettled,
+      isDisputed: !isSettled && rows.some((place) => ['kind', 'k', 'n', 'length'].some((field) => place[field] !== row[field])),
+      shards: fitting.map((place) => ({ number: Number(place['number']), machine: String(place['machine']) as MachineId, confirmedMs: Number(place['confirmed']) })),
     }
   }
 

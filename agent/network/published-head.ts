@@ -21,16 +21,30 @@ export interface VerifiedHead extends PublishedHead {
   readonly seq: number
 }
 
-/** Checks certificate, signature, that both name one device, and the live list. Throws `record-invalid`, `format-unknown`. */
-export async function verifyPublishedHead(published: PublishedHead): Promise<VerifiedHead> {
+/** A head without its live list: certificate and signature checked, and that both name one device. */
+export interface HeadRecord {
+  readonly device: DeviceCertificate
+  readonly epoch: number
+  readonly seq: number
+  readonly live: { readonly count: number; readonly sha256: string }
+}
+
+/** Throws `record-invalid`, `format-unknown`. */
+export async function verifyHeadRecord(published: { readonly certificate: string; readonly head: string }): Promise<HeadRecord> {
   const device = await verifyDeviceCertificate(published.certificate)
   const head = await verifyRecord('holdfast-head', published.head, device.jwk, headSchema)
   if (head.owner !== device.owner || head.machine !== device.machine) throw invalid('it is not of the device that its certificate names')
   if (head.epoch > device.epoch) throw invalid(`its epoch ${head.epoch} is above that of its certificate`)
+  return { device, epoch: head.epoch, seq: head.seq, live: head.live }
+}
+
+/** Checks the record and that the live list is the signed one. Throws `record-invalid`, `format-unknown`. */
+export async function verifyPublishedHead(published: PublishedHead): Promise<VerifiedHead> {
+  const record = await verifyHeadRecord(published)
   const { live } = published
   const sha256 = createHash('sha256').update(live).digest('hex')
-  if (sha256 !== head.live.sha256 || live.length !== head.live.count * liveEntryLength) throw invalid('its live list is another one')
-  return { ...published, device, epoch: head.epoch, seq: head.seq }
+  if (sha256 !== record.live.sha256 || live.length !== record.live.count * liveEntryLength) throw invalid('its live list is another one')
+  return { ...published, device: record.device, epoch: record.epoch, seq: record.seq }
 }
 
 /** Below 0 when `a` is older: epoch first, then seq. */

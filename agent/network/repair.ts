@@ -1,0 +1,242 @@
+/**
+ * Are all shards where they should be, and making new ones of those that are not. Needs no data key.
+ *
+ * verifyHoldings asks every machine for its list and, with readData, reads every shard and checks every leaf.
+ * repairObjects does so too, then joins k shards of each object that lacks some, checks the id of the whole before a
+ * byte is written (a forged shard is never laundered), and places what is lacking on machines that have none.
+ * It changes neither k of an object nor the placement of what is sound.
+ */
+import { HoldfastError } from '../../shared/errors.ts'
+import { type MachineId, shortId } from '../../shared/ids.ts'
+import { hashLeaves, hashLength, leafLength } from '../merkle.ts'
+import type { NewObject, ObjectRef } from '../object-store.ts'
+import type { Dispersal } from './dispersal.ts'
+import { matchShards } from './placement.ts'
+import type { PlacedObject } from './placement-index.ts'
+import { mirrored } from './redundancy.ts'
+import { objectIdOf, verifiedRead, withNumber } from './shard.ts'
+import type { NewShard } from './shard-store/port.ts'
+import { forEachBounded, throwIfCancelled } from './slots.ts'
+
+const readLength = 32 * leafLength
+const machinesAtOnce = 4
+const objectsAtOnce = 2
+
+export interface CheckRequest {
+  /** What must be readable: the live objects of the heads. Without it, all objects that any machine has shards of. */
+  readonly live?: Iterable<ObjectRef> | undefined
+  /** Read every shard and check every leaf, instead of believing the lists. */
+  readonly readData?: boolean | undefined
+}
+
+export interface CheckProgress {
+  readonly phase: 'asking' | 'reading' | 'repairing'
+  readonly done: number
+  readonly total: number
+}
+
+export interface CheckOptions {
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((progress: CheckProgress) => void) | undefined
+}
+
+/** An object that lacks shards on machines that answered. */
+export interface ObjectFinding {
+  readonly object: ObjectRef
+  readonly state: 'degraded' | 'lost'
+  readonly need: number
+  readonly wanted: number
+  /** Shards on distinct machines that answered. */
+  readonly have: number
+  /** Machines that are believed to have a shard and did not answer: with them it may be readable. */
+  readonly silent: readonly string[]
+}
+
+export interface DamagedShard {
+  readonly object: ObjectRef
+  readonly number: number
+  readonly machine: string
+  readonly reason: string
+}
+
+export interface HoldingsReport {
+  readonly objects: number
+  readonly healthy: number
+  readonly degraded: number
+  readonly lost: number
+  readonly answered: number
+  readonly asked: number
+  readonly bytesRead: number
+  readonly details: readonly ObjectFinding[]
+  readonly damaged: readonly DamagedShard[]
+}
+
+export interface RepairReport {
+  /** What was found before, as verifyHoldings says it. */
+  readonly before: HoldingsReport
+  /** Objects that have all their shards again, that have more than before but not all, and that could not be mended. */
+  readonly mended: number
+  readonly improved: number
+  readonly failed: readonly { readonly object: ObjectRef; readonly error: unknown }[]
+  readonly shardsMade: number
+  readonly bytesSent: number
+}
+
+export async function verifyHoldings(dispersal: Dispersal, request: CheckRequest = {}, options: CheckOptions = {}): Promise<HoldingsReport> {
+  return (await inspect(dispersal, request, options)).report
+}
+
+interface Inspection {
+  readonly report: HoldingsReport
+  readonly reachable: ReadonlySet<MachineId>
+}
+
+async function inspect(dispersal: Dispersal, request: CheckRequest, options: CheckOptions): Promise<Inspection> {
+  const live = request.live === undefined ? undefined : [...request.live]
+  const peers = dispersal.holders.list().filter(({ state }) => state !== 'gone')
+  const reachable = new Set<MachineId>()
+  const damaged: DamagedShard[] = []
+  let done = 0
+  await forEachBounded(peers, 2 * machinesAtOnce, async ({ id }) => {
+    throwIfCancelled(options.signal)
+    if (await dispersal.listOf(id, options.signal) !== undefined) reachable.add(id)
+    options.onProgress?.({ phase: 'asking', done: ++done, total: peers.length })
+  })
+  if (reachable.size === peers.length && peers.length > 0) dispersal.index.markComplete()
+  const bytesRead = request.readData === true ? await readAll(dispersal, { live, reachable, damaged }, options) : 0
+  const objects = live ?? [...dispersal.index.objects()]
+  const details: ObjectFinding[] = []
+  for (const object of objects) {
+    const finding = findingOf(dispersal, { ref: object, known: await dispersal.settled(object.id, options.signal) }, reachable)
+    if (finding !== undefined) details.push(finding)
+  }
+  const lost = details.filter(({ state }) => state === 'lost').length
+  const report: HoldingsReport = {
+    objects: objects.length, healthy: objects.length - details.length, degraded: details.length - lost, lost,
+    answered: reachable.size, asked: peers.length, bytesRead, details, damaged,
+  }
+  return { report, reachable }
+}
+
+function findingOf(dispersal: Dispersal, { ref, known }: { ref: ObjectRef; known: PlacedObject | undefined }, reachable: ReadonlySet<MachineId>): ObjectFinding | undefined {
+  const object = { kind: ref.kind, id: ref.id, length: ref.length }
+  if (known === undefined) return { object, state: 'lost', need: 1, wanted: 1, have: 0, silent: [] }
+  const have = matchShards(dispersal.placesOf(known, { reachable })).size
+  if (have >= known.n) return undefined
+  const silent = [...new Set(known.shards.filter(({ machine }) => !reachable.has(machine)).map(({ machine }) => dispersal.holders.nameOf(machine)))].sort()
+  return { object, state: have >= known.k ? 'degraded' : 'lost', need: known.k, wanted: known.n, have, silent }
+}
+
+/** Reads every shard of every live object on every machine that answered; what does not hold leaves the index. */
+async function readAll(dispersal: Dispersal, { live, reachable, damaged }: { live: readonly ObjectRef[] | undefined; reachable: ReadonlySet<MachineId>; damaged: DamagedShard[] }, { signal, onProgress }: CheckOptions): Promise<number> {
+  const wanted = live === undefined ? undefined : new Set(live.map(({ id }) => id))
+  const objects = [...dispersal.index.objects()].filter(({ id }) => wanted === undefined || wanted.has(id))
+  const total = objects.reduce((sum, { shards }) => sum + shards.filter(({ machine }) => reachable.has(machine)).length, 0)
+  let bytes = 0
+  let done = 0
+  await forEachBounded(reachable, machinesAtOnce, async (machine) => {
+    for (const object of objects) {
+      for (const { number } of object.shards.filter((shard) => shard.machine === machine)) {
+        throwIfCancelled(signal)
+        const read = await readShard(dispersal, { object, number, machine }, signal).catch((error: unknown) => {
+          throwIfCancelled(signal)
+          dispersal.noteFailedRead(machine, { id: object.id, number }, error)
+          damaged.push({ object: { kind: object.kind, id: object.id, length: object.length }, number, machine: dispersal.holders.nameOf(machine), reason: error instanceof Error ? error.message : 'unknown' })
+          return 0
+        })
+        bytes += read
+        onProgress?.({ phase: 'reading', done: ++done, total })
+      }
+    }
+  })
+  return bytes
+}
+
+async function readShard(dispersal: Dispersal, { object, number, machine }: { object: PlacedObject; number: number; machine: MachineId }, signal: AbortSignal | undefined): Promise<number> {
+  const source = { number, holder: machine }
+  dispersal.reader.forget(object.id, source)
+  const { store, opened } = await dispersal.reader.open({ ...object, sources: [source] }, source, signal)
+  const { shardLength } = opened.parsed
+  for (let offset = 0; offset < shardLength; offset += readLength) {
+    await verifiedRead(store, opened, { offset, length: Math.min(readLength, shardLength - offset), signal })
+  }
+  return shardLength
+}
+
+export async function repairObjects(dispersal: Dispersal, request: CheckRequest = {}, options: CheckOptions = {}): Promise<RepairReport> {
+  const live = request.live === undefined ? undefined : [...request.live]
+  const { report: before, reachable } = await inspect(dispersal, { ...request, live }, options)
+  const objects = [...new Set((live ?? [...dispersal.index.objects()]).map(({ id }) => id))]
+    .flatMap((id) => dispersal.index.find(id) ?? []).filter((object) => lackingOf(dispersal, object, reachable).length > 0)
+  const outcome = { mended: 0, improved: 0, shardsMade: 0, bytesSent: 0 }
+  const failed: { object: ObjectRef; error: unknown }[] = before.details.filter(({ object }) => dispersal.index.find(object.id) === undefined)
+    .map(({ object }) => ({ object, error: new HoldfastError('object-missing', `Cannot repair ${object.kind} ${shortId(object.id)}: nobody has a shard of it`) }))
+  let done = 0
+  await forEachBounded(objects, objectsAtOnce, async (object) => {
+    throwIfCancelled(options.signal)
+    try {
+      const { made, bytesSent } = await repairObject(dispersal, object, { reachable, signal: options.signal })
+      outcome.shardsMade += made
+      outcome.bytesSent += bytesSent
+      const after = dispersal.index.find(object.id) ?? object
+      if (lackingOf(dispersal, after, reachable).length === 0) outcome.mended++
+      else if (made > 0) outcome.improved++
+      else failed.push({ object, error: new HoldfastError('too-few-holders', `Cannot repair ${object.kind} ${shortId(object.id)}: no machine is left for its missing shards`) })
+    } catch (error) {
+      throwIfCancelled(options.signal)
+      failed.push({ object, error })
+    }
+    options.onProgress?.({ phase: 'repairing', done: ++done, total: objects.length })
+  })
+  return { before, ...outcome, failed }
+}
+
+/** Numbers that lie on no machine of their own; n is that of the level when k is the same and n has grown. */
+function lackingOf(dispersal: Dispersal, object: PlacedObject, reachable: ReadonlySet<MachineId>): number[] {
+  const matched = matchShards(placesNow(dispersal, object, reachable))
+  return Array.from({ length: targetOf(dispersal, object) }, (_, number) => number).filter((number) => !matched.has(number))
+}
+
+/** Places on machines that answered, or that took a shard since. */
+function placesNow(dispersal: Dispersal, object: PlacedObject, reachable: ReadonlySet<MachineId>): ReturnType<Dispersal['placesOf']> {
+  return dispersal.placesOf(object, { reachable })
+}
+
+function targetOf(dispersal: Dispersal, { kind, k, n }: PlacedObject): number {
+  const level = kind === 'key' ? mirrored(dispersal.redundancy()) : dispersal.redundancy()
+  return level.k === k ? Math.max(n, level.n) : n
+}
+
+async function repairObject(dispersal: Dispersal, object: PlacedObject, { reachable, signal }: { reachable: ReadonlySet<MachineId>; signal: AbortSignal | undefined }): Promise<{ made: number; bytesSent: number }> {
+  const lacking = lackingOf(dispersal, object, reachable)
+  const sources = object.shards.filter(({ machine }) => reachable.has(machine)).map(({ number, machine }) => ({ number, holder: machine }))
+  const located = { kind: object.kind, id: object.id, length: object.length, k: object.k, sources }
+  const bytes = await dispersal.reader.read(located, undefined, signal)
+  const leaves = hashLeaves(bytes)
+  if (objectIdOf(leaves) !== object.id) throw new HoldfastError('object-damaged', `Cannot repair ${object.kind} ${shortId(object.id)}: its shards join to another object`, { details: { id: object.id } })
+  const n = targetOf(dispersal, object)
+  const made = await shardsWithKnownHeader(dispersal, { kind: object.kind, id: object.id, length: object.length, bytes, leaves }, { located, n, signal })
+  const places = placesNow(dispersal, object, reachable)
+  const outcome = await dispersal.store(made.filter(({ number }) => lacking.includes(number)), { object: { ...located, n }, places, signal })
+  return { made: outcome.stored.length, bytesSent: outcome.bytesSent }
+}
+
+/**
+ * The shards under the header that their writer signed, when one of the sources has it and it fits; so a repair changes
+ * no byte of what was signed. Otherwise (n grew, or only forged headers are left) this device signs anew: the bytes are
+ * those of the object's id, so nothing is believed that was not checked.
+ */
+async function shardsWithKnownHeader(dispersal: Dispersal, object: NewObject, { located, n, signal }: { located: Parameters<Dispersal['reader']['open']>[0]; n: number; signal: AbortSignal | undefined }): Promise<NewShard[]> {
+  const shards = await dispersal.shardsOf(object, located.k, n)
+  const roots = shards[0]?.header.subarray(128, 128 + n * hashLength) ?? new Uint8Array()
+  for (const source of located.sources) {
+    try {
+      const { opened } = await dispersal.reader.open(located, source, signal)
+      if (Buffer.compare(opened.parsed.roots, roots) === 0) return shards.map((shard) => ({ ...shard, header: withNumber(opened.header, shard.number) }))
+    } catch (error) {
+      throwIfCancelled(signal)
+      dispersal.noteFailedRead(source.holder, { id: object.id, number: source.number }, error)
+    }
+  }
+  return shards
+}
