@@ -1,0 +1,200 @@
+/**
+ * The coordinator of the capture threads: hands out pieces of files, decides which chunks are new (one thread decides,
+ * so none is stored twice), and passes finished packs on.
+ *
+ * At most `threads + packsInFlight` packs of 16 MiB exist at a time, those being filled included: a thread waits for a
+ * permit before it opens one, and a permit comes back when the store has taken a pack. It knows neither paths nor
+ * snapshots.
+ */
+import { Worker } from 'node:worker_threads'
+import { HoldfastError } from '../../shared/errors.ts'
+import { chunkIdLength, chunkKey } from './chunk-id.ts'
+import { type FromWorker, type Piece, type PieceResult, type ReadFailure, type ToWorker, type WorkerSetup, maxAsked, verdictBytes } from './capture-worker.ts'
+import { type FinishedPack, decodeTable } from './pack.ts'
+
+export interface CaptureOptions {
+  readonly secrets: Pick<WorkerSetup, 'owner' | 'epoch' | 'dataKey' | 'chunkIdKey' | 'chunkerKey'>
+  readonly threads: number
+  /** Packs handed to storePack and not yet taken. */
+  readonly packsInFlight: number
+  /** Whether a chunk is stored already. */
+  readonly hasChunk: (id: Uint8Array) => boolean
+  /** Must leave the chunks of the pack known to hasChunk when it resolves. */
+  readonly storePack: (pack: FinishedPack) => Promise<void>
+  /** Called with the bytes of chunks that turned out new. */
+  readonly onNew: (bytes: number) => void
+}
+
+interface QueuedPiece {
+  readonly piece: Piece
+  readonly resolve: (entries: Uint8Array) => void
+  readonly reject: (error: unknown) => void
+}
+
+interface Thread {
+  readonly worker: Worker
+  readonly states: Int32Array
+  readonly verdicts: SharedArrayBuffer
+  readonly batches: QueuedPiece[][]
+  flushed: (() => void) | undefined
+}
+
+const batchBytes = 4_194_304
+const batchPieces = 256
+/** Batches that a thread has before it, the one in work included. */
+const batchesAhead = 2
+
+export class Capture implements AsyncDisposable {
+  readonly #options: CaptureOptions
+  readonly #permits: Int32Array
+  readonly #threads: Thread[] = []
+  readonly #queue: QueuedPiece[] = []
+  readonly #pending = new Set<string>()
+  readonly #storing = new Set<Promise<void>>()
+  readonly #stopped = Promise.withResolvers<never>()
+  #failure: Error | undefined
+  #scheduled = false
+
+  constructor(options: CaptureOptions) {
+    this.#options = options
+    this.#permits = new Int32Array(new SharedArrayBuffer(4))
+    this.#permits[0] = options.threads + options.packsInFlight
+    this.#stopped.promise.catch(() => {})
+  }
+
+  /** Page entries of the chunks of a piece. Rejects `file-changed`, `file-unreadable`, or what stopped the capture. */
+  async read(piece: Piece): Promise<Uint8Array> {
+    if (this.#failure !== undefined) throw this.#failure
+    return await new Promise((resolve, reject) => {
+      this.#queue.push({ piece, resolve, reject })
+      this.#schedule()
+    })
+  }
+
+  /** Resolves when every chunk read so far is stored. */
+  async flush(): Promise<void> {
+    const flushed = this.#threads.map(async (thread) => {
+      await new Promise<void>((resolve) => {
+        thread.flushed = resolve
+        post(thread, { type: 'flush' })
+      })
+    })
+    await Promise.race([Promise.all(flushed), this.#stopped.promise])
+    while (this.#storing.size > 0) await Promise.race([Promise.all(this.#storing), this.#stopped.promise])
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Fails everything that waits, and everything asked for later, with `error`. */
+  stop(error: Error): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    this.#stopped.reject(error)
+    for (const { reject } of [...this.#queue.splice(0), ...this.#threads.flatMap(({ batches }) => batches.splice(0).flat())]) reject(error)
+  }
+
+  /** Ends the threads; when it resolves none of them reads a file any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop(new HoldfastError('cancelled', 'Cannot go on capturing: it was ended'))
+    await Promise.all(this.#threads.map(async ({ worker }) => await worker.terminate()))
+    await Promise.allSettled(this.#storing)
+  }
+
+  /** Collects what is asked for in one go into batches. */
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#dispatch()
+    })
+  }
+
+  #dispatch(): void {
+    while (this.#queue.length > 0 && this.#failure === undefined) {
+      let thread = this.#threads.toSorted((a, b) => a.batches.length - b.batches.length)[0]
+      if ((thread === undefined || thread.batches.length > 0) && this.#threads.length < this.#options.threads) thread = this.#start()
+      if (thread === undefined || thread.batches.length >= batchesAhead) return
+      const batch = this.#nextBatch()
+      thread.batches.push(batch)
+      post(thread, { type: 'pieces', pieces: batch.map(({ piece }) => piece) })
+    }
+  }
+
+  #nextBatch(): QueuedPiece[] {
+    let bytes = 0
+    let count = 0
+    for (const { piece } of this.#queue) {
+      bytes += piece.length
+      if (count === batchPieces || (count > 0 && bytes > batchBytes)) break
+      count++
+    }
+    return this.#queue.splice(0, count)
+  }
+
+  #start(): Thread {
+    const verdicts = new SharedArrayBuffer(verdictBytes)
+    const workerData: WorkerSetup = { ...this.#options.secrets, permits: this.#permits.buffer as SharedArrayBuffer, verdicts }
+    const worker = new Worker(new URL('./capture-worker.ts', import.meta.url), { workerData })
+    const thread: Thread = { worker, states: new Int32Array(verdicts, 0, 2), verdicts, batches: [], flushed: undefined }
+    worker.on('message', (message: FromWorker) => this.#receive(thread, message))
+    worker.on('error', (cause) => this.stop(new HoldfastError('internal', 'Cannot go on capturing: a thread failed', { cause })))
+    this.#threads.push(thread)
+    return thread
+  }
+
+  #receive(thread: Thread, message: FromWorker): void {
+    if (message.type === 'ask') this.#answer(thread, message)
+    else if (message.type === 'pack') this.#store(message.pack)
+    else if (message.type === 'flushed') thread.flushed?.()
+    else {
+      for (const [i, { resolve, reject }] of (thread.batches.shift() ?? []).entries()) {
+        const result = message.results[i] as PieceResult
+        if ('entries' in result) resolve(result.entries)
+        else reject(failureOf(result.failure))
+      }
+      this.#dispatch()
+    }
+  }
+
+  #answer({ states, verdicts }: Thread, { slot, ids, lengths }: FromWorker & { type: 'ask' }): void {
+    const verdict = new Uint8Array(verdicts, 8 + slot * maxAsked, lengths.length)
+    let bytes = 0
+    for (let i = 0; i < lengths.length; i++) {
+      const id = ids.subarray(i * chunkIdLength, (i + 1) * chunkIdLength)
+      const key = chunkKey(id)
+      const fresh = !this.#pending.has(key) && !this.#options.hasChunk(id)
+      verdict[i] = fresh ? 1 : 0
+      if (!fresh) continue
+      this.#pending.add(key)
+      bytes += lengths[i] as number
+    }
+    if (bytes > 0) this.#options.onNew(bytes)
+    Atomics.store(states, slot, 1)
+    Atomics.notify(states, slot)
+  }
+
+  #store(pack: FinishedPack): void {
+    const storing = this.#storePack(pack).catch((error: unknown) => this.stop(error as Error)).finally(() => {
+      this.#storing.delete(storing)
+      Atomics.add(this.#permits, 0, 1)
+      Atomics.notify(this.#permits, 0)
+    })
+    this.#storing.add(storing)
+  }
+
+  async #storePack(pack: FinishedPack): Promise<void> {
+    const { table } = pack
+    const length = pack.bytes.length
+    await this.#options.storePack(pack)
+    for (const segment of decodeTable(table, length)) for (const { id } of segment.chunks) this.#pending.delete(chunkKey(id))
+  }
+}
+
+function post(thread: Thread, message: ToWorker): void {
+  thread.worker.postMessage(message, [])
+}
+
+function failureOf({ changed, message, systemCode }: ReadFailure): HoldfastError {
+  if (changed) return new HoldfastError('file-changed', `Cannot read the file: ${message}`)
+  return new HoldfastError('file-unreadable', `Cannot read the file: ${message}`, { details: systemCode === undefined ? {} : { systemCode } })
+}

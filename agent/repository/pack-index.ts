@@ -1,0 +1,324 @@
+/**
+ * What this machine knows about the objects of its owner: which object lies where in its life, and in which pack and
+ * segment each chunk is. An SQLite file that is only a copy: delete it and it is made anew from index objects and packs.
+ *
+ * A pack enters when the store has confirmed it, never before, so a crash leaves nothing here that is not there.
+ * `stored`: put by this machine, named by no head yet. `live`: named by this machine's newest head. `foreign`: named only
+ * by another device's head: read from, but not deduplicated against, because nothing of ours keeps it alive.
+ * `lost`: found missing or damaged; its chunks are stored again when they turn up.
+ */
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { type ObjectId, type ObjectKind, type ObjectRef, objectKinds } from '../object-store.ts'
+import { type TableSegment, decodeTable } from './pack.ts'
+
+export const objectStates = { stored: 1, live: 2, foreign: 3, lost: 4 } as const
+export type ObjectState = keyof typeof objectStates
+
+/** Where a chunk lies. `pack` is the local number of the pack. */
+export interface Place {
+  readonly pack: number
+  readonly segment: number
+  readonly offset: number
+  readonly length: number
+}
+
+export interface PackRow {
+  readonly ref: ObjectRef
+  readonly epoch: number
+  readonly salt: Uint8Array
+}
+
+export interface SegmentRow {
+  readonly offset: number
+  readonly length: number
+  readonly plainLength: number
+  readonly codec: number
+}
+
+/** A pack that may go into an index object. */
+export interface TabledPack {
+  readonly id: ObjectId
+  readonly length: number
+  readonly epoch: number
+  readonly salt: Uint8Array
+  readonly table: Uint8Array
+}
+
+const version = 1
+const schema = `
+  CREATE TABLE objects (number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, kind INTEGER NOT NULL, length INTEGER NOT NULL,
+    state INTEGER NOT NULL, since INTEGER NOT NULL);
+  CREATE TABLE packs (number INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, salt BLOB NOT NULL, tableBytes BLOB, indexed INTEGER NOT NULL);
+  CREATE TABLE segments (pack INTEGER NOT NULL, number INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,
+    plainLength INTEGER NOT NULL, codec INTEGER NOT NULL, PRIMARY KEY (pack, number)) WITHOUT ROWID;
+  CREATE TABLE chunks (id BLOB PRIMARY KEY, pack INTEGER NOT NULL, segment INTEGER NOT NULL, offset INTEGER NOT NULL,
+    length INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE metadata (number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL);
+  CREATE TABLE documents (id BLOB PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
+  PRAGMA user_version = ${version};`
+
+/** Bytes of metadata chunks that are kept; the oldest go first. */
+const metadataLimit = 268_435_456
+
+export class PackIndex implements Disposable {
+  readonly #database: DatabaseSync
+  readonly #statements = new Map<string, StatementSync>()
+  readonly #place: StatementSync
+  /** Packs whose chunks must not be counted as stored. */
+  readonly #unusable = new Set<number>()
+
+  /** Opens `directory`/index.sqlite, and begins anew when it is of another version or unreadable. */
+  static open(directory: string): PackIndex {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    const path = join(directory, 'index.sqlite')
+    try {
+      return new PackIndex(path)
+    } catch {
+      removeIndex(directory)
+      return new PackIndex(path)
+    }
+  }
+
+  constructor(path: string) {
+    this.#database = new DatabaseSync(path)
+    try {
+      this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY')
+      const found = this.#row('PRAGMA user_version')?.['user_version']
+      if (found === 0) this.#database.exec(`BEGIN; ${schema} COMMIT`)
+      else if (found !== version) throw new Error(`the index is of version ${String(found)}`)
+      this.#place = this.#statement('SELECT pack, segment, offset, length FROM chunks WHERE id = ?')
+      this.#readUnusable()
+    } catch (error) {
+      this.#database.close()
+      throw error
+    }
+  }
+
+  /** Whether a chunk lies in a pack that this machine keeps alive. */
+  has(id: Uint8Array): boolean {
+    const row = this.#place.get(id)
+    return row !== undefined && (this.#unusable.size === 0 || !this.#unusable.has(row['pack'] as number))
+  }
+
+  place(id: Uint8Array): Place | undefined {
+    return this.#place.get(id) as unknown as Place | undefined
+  }
+
+  /** Whether every pack that this machine names is believed whole: then a list of its own may be trusted by its ids. */
+  get hasLost(): boolean {
+    return this.#row('SELECT 1 FROM objects WHERE state = ? LIMIT 1', objectStates.lost) !== undefined
+  }
+
+  pack(number: number): PackRow | undefined {
+    const row = this.#row('SELECT o.id, o.length, p.epoch, p.salt FROM packs p JOIN objects o USING (number) WHERE number = ?', number)
+    if (row === undefined) return undefined
+    return {
+      ref: { kind: 'pack', id: idOf(row['id']), length: row['length'] as number },
+      epoch: row['epoch'] as number, salt: row['salt'] as Uint8Array,
+    }
+  }
+
+  packNumber(id: ObjectId): number | undefined {
+    return this.#row('SELECT p.number FROM packs p JOIN objects o USING (number) WHERE o.id = ?', bytesOf(id))?.['number'] as number | undefined
+  }
+
+  segment(pack: number, number: number): SegmentRow | undefined {
+    return this.#row('SELECT offset, length, plainLength, codec FROM segments WHERE pack = ? AND number = ?', pack, number) as SegmentRow | undefined
+  }
+
+  /** Takes in a pack with all its chunks. `indexed`: an index object names it. Does nothing when it is there. */
+  addPack(pack: TabledPack, options: { state: ObjectState, indexed: boolean, nowMs: number }): void {
+    const segments = decodeTable(pack.table, pack.length)
+    this.#transaction(() => {
+      const number = this.addObject({ kind: 'pack', id: pack.id, length: pack.length }, options)
+      const fresh = this.#run('INSERT OR IGNORE INTO packs VALUES (?, ?, ?, ?, ?)',
+        number, pack.epoch, pack.salt, options.indexed ? null : pack.table, options.indexed ? 1 : 0)
+      if (fresh > 0) this.#addSegments(number, segments, options.state !== 'foreign' && this.#unusable.size > 0)
+      this.#readUnusable()
+    })
+  }
+
+  #addSegments(pack: number, segments: readonly TableSegment[], replace: boolean): void {
+    const insertSegment = this.#statement('INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)')
+    const insertChunk = this.#statement(`INSERT OR ${replace ? 'REPLACE' : 'IGNORE'} INTO chunks VALUES (?, ?, ?, ?, ?)`)
+    for (const [number, segment] of segments.entries()) {
+      insertSegment.run(pack, number, segment.offset, segment.length, segment.plainLength, segment.codec)
+      for (const chunk of segment.chunks) insertChunk.run(chunk.id, pack, number, chunk.offset, chunk.length)
+    }
+  }
+
+  /** Takes in an object, or changes the state of one that is there; returns its local number. */
+  addObject({ kind, id, length }: ObjectRef, { state, nowMs }: { state: ObjectState, nowMs: number }): number {
+    const row = this.#row(`INSERT INTO objects (id, kind, length, state, since) VALUES (?, ?, ?, ?, ?)
+      ON CONFLICT (id) DO UPDATE SET state = excluded.state RETURNING number`,
+      bytesOf(id), objectKinds[kind], length, objectStates[state], nowMs)
+    return row?.['number'] as number
+  }
+
+  stateOf(id: ObjectId): ObjectState | undefined {
+    const state = this.#row('SELECT state FROM objects WHERE id = ?', bytesOf(id))?.['state']
+    return (Object.keys(objectStates) as ObjectState[]).find((name) => objectStates[name] === state)
+  }
+
+  objects(kind: ObjectKind, ...states: ObjectState[]): ObjectRef[] {
+    const wanted = new Set<number>(states.map((state) => objectStates[state]))
+    return this.#all('SELECT id, length, state FROM objects WHERE kind = ?', objectKinds[kind])
+      .filter((row) => wanted.has(row['state'] as number))
+      .map((row) => ({ kind, id: idOf(row['id']), length: row['length'] as number }))
+  }
+
+  /** Takes in what the heads name, with its state; what none names and is not `stored` goes. Lost objects stay lost. */
+  assign(named: ReadonlyMap<ObjectId, { readonly ref: ObjectRef, readonly state: ObjectState }>, nowMs: number): void {
+    this.#transaction(() => {
+      const known = new Map(this.#all('SELECT number, id, state FROM objects').map((row) => [idOf(row['id']), row]))
+      for (const { ref, state } of named.values()) {
+        const row = known.get(ref.id)
+        if (row === undefined) this.addObject(ref, { state, nowMs })
+        else if (row['state'] !== objectStates.lost) this.#run('UPDATE objects SET state = ? WHERE number = ?', objectStates[state], row['number'] as number)
+      }
+      this.#remove([...known].filter(([id, row]) => !named.has(id) && row['state'] !== objectStates.stored).map(([, row]) => row['number'] as number))
+      this.#run('UPDATE packs SET tableBytes = NULL WHERE indexed = 1 AND number IN (SELECT number FROM objects WHERE state = ?)', objectStates.live)
+      this.#readUnusable()
+    })
+  }
+
+  /** Packs that heads name and whose tables are not known here. */
+  untabled(): ObjectRef[] {
+    return this.#all('SELECT id, length FROM objects WHERE kind = ? AND number NOT IN (SELECT number FROM packs)', objectKinds.pack)
+      .map((row) => ({ kind: 'pack', id: idOf(row['id']), length: row['length'] as number }))
+  }
+
+  markLost(id: ObjectId, lost: boolean): void {
+    this.#run('UPDATE objects SET state = ? WHERE id = ? AND state IN (?, ?)', lost ? objectStates.lost : objectStates.live,
+      bytesOf(id), objectStates.lost, lost ? objectStates.live : objectStates.lost)
+    this.#readUnusable()
+  }
+
+  /**
+   * Forgets what was stored but not named by a head before `beforeMs`, because holders may drop such objects. Snapshots
+   * that no head names go at once; packs whose index went are indexed again.
+   */
+  forgetUnnamed(beforeMs: number): void {
+    this.#transaction(() => {
+      const rows = this.#all('SELECT number, kind FROM objects WHERE state = ? AND (since < ? OR kind = ?)',
+        objectStates.stored, beforeMs, objectKinds.snapshot)
+      this.#remove(rows.map((row) => row['number'] as number))
+      if (rows.some((row) => row['kind'] === objectKinds.index)) this.#run('UPDATE packs SET indexed = 0 WHERE tableBytes IS NOT NULL')
+      this.#readUnusable()
+    })
+  }
+
+  #remove(numbers: readonly number[]): void {
+    if (numbers.length === 0) return
+    const list = JSON.stringify(numbers)
+    this.#run('DELETE FROM chunks WHERE pack IN (SELECT value FROM json_each(?))', list)
+    this.#run('DELETE FROM segments WHERE pack IN (SELECT value FROM json_each(?))', list)
+    this.#run('DELETE FROM packs WHERE number IN (SELECT value FROM json_each(?))', list)
+    this.#run('DELETE FROM objects WHERE number IN (SELECT value FROM json_each(?))', list)
+  }
+
+  /** Own packs that no index object names yet, with their tables. */
+  unindexed(): TabledPack[] {
+    return this.#all(`SELECT o.id, o.length, p.epoch, p.salt, p.tableBytes FROM packs p JOIN objects o USING (number)
+      WHERE p.indexed = 0 AND p.tableBytes IS NOT NULL AND o.state IN (?, ?) ORDER BY number`, objectStates.stored, objectStates.live)
+      .map((row) => ({
+        id: idOf(row['id']), length: row['length'] as number, epoch: row['epoch'] as number,
+        salt: row['salt'] as Uint8Array, table: row['tableBytes'] as Uint8Array,
+      }))
+  }
+
+  markIndexed(ids: readonly ObjectId[]): void {
+    this.#transaction(() => {
+      for (const id of ids) this.#run('UPDATE packs SET indexed = 1 WHERE number = (SELECT number FROM objects WHERE id = ?)', bytesOf(id))
+    })
+  }
+
+  metadata(id: Uint8Array): Uint8Array | undefined {
+    return this.#row('SELECT bytes FROM metadata WHERE id = ?', id)?.['bytes'] as Uint8Array | undefined
+  }
+
+  addMetadata(chunks: Iterable<{ id: Uint8Array, bytes: Uint8Array }>): void {
+    this.#transaction(() => {
+      for (const { id, bytes } of chunks) this.#run('INSERT OR IGNORE INTO metadata (id, bytes) VALUES (?, ?)', id, bytes)
+    })
+  }
+
+  /** Drops the oldest metadata beyond the limit. */
+  trimMetadata(limit: number = metadataLimit): void {
+    this.#run(`DELETE FROM metadata WHERE number IN (SELECT number FROM
+      (SELECT number, sum(length(bytes)) OVER (ORDER BY number DESC) AS newer FROM metadata) WHERE newer > ?)`, limit)
+  }
+
+  document(id: ObjectId): string | undefined {
+    return this.#row('SELECT document FROM documents WHERE id = ?', bytesOf(id))?.['document'] as string | undefined
+  }
+
+  addDocument(id: ObjectId, document: string): void {
+    this.#run('INSERT OR REPLACE INTO documents VALUES (?, ?)', bytesOf(id), document)
+  }
+
+  /** Forgets everything; the heads and the holders know it. */
+  clear(): void {
+    this.#transaction(() => {
+      for (const table of ['objects', 'packs', 'segments', 'chunks', 'metadata', 'documents']) this.#database.exec(`DELETE FROM ${table}`)
+      this.#readUnusable()
+    })
+  }
+
+  [Symbol.dispose](): void {
+    this.#database.close()
+  }
+
+  #readUnusable(): void {
+    this.#unusable.clear()
+    for (const row of this.#all('SELECT number FROM objects WHERE kind = ? AND state IN (?, ?)',
+      objectKinds.pack, objectStates.foreign, objectStates.lost)) this.#unusable.add(row['number'] as number)
+  }
+
+  #transaction(work: () => void): void {
+    this.#database.exec('BEGIN IMMEDIATE')
+    try {
+      work()
+      this.#database.exec('COMMIT')
+    } catch (error) {
+      this.#database.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql)
+    if (statement === undefined) this.#statements.set(sql, statement = this.#database.prepare(sql))
+    return statement
+  }
+
+  #row(sql: string, ...values: Value[]): Row | undefined {
+    return this.#statement(sql).get(...values)
+  }
+
+  #all(sql: string, ...values: Value[]): Row[] {
+    return this.#statement(sql).all(...values)
+  }
+
+  #run(sql: string, ...values: Value[]): number {
+    return Number(this.#statement(sql).run(...values).changes)
+  }
+}
+
+type Value = number | string | Uint8Array | null
+type Row = Record<string, unknown>
+
+/** Deletes the index of `directory`; it is made anew from the holders. */
+export function removeIndex(directory: string): void {
+  for (const suffix of ['', '-wal', '-shm']) rmSync(join(directory, `index.sqlite${suffix}`), { force: true })
+}
+
+function idOf(value: unknown): ObjectId {
+  return Buffer.from(value as Uint8Array).toString('hex') as ObjectId
+}
+
+function bytesOf(id: ObjectId): Buffer {
+  return Buffer.from(id, 'hex')
+}

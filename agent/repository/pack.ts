@@ -1,0 +1,275 @@
+/**
+ * Packs (docs/format.md section 3): chunks gather to segments of up to 1 MiB, segments are compressed, sealed and laid
+ * into one buffer of 16 MiB, the table of contents follows, and random bytes fill the rest.
+ *
+ * PackBuilder runs in the capture workers (file data) and in the main thread (metadata); it keeps one pack open across
+ * files, because small files share segments. It does not look chunks up, and does not store anything.
+ */
+import { randomFillSync } from 'node:crypto'
+import type { ObjectId } from '../object-store.ts'
+import { hashLeaves, rootOf } from '../merkle.ts'
+import { chunkIdLength, isHole } from './chunk-id.ts'
+import {
+  type Codec, type KeyOptions, type ObjectKey, codecs, compress, damaged, deriveObjectKey, headerLength, maxSegmentLength,
+  maxSegments, openPart, openTable, packLength, padme, readHeader, readLocator, saltLength, sealInto, sealTable, tagLength,
+  writeHeader,
+} from './seal.ts'
+import { HoldfastError } from '../../shared/errors.ts'
+
+export interface ChunkPlace {
+  readonly id: Buffer
+  /** In the plain text of the segment. */
+  readonly offset: number
+  readonly length: number
+}
+
+export interface SegmentEntry {
+  /** In the object. */
+  readonly offset: number
+  /** With the tag. */
+  readonly length: number
+  readonly plainLength: number
+  readonly codec: number
+}
+
+export interface TableSegment extends SegmentEntry {
+  readonly chunks: readonly ChunkPlace[]
+}
+
+export interface FinishedPack {
+  readonly id: ObjectId
+  readonly epoch: number
+  readonly salt: Uint8Array<ArrayBuffer>
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly leaves: Uint8Array<ArrayBuffer>
+  /** Table of contents, open: see encodeTable. */
+  readonly table: Uint8Array<ArrayBuffer>
+  /** Bytes of chunks in it. */
+  readonly plainBytes: number
+}
+
+const segmentEntryLength = 16
+const chunkEntryLength = chunkIdLength + 4
+const maxChunksPerSegment = 65_535
+const maxDocumentLength = 64 * 1_048_576
+
+interface GrowingSegment extends SegmentEntry {
+  readonly chunkEntries: Buffer
+}
+
+export function encodeTable(segments: readonly GrowingSegment[]): Buffer<ArrayBuffer> {
+  const parts: Buffer[] = [Buffer.alloc(4)]
+  parts[0]?.writeUInt32LE(segments.length, 0)
+  for (const segment of segments) {
+    const entry = Buffer.alloc(segmentEntryLength)
+    entry.writeUInt32LE(segment.offset, 0)
+    entry.writeUInt32LE(segment.length, 4)
+    entry.writeUInt32LE(segment.plainLength, 8)
+    entry[12] = segment.codec
+    entry.writeUInt16LE(segment.chunkEntries.length / chunkEntryLength, 14)
+    parts.push(entry, segment.chunkEntries)
+  }
+  return Buffer.concat(parts)
+}
+
+/** Reads a table of contents; segments lie one after the other before `limit`. Throws `object-damaged`. */
+export function decodeTable(table: Uint8Array, limit: number): TableSegment[] {
+  const bytes = Buffer.from(table.buffer, table.byteOffset, table.byteLength)
+  if (bytes.length < 4) throw damaged('its table is cut off')
+  const count = bytes.readUInt32LE(0)
+  if (count > maxSegments || count * segmentEntryLength > bytes.length) throw damaged('its table is cut off')
+  const segments: TableSegment[] = []
+  let at = 4
+  let end = headerLength
+  for (let number = 0; number < count; number++) {
+    if (at + segmentEntryLength > bytes.length) throw damaged('its table is cut off')
+    const offset = bytes.readUInt32LE(at)
+    const length = bytes.readUInt32LE(at + 4)
+    const plainLength = bytes.readUInt32LE(at + 8)
+    const codec = bytes.readUInt8(at + 12)
+    const chunkCount = bytes.readUInt16LE(at + 14)
+    if (bytes[at + 13] !== 0) throw damaged('reserved bytes of its table are set')
+    if (offset < end || length <= tagLength || offset + length > limit) throw damaged('its segments overlap or leave it')
+    if (plainLength === 0 || plainLength > maxSegmentLength) throw damaged('a segment has an impossible length')
+    if (codec === codecs.stored && plainLength !== length - tagLength) throw damaged('a stored segment has two lengths')
+    at += segmentEntryLength
+    const chunks = decodeChunks(bytes, at, { count: chunkCount, plainLength })
+    at += chunkCount * chunkEntryLength
+    end = offset + length
+    segments.push({ offset, length, plainLength, codec, chunks })
+  }
+  if (at !== bytes.length) throw damaged('its table is too long')
+  return segments
+}
+
+function decodeChunks(bytes: Buffer, start: number, { count, plainLength }: { count: number, plainLength: number }): ChunkPlace[] {
+  if (start + count * chunkEntryLength > bytes.length) throw damaged('its table is cut off')
+  const chunks: ChunkPlace[] = []
+  let offset = 0
+  for (let at = start; at < start + count * chunkEntryLength; at += chunkEntryLength) {
+    const id = bytes.subarray(at, at + chunkIdLength)
+    const length = bytes.readUInt32LE(at + chunkIdLength)
+    if (length === 0 || length > maxSegmentLength || isHole(id)) throw damaged('a chunk has an impossible length or id')
+    chunks.push({ id, offset, length })
+    offset += length
+  }
+  if (count > 0 && offset !== plainLength) throw damaged('the chunks of a segment do not fill it')
+  return chunks
+}
+
+/** Opens the table of a whole pack, or of its beginning and end as `read` gives them. */
+export async function readTable(
+  length: number, read: (offset: number, length: number) => Promise<Uint8Array>, keyFor: (epoch: number) => KeyOptions,
+): Promise<{ key: ObjectKey, table: Buffer, segments: TableSegment[] }> {
+  const start = await read(0, Math.min(headerLength, length))
+  const header = readHeader(start)
+  const key = deriveObjectKey(header, keyFor(header.epoch))
+  const locator = readLocator(start, key, length)
+  const table = openTable(key, await read(locator.tableOffset, locator.tableLength))
+  const segments = decodeTable(table, locator.tableOffset)
+  if (segments.length !== locator.segments) throw damaged('its locator counts other segments than its table')
+  return { key, table, segments }
+}
+
+/** One object being filled: segments go in, sealed bytes come out. Holds one buffer of 16 MiB. */
+export class ObjectWriter {
+  readonly #key: ObjectKey
+  readonly #buffer: Buffer<ArrayBuffer>
+  readonly #segments: GrowingSegment[] = []
+  #end = headerLength
+  #tableLength = 4
+  #plainBytes = 0
+
+  constructor(key: ObjectKey, buffer: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(packLength)) {
+    this.#key = key
+    this.#buffer = buffer
+  }
+
+  get empty(): boolean {
+    return this.#segments.length === 0
+  }
+
+  /** Whether a payload of so many bytes still fits, with its table entries. */
+  fits(payloadLength: number, chunks: number): boolean {
+    const table = this.#tableLength + segmentEntryLength + chunks * chunkEntryLength + tagLength
+    return this.#end + payloadLength + tagLength + table <= this.#buffer.length && this.#segments.length < maxSegments
+  }
+
+  add(segment: { payload: Uint8Array, codec: Codec, plainLength: number, chunkEntries: Buffer }): void {
+    const length = sealInto(this.#buffer, this.#end, this.#key, { number: this.#segments.length, ...segment })
+    const { codec, plainLength, chunkEntries } = segment
+    this.#segments.push({ offset: this.#end, length, plainLength, codec, chunkEntries })
+    this.#end += length
+    this.#tableLength += segmentEntryLength + chunkEntries.length
+    this.#plainBytes += plainLength
+  }
+
+  /** Seals the table, pads (to the whole buffer when `full`) and names the object. */
+  finish(full: boolean): FinishedPack {
+    const table = encodeTable(this.#segments)
+    const tableLength = sealTable(this.#buffer, this.#end, this.#key, table)
+    const locator = { tableOffset: this.#end, tableLength, segments: this.#segments.length }
+    writeHeader(this.#buffer, this.#key, locator)
+    const length = this.#end + tableLength
+    const padded = full ? this.#buffer.length : padme(length)
+    randomFillSync(this.#buffer, length, padded - length)
+    const bytes = new Uint8Array(this.#buffer.buffer, this.#buffer.byteOffset, padded)
+    const leaves = hashLeaves(bytes)
+    return {
+      id: rootOf(leaves).toString('hex') as ObjectId, epoch: this.#key.epoch, salt: Uint8Array.from(this.#key.salt),
+      bytes, leaves, table: Uint8Array.from(table), plainBytes: this.#plainBytes,
+    }
+  }
+}
+
+export interface PackBuilderOptions extends KeyOptions {
+  readonly epoch: number
+  readonly random: (length: number) => Uint8Array
+  /** Called before a buffer of 16 MiB is taken. */
+  readonly acquire?: () => void
+  /** Takes a finished pack. */
+  readonly emit: (pack: FinishedPack) => void
+}
+
+/** Gathers chunks to segments and packs, in the order they come. */
+export class PackBuilder {
+  readonly #options: PackBuilderOptions
+  readonly #segment = Buffer.allocUnsafeSlow(maxSegmentLength)
+  #segmentLength = 0
+  #entries: Buffer[] = []
+  #writer: ObjectWriter | undefined
+
+  constructor(options: PackBuilderOptions) {
+    this.#options = options
+  }
+
+  /** `bytes` are copied. */
+  add(id: Uint8Array, bytes: Uint8Array): void {
+    if (this.#segmentLength + bytes.length > maxSegmentLength || this.#entries.length === maxChunksPerSegment) this.#endSegment()
+    this.#segment.set(bytes, this.#segmentLength)
+    this.#segmentLength += bytes.length
+    const entry = Buffer.allocUnsafe(chunkEntryLength)
+    entry.set(id, 0)
+    entry.writeUInt32LE(bytes.length, chunkIdLength)
+    this.#entries.push(entry)
+  }
+
+  /** Ends the open segment and the open pack. */
+  flush(): void {
+    this.#endSegment()
+    if (this.#writer !== undefined && !this.#writer.empty) this.#options.emit(this.#writer.finish(false))
+    this.#writer = undefined
+  }
+
+  #endSegment(): void {
+    if (this.#segmentLength === 0) return
+    const plain = this.#segment.subarray(0, this.#segmentLength)
+    const frame = compress(plain)
+    const payload = frame ?? plain
+    const chunkEntries = Buffer.concat(this.#entries)
+    if (this.#writer?.fits(payload.length, this.#entries.length) === false) {
+      this.#options.emit(this.#writer.finish(true))
+      this.#writer = undefined
+    }
+    this.#writer ??= this.#open()
+    const codec = frame === undefined ? codecs.stored : codecs.zstd
+    this.#writer.add({ payload, codec, plainLength: plain.length, chunkEntries })
+    this.#segmentLength = 0
+    this.#entries = []
+  }
+
+  #open(): ObjectWriter {
+    this.#options.acquire?.()
+    const { epoch, random } = this.#options
+    return new ObjectWriter(deriveObjectKey({ kind: 'pack', epoch, salt: random(saltLength) }, this.#options))
+  }
+}
+
+/** Seals one document of up to some 15 MiB, cut into segments of 1 MiB: an index or a snapshot. */
+export function sealDocument(
+  kind: 'index' | 'snapshot', document: Uint8Array, options: KeyOptions & { epoch: number, salt: Uint8Array },
+): FinishedPack {
+  const room = Math.ceil(document.length * 1.01) + 65_536
+  if (room > packLength) throw new HoldfastError('invalid-input', `Cannot seal the ${kind}: ${document.length} bytes are too many for one object`)
+  const key = deriveObjectKey({ kind, epoch: options.epoch, salt: options.salt }, options)
+  const writer = new ObjectWriter(key, Buffer.allocUnsafeSlow(padme(room)))
+  for (let at = 0; at < document.length; at += maxSegmentLength) {
+    const plain = document.subarray(at, at + maxSegmentLength)
+    const frame = compress(plain)
+    const codec = frame === undefined ? codecs.stored : codecs.zstd
+    writer.add({ payload: frame ?? plain, codec, plainLength: plain.length, chunkEntries: Buffer.alloc(0) })
+  }
+  return writer.finish(false)
+}
+
+/** Opens a whole index or snapshot object and joins its segments. */
+export async function openDocument(
+  kind: 'index' | 'snapshot', object: Uint8Array, keyFor: (epoch: number) => KeyOptions,
+): Promise<Buffer> {
+  const { key, segments } = await readTable(object.length, async (offset, length) => object.subarray(offset, offset + length), keyFor)
+  if (key.kind !== kind) throw damaged(`it is no ${kind}`)
+  const total = segments.reduce((sum, segment) => sum + segment.plainLength, 0)
+  if (total > maxDocumentLength) throw damaged('it is longer than its kind may be')
+  return Buffer.concat(segments.map(({ offset, length, plainLength, codec }, number) =>
+    openPart(key, { number, codec, plainLength }, object.subarray(offset, offset + length))))
+}

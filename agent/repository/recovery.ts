@@ -1,0 +1,45 @@
+/** Finds the keyring of an owner on the holders, with nothing but the words (docs/threat-model.md). */
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
+import type { OwnerRoot } from '../identity/owner.ts'
+import { hashLeaves, rootOf } from '../merkle.ts'
+import type { HeadStore, ObjectStore } from '../object-store.ts'
+import { type Head, verifyHead } from './head.ts'
+import { type Keyring, currentEpoch, openKeyring } from './keyring.ts'
+
+/**
+ * The keyring with the highest epoch that any head names and that can be read now. `epoch`: the highest seen in a
+ * certificate or ring; a recovery issues the next. Throws `not-found` when nobody has a head of the owner,
+ * `object-missing` or `object-damaged` when no keyring can be read.
+ */
+export async function recoverKeyring(
+  { store, heads, owner }: { store: ObjectStore, heads: HeadStore, owner: OwnerRoot }, options: { signal?: AbortSignal | undefined } = {},
+): Promise<{ keyring: Keyring, epoch: number, heads: Head[], answered: number, asked: number }> {
+  const { heads: found, answered, asked } = await heads.collect(options)
+  const verified: Head[] = []
+  for (const published of found) {
+    try {
+      verified.push(await verifyHead(published, owner.id))
+    } catch (error) {
+      if (!hasCode(error, 'record-invalid', 'format-unknown')) throw error
+    }
+  }
+  if (verified.length === 0) throw new HoldfastError('not-found', `Cannot recover: none of ${answered} answers (${asked} asked) knows a backup of this owner`)
+  const newestFirst = verified.sort((a, b) => b.document.epoch - a.document.epoch || Date.parse(b.document.time) - Date.parse(a.document.time))
+  let keyring: Keyring | undefined
+  let failure: unknown
+  for (const { document } of newestFirst) {
+    try {
+      const ref = { kind: 'key' as const, id: document.keyring, length: document.keyringLength }
+      const bytes = await store.get(ref, undefined, options)
+      if (rootOf(hashLeaves(bytes)).toString('hex') !== ref.id) throw new HoldfastError('object-damaged', 'Cannot open the keyring: it is not the one that the head names')
+      const ring = await openKeyring(bytes, { id: owner.id, exchangeKey: owner.exchangeKey })
+      if (keyring === undefined || currentEpoch(ring).epoch > currentEpoch(keyring).epoch) keyring = ring
+    } catch (error) {
+      if (!hasCode(error, 'object-missing', 'object-damaged', 'key-missing', 'format-unknown')) throw error
+      failure ??= error
+    }
+  }
+  if (keyring === undefined) throw failure
+  const epoch = Math.max(currentEpoch(keyring).epoch, ...verified.map(({ document }) => document.epoch))
+  return { keyring, epoch, heads: verified, answered, asked }
+}

@@ -1,0 +1,279 @@
+/**
+ * Reads the contents of many files in bulk. Chunks that some 64 MiB of files want are grouped by pack and segment,
+ * ranges of a pack that lie close together are fetched in one, and threads open them, check them and write them straight
+ * into the files. So each segment is fetched and opened about once, whatever the order of the chunks in the files.
+ * A pack that cannot be read fails the files that want it, and no others. Nothing is renamed or synced here.
+ */
+import { Worker } from 'node:worker_threads'
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
+import type { ObjectStore } from '../object-store.ts'
+import { isHole } from './chunk-id.ts'
+import { missingChunk } from './chunk-reader.ts'
+import type { FileContent } from './content.ts'
+import type { MetadataReader } from './metadata.ts'
+import type { PackIndex, Place } from './pack-index.ts'
+import type { RestoreJob, RestoreResult, RestoreSetup, SegmentJob, WantedChunk } from './restore-worker.ts'
+import { type KeyOptions, damaged } from './seal.ts'
+
+/** One file to be restored. Holes are not written: the target reads as zeros before. */
+export interface RestoreItem {
+  readonly content: FileContent
+  /** An open file that threads write to, or a callback that takes bytes in any order; it is awaited. */
+  readonly target: { readonly fd: number } | { readonly write: (offset: number, bytes: Uint8Array) => Promise<void> | void }
+  /** Called once: with nothing when every byte is written, else with what went wrong. */
+  readonly done: (error?: HoldfastError) => Promise<void> | void
+}
+
+export interface RestoreOptions {
+  readonly store: ObjectStore
+  readonly index: PackIndex
+  readonly metadata: MetadataReader
+  readonly secrets: RestoreSetup
+  readonly keyFor: (epoch: number) => KeyOptions
+  readonly threads: number
+  readonly signal?: AbortSignal | undefined
+  /** Bytes written since the call before. */
+  readonly onBytes?: ((bytes: number) => void) | undefined
+}
+
+interface OpenFile {
+  readonly item: RestoreItem
+  jobs: number
+  planned: boolean
+  error: HoldfastError | undefined
+}
+
+interface Want extends WantedChunk { readonly place: Place }
+
+const batchBytes = 67_108_864
+const batchChunks = 8192
+const batchFiles = 256
+/** Bytes fetched for nothing rather than in two calls. */
+const closeBytes = 131_072
+const rangeBytes = 8_388_608
+const jobsPerThread = 2
+
+export async function restoreItems(items: Iterable<RestoreItem> | AsyncIterable<RestoreItem>, options: RestoreOptions): Promise<void> {
+  await using run = new RestoreRun(options)
+  await run.restore(items)
+}
+
+class RestoreRun implements AsyncDisposable {
+  readonly #options: RestoreOptions
+  readonly #pool: Pool
+  readonly #files = new Map<number, OpenFile>()
+  readonly #active = new Set<Promise<void>>()
+  #wants: Want[] = []
+  #wantedBytes = 0
+  #nextFile = 0
+
+  constructor(options: RestoreOptions) {
+    this.#options = options
+    this.#pool = new Pool(options)
+  }
+
+  async restore(items: Iterable<RestoreItem> | AsyncIterable<RestoreItem>): Promise<void> {
+    try {
+      for await (const item of items) {
+        this.#options.signal?.throwIfAborted()
+        await this.#plan(item)
+        if (this.#files.size >= batchFiles) await this.#runBatch()
+      }
+      await this.#runBatch()
+      while (this.#active.size > 0) await Promise.race(this.#active)
+      this.#options.signal?.throwIfAborted()
+    } catch (cause) {
+      const error = cause instanceof HoldfastError ? cause : cancelledOr(cause, this.#options.signal)
+      await this[Symbol.asyncDispose]()
+      for (const [number, file] of this.#files) await this.#end(number, file, error)
+      throw error
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool[Symbol.asyncDispose]()
+    await Promise.allSettled(this.#active)
+  }
+
+  async #plan(item: RestoreItem): Promise<void> {
+    const number = this.#nextFile++
+    const file: OpenFile = { item, jobs: 0, planned: false, error: undefined }
+    this.#files.set(number, file)
+    try {
+      for await (const chunks of this.#options.metadata.list(item.content, this.#options.signal).chunks()) {
+        for (const chunk of chunks) if (!isHole(chunk.id)) this.#want(number, file, chunk)
+        if (this.#wantedBytes >= batchBytes || this.#wants.length >= batchChunks) await this.#runBatch()
+      }
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.code === 'cancelled') throw error
+      file.error ??= error
+    }
+    file.planned = true
+    if (file.jobs === 0 && !this.#wants.some((want) => want.file === number)) await this.#end(number, file)
+  }
+
+  #want(number: number, { item }: OpenFile, { id, offset, length }: { id: Uint8Array, offset: number, length: number }): void {
+    const place = this.#options.index.place(id)
+    if (place === undefined) throw missingChunk()
+    if (place.length !== length) throw damaged('a chunk has another length than its list says')
+    const fd = 'fd' in item.target ? item.target.fd : undefined
+    this.#wants.push({ id, offset: place.offset, length, position: offset, fd, file: number, place })
+    this.#wantedBytes += length
+  }
+
+  /** Starts the jobs of what is wanted so far; waits only while too many are under way. */
+  async #runBatch(): Promise<void> {
+    const wants = this.#wants
+    this.#wants = []
+    this.#wantedBytes = 0
+    const jobs = this.#jobsOf(wants)
+    for (const { files } of jobs) for (const file of files) (this.#files.get(file) as OpenFile).jobs++
+    for (const job of jobs) {
+      while (this.#active.size >= this.#options.threads * jobsPerThread) await Promise.race(this.#active)
+      this.#options.signal?.throwIfAborted()
+      const active = this.#run(job).finally(() => this.#active.delete(active))
+      active.catch(() => {})
+      this.#active.add(active)
+    }
+    if (this.#files.size >= batchFiles) while (this.#active.size > 0) await Promise.race(this.#active)
+  }
+
+  #jobsOf(wants: readonly Want[]): Fetch[] {
+    const packs = Map.groupBy(wants, ({ place }) => place.pack)
+    const jobs: Fetch[] = []
+    for (const [pack, wanted] of [...packs].sort(([a], [b]) => a - b)) {
+      const segments = [...Map.groupBy(wanted, ({ place }) => place.segment)].sort(([a], [b]) => a - b)
+      let end = -1
+      for (const [number, chunks] of segments) {
+        const shape = this.#options.index.segment(pack, number)
+        if (shape === undefined) throw missingChunk()
+        const last = jobs.at(-1)
+        const entry = { number, ...shape, wanted: chunks.sort((a, b) => a.offset - b.offset || a.position - b.position) }
+        const near = last !== undefined && last.pack === pack && shape.offset - end <= closeBytes && shape.offset + shape.length - last.offset <= rangeBytes
+        if (near) last.segments.push(entry)
+        else jobs.push({ pack, offset: shape.offset, segments: [entry], files: new Set() })
+        end = shape.offset + shape.length
+        for (const { file } of chunks) (jobs.at(-1) as Fetch).files.add(file)
+      }
+    }
+    return jobs
+  }
+
+  async #run({ pack, offset, segments, files }: Fetch): Promise<void> {
+    const { index, store, keyFor, signal } = this.#options
+    try {
+      const row = index.pack(pack)
+      if (row === undefined) throw missingChunk()
+      const last = segments.at(-1) as SegmentJob
+      const bytes = await store.get(row.ref, { offset, length: last.offset + last.length - offset }, { signal })
+      const shifted = segments.map((segment) => ({ ...segment, offset: segment.offset - offset, wanted: segment.wanted.map(plainWant) }))
+      const result = await this.#pool.run({ epoch: row.epoch, salt: row.salt, dataKey: keyFor(row.epoch).dataKey, bytes, segments: shifted })
+      await this.#take(result)
+      this.#options.onBytes?.(segments.reduce((sum, { wanted }) => sum + wanted.reduce((all, { length }) => all + length, 0), 0))
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || hasCode(error, 'cancelled')) throw error
+      for (const file of files) (this.#files.get(file) as OpenFile).error ??= error
+    }
+    for (const number of files) {
+      const file = this.#files.get(number) as OpenFile
+      file.jobs--
+      if (file.planned && file.jobs === 0) await this.#end(number, file)
+    }
+  }
+
+  async #take({ failures, chunks }: RestoreResult): Promise<void> {
+    for (const { file, code, message } of failures) (this.#files.get(file) as OpenFile).error ??= new HoldfastError(code, message)
+    for (const { file, position, bytes } of chunks) {
+      const { item } = this.#files.get(file) as OpenFile
+      if ('write' in item.target) await item.target.write(position, bytes)
+    }
+  }
+
+  async #end(number: number, file: OpenFile, error = file.error): Promise<void> {
+    if (!this.#files.delete(number)) return
+    await file.item.done(error)
+  }
+}
+
+interface Fetch {
+  readonly pack: number
+  readonly offset: number
+  readonly segments: (Omit<SegmentJob, 'wanted'> & { readonly wanted: Want[] })[]
+  readonly files: Set<number>
+}
+
+function plainWant({ id, offset, length, position, fd, file }: Want): WantedChunk {
+  return { id, offset, length, position, fd, file }
+}
+
+export interface PoolOptions {
+  readonly secrets: RestoreSetup
+  readonly threads: number
+}
+
+/** Threads that run jobs. */
+export class Pool implements AsyncDisposable {
+  readonly #options: PoolOptions
+  readonly #workers: { readonly worker: Worker, load: number }[] = []
+  readonly #waiting = new Map<number, PromiseWithResolvers<RestoreResult>>()
+  #next = 0
+  #ended = false
+
+  constructor(options: PoolOptions) {
+    this.#options = options
+  }
+
+  async run(job: Omit<RestoreJob, 'job'>): Promise<RestoreResult> {
+    if (this.#ended) throw cancelled()
+    const waiting = Promise.withResolvers<RestoreResult>()
+    const number = this.#next++
+    this.#waiting.set(number, waiting)
+    const thread = this.#pick()
+    thread.load++
+    thread.worker.postMessage({ job: number, ...job }, ownBuffer(job.bytes))
+    try {
+      return await waiting.promise
+    } finally {
+      thread.load--
+    }
+  }
+
+  #pick(): { readonly worker: Worker, load: number } {
+    const idle = this.#workers.toSorted((a, b) => a.load - b.load)[0]
+    if (idle !== undefined && (idle.load === 0 || this.#workers.length >= this.#options.threads)) return idle
+    const worker = new Worker(new URL('./restore-worker.ts', import.meta.url), { workerData: this.#options.secrets })
+    worker.on('message', (result: RestoreResult) => {
+      this.#waiting.get(result.job)?.resolve(result)
+      this.#waiting.delete(result.job)
+    })
+    worker.on('error', (cause) => this.#fail(new HoldfastError('internal', 'Cannot go on restoring: a thread failed', { cause })))
+    const thread = { worker, load: 0 }
+    this.#workers.push(thread)
+    return thread
+  }
+
+  #fail(error: HoldfastError): void {
+    for (const { reject } of this.#waiting.values()) reject(error)
+    this.#waiting.clear()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended = true
+    await Promise.all(this.#workers.map(async ({ worker }) => await worker.terminate()))
+    this.#fail(cancelled())
+  }
+}
+
+/** A buffer of its own is given away, another one is copied. */
+function ownBuffer(bytes: Uint8Array): ArrayBuffer[] {
+  return bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength ? [bytes.buffer] : []
+}
+
+function cancelled(): HoldfastError {
+  return new HoldfastError('cancelled', 'Cannot go on restoring: it was cancelled')
+}
+
+function cancelledOr(cause: unknown, signal: AbortSignal | undefined): HoldfastError {
+  return signal?.aborted === true ? cancelled() : new HoldfastError('internal', 'Cannot go on restoring: unexpected failure', { cause })
+}
+

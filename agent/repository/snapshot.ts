@@ -1,0 +1,36 @@
+/** Snapshots (docs/format.md section 3): what was backed up when, as one JSON document. */
+import { z } from 'zod'
+import { machineIdSchema, ownerIdSchema } from '../../shared/ids.ts'
+import type { ObjectId } from '../object-store.ts'
+import { assertName, entrySchema, parseDocument } from './tree.ts'
+
+const objectIdSchema = z.string().regex(/^[0-9a-f]{64}$/).transform((text) => text as ObjectId)
+const snapshotSchema = z.object({
+  v: z.literal(1), owner: ownerIdSchema, machine: machineIdSchema, host: z.string(), time: z.iso.datetime({ offset: true }),
+  parent: objectIdSchema.optional(),
+  roots: z.array(z.object({ path: z.string().min(1), entry: entrySchema })),
+  excludes: z.array(z.string()), skipped: z.array(z.object({ path: z.string(), reason: z.string() })),
+  stats: z.object({ files: z.int(), directories: z.int(), bytes: z.int(), bytesNew: z.int() }),
+  tags: z.array(z.string()),
+})
+
+export type SnapshotDocument = z.infer<typeof snapshotSchema>
+export type SnapshotRoot = SnapshotDocument['roots'][number]
+export type SkippedPath = SnapshotDocument['skipped'][number]
+
+export interface Snapshot extends SnapshotDocument {
+  readonly id: ObjectId
+}
+
+/** Throws `path-unsafe` when the entry of a root has a name that a folder's entry may not have. */
+export function encodeSnapshot(document: SnapshotDocument): Buffer {
+  for (const { entry } of document.roots) assertName(entry.name)
+  return Buffer.from(JSON.stringify(document))
+}
+
+/** Throws `object-damaged`, `format-unknown` or `path-unsafe`. */
+export function decodeSnapshot(text: Uint8Array): SnapshotDocument {
+  const document = parseDocument(snapshotSchema, text, 'snapshot')
+  for (const { entry } of document.roots) assertName(entry.name)
+  return document
+}
