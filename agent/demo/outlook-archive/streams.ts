@@ -100,7 +100,7 @@ function splitBlocks(bytes: Uint8Array): Uint8Array[] {
 }
 
 function addTree(store: ArchiveStore, leaves: readonly number[], length: number): number {
-  if (leaves.length === 1) return leaves[0]!
+  if (leaves.length <= 1) return leaves[0] ?? 0
   if (leaves.length <= mostChildren) return addBranch(store, { level: 1, children: leaves, length })
   const branches: number[] = []
   for (let i = 0; i < leaves.length; i += mostChildren) {
