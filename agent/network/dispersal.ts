@@ -191,10 +191,10 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
     if (known !== undefined && !known.wasGreen && matchShards(this.placesOf(known)).size >= known.n) this.index.record(known, [], { green: true })
   }
 
-  /** Machines that may be tried now, of hosts not in `without`, online ones first. */
+  /** Machines that may be tried now, of hosts not in `without`: those that gave nothing wrong first, then online ones. */
   writable(without: ReadonlySet<string>): MachineId[] {
     return this.holders.list().filter(({ id, host }) => !without.has(host) && this.holders.isWritable(id))
-      .sort((a, b) => Number(b.state === 'online') - Number(a.state === 'online') || b.offer - a.offer || (a.id < b.id ? -1 : 1))
+      .sort((a, b) => Number(this.holders.isSuspect(a.id)) - Number(this.holders.isSuspect(b.id)) || Number(b.state === 'online') - Number(a.state === 'online') || b.offer - a.offer || (a.id < b.id ? -1 : 1))
       .map(({ id }) => id)
   }
 
@@ -303,8 +303,10 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
   /** What is lost or wrong counts no longer as placed; who does not answer is asked last for a while. */
   noteFailedRead(machine: MachineId, shard: { id: ObjectId; number: number }, error: unknown): void {
     const isGone = hasCode(error, 'not-found')
-    if (isGone || isDamage(error)) this.index.remove(shard.id, shard.number, machine)
-    if (!isGone) this.holders.fault(machine, faultOf(error))
+    const isWrong = isDamage(error)
+    if (isGone || isWrong) this.index.remove(shard.id, shard.number, machine)
+    if (isWrong) this.holders.suspect(machine)
+    else if (!isGone) this.holders.fault(machine, faultOf(error))
     this.#report(machine, { fault: isGone ? 'not-found' : faultOf(error), error, object: shard.id, number: shard.number })
   }
 

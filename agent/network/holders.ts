@@ -17,7 +17,7 @@ const pauses: Readonly<Record<HolderFault, { write: number; read: number }>> = {
   unreachable: { write: 60_000, read: 15_000 },
   full: { write: 600_000, read: 0 },
   slow: { write: 300_000, read: 30_000 },
-  damaged: { write: 3_600_000, read: 0 },
+  damaged: { write: 600_000, read: 0 },
   refused: { write: 600_000, read: 60_000 },
 }
 const writesAtOnce = 2
@@ -33,6 +33,7 @@ export class Holders {
   readonly #timings: HolderTimings
   readonly #writePausedUntil = new Map<MachineId, number>()
   readonly #readPausedUntil = new Map<MachineId, number>()
+  readonly #suspects = new Set<MachineId>()
   readonly #slots = new Map<MachineId, Slots>()
 
   constructor(peers: Peers, clock: Clock, timings: HolderTimings) {
@@ -73,6 +74,15 @@ export class Holders {
   fault(id: MachineId, fault: HolderFault): void {
     this.#writePausedUntil.set(id, this.#clock.now() + pauses[fault].write)
     if (pauses[fault].read > 0) this.#readPausedUntil.set(id, this.#clock.now() + pauses[fault].read)
+  }
+
+  /** It gave something wrong: its disk rots or it lies. Others are preferred for new shards; its own may be made good. */
+  suspect(id: MachineId): void {
+    this.#suspects.add(id)
+  }
+
+  isSuspect(id: MachineId): boolean {
+    return this.#suspects.has(id)
   }
 
   /** Someone saw it do right: it may be tried again. */

@@ -37,7 +37,7 @@ export interface ReaderOptions<Holder extends string = MachineId> {
   readonly owner: OwnerId
   readonly keys: DeviceKeys
   readonly clock: Clock
-  /** Another way is tried beside a read that takes longer, ms. */
+  /** Another way is tried beside a read that takes longer, ms, or three times what reads take on average if that is more. */
   readonly hedgeMs: number
   readonly connect: (holder: Holder, signal?: AbortSignal) => Promise<ShardStore>
   /** Whether others should be asked first. */
@@ -59,6 +59,7 @@ export class ObjectReader<Holder extends string = MachineId> {
   readonly #options: ReaderOptions<Holder>
   readonly #opened = new Map<string, Opened>()
   #coder: ErasureCoder | undefined
+  #averageMs = 0
 
   constructor(options: ReaderOptions<Holder>) {
     this.#options = options
@@ -89,6 +90,15 @@ export class ObjectReader<Holder extends string = MachineId> {
   coder(): ErasureCoder {
     this.#coder ??= new ErasureCoder()
     return this.#coder
+  }
+
+  /** So that a slow network is not slowed further by reading everything twice. */
+  hedgeDelayMs(): number {
+    return Math.max(this.#options.hedgeMs, 3 * this.#averageMs)
+  }
+
+  tookMs(elapsedMs: number): void {
+    this.#averageMs += (elapsedMs - this.#averageMs) / 8
   }
 
   /** Exactly the range, or the whole object. `object-missing`, `object-damaged`, `cancelled`; RangeError beyond the end. */
@@ -206,7 +216,7 @@ class ObjectRead<Holder extends string> {
         started = true
         second().then(end, (error: unknown) => fail(error, true))
       }
-      const stop = this.#options.clock.after(this.#options.hedgeMs, startSecond)
+      const stop = this.#options.clock.after(this.#reader.hedgeDelayMs(), startSecond)
       first().then(end, (error: unknown) => fail(error, false))
     })
   }
@@ -243,10 +253,10 @@ class ObjectRead<Holder extends string> {
       const hedge = (): void => {
         if (numbers.length === 0 || got.length >= k) return
         void startNext()
-        stop = this.#options.clock.after(this.#options.hedgeMs, hedge)
+        stop = this.#options.clock.after(this.#reader.hedgeDelayMs(), hedge)
       }
       for (let count = 0; count < k; count++) void startNext()
-      stop = this.#options.clock.after(this.#options.hedgeMs, hedge)
+      stop = this.#options.clock.after(this.#reader.hedgeDelayMs(), hedge)
       settle()
     })
   }
@@ -297,7 +307,10 @@ class ObjectRead<Holder extends string> {
   async #readFrom(source: ShardSource<Holder>, { from, to }: Range): Promise<Uint8Array> {
     const { store, opened } = await this.#reader.open(this.#object, source, this.#signal)
     if (!this.#variants.fits(opened.parsed)) throw damaged('its roots are not those of the other shards', opened.parsed)
-    return await verifiedRead(store, opened, { offset: from, length: to - from, signal: this.#signal })
+    const startedMs = this.#options.clock.now()
+    const bytes = await verifiedRead(store, opened, { offset: from, length: to - from, signal: this.#signal })
+    this.#reader.tookMs(this.#options.clock.now() - startedMs)
+    return bytes
   }
 
   #missing(have: number): HoldfastError {

@@ -109,16 +109,24 @@ export interface ShardGroup extends AsyncDisposable {
   /** A dispersal of the same owner that knows nothing yet, as on a new machine. */
   fresh(): Promise<Dispersal>
   machine(id: MachineId): GroupMachine
+  /** Another machine joins; `store` is what it keeps shards in, if not memory. */
+  addMachine(options?: { host?: string | undefined; store?: ShardStore | undefined }): GroupMachine
 }
 
-/** `hosts`: what counts as one machine, by position; distinct without it. */
-export async function makeGroup(count: number, options: { redundancy?: string; hosts?: readonly string[]; timings?: Partial<DispersalTimings>; quota?: number } = {}): Promise<ShardGroup> {
-  const owner = await makeOwner()
-  const machines = Array.from({ length: count }, (_, at): GroupMachine => {
+/** `hosts`: what counts as one machine, by position; distinct without it. `stores`: likewise, in memory without it. */
+export async function makeGroup(count: number, options: { redundancy?: string; hosts?: readonly string[]; timings?: Partial<DispersalTimings>; quota?: number; owner?: TestOwner; stores?: readonly ShardStore[] } = {}): Promise<ShardGroup> {
+  const owner = options.owner ?? await makeOwner()
+  const machines: GroupMachine[] = []
+  const addMachine: ShardGroup['addMachine'] = ({ host, store } = {}) => {
+    const at = machines.length
     const id = randomBytes(32).toString('base64url') as MachineId
     const memory = new MemoryShardStore([owner.certificate], options.quota)
-    return { id, memory, store: new FaultyStore(memory), peer: { id, name: `machine-${at}`, host: options.hosts?.[at] ?? `host-${at}`, state: 'online', offer: 1e9 } }
-  })
+    const peer: Peer = { id, name: `machine-${at}`, host: host ?? `host-${at}`, state: 'online', offer: 1e9 }
+    const added: GroupMachine = { id, memory, store: new FaultyStore(store ?? memory), peer }
+    machines.push(added)
+    return added
+  }
+  for (let at = 0; at < count; at++) addMachine({ host: options.hosts?.[at], store: options.stores?.[at] })
   const machine = (id: MachineId): GroupMachine => machines.find((one) => one.id === id) as GroupMachine
   const peers: Peers = {
     list: () => machines.map(({ peer }) => peer),
@@ -141,7 +149,7 @@ export async function makeGroup(count: number, options: { redundancy?: string; h
     return dispersal
   }
   return {
-    owner, machines, peers, reports, machine, fresh: open, dispersal: await open(),
+    owner, machines, peers, reports, machine, addMachine, fresh: open, dispersal: await open(),
     async [Symbol.asyncDispose]() {
       for (const { dispersal, index } of opened) {
         await dispersal[Symbol.asyncDispose]()
