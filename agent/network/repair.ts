@@ -8,13 +8,13 @@
  */
 import { HoldfastError } from '../../shared/errors.ts'
 import { type MachineId, shortId } from '../../shared/ids.ts'
-import { hashLeaves, hashLength, leafLength } from '../merkle.ts'
+import { hashLeaves, leafLength } from '../merkle.ts'
 import type { NewObject, ObjectRef } from '../object-store.ts'
 import type { Dispersal } from './dispersal.ts'
 import { matchShards } from './placement.ts'
 import type { PlacedObject } from './placement-index.ts'
 import { mirrored } from './redundancy.ts'
-import { objectIdOf, verifiedRead, withNumber } from './shard.ts'
+import { objectIdOf, parseHeader, verifiedRead, withNumber } from './shard.ts'
 import type { NewShard } from './shard-store/port.ts'
 import { forEachBounded, throwIfCancelled } from './slots.ts'
 
@@ -193,13 +193,8 @@ export async function repairObjects(dispersal: Dispersal, request: CheckRequest 
 
 /** Numbers that lie on no machine of their own; n is that of the level when k is the same and n has grown. */
 function lackingOf(dispersal: Dispersal, object: PlacedObject, reachable: ReadonlySet<MachineId>): number[] {
-  const matched = matchShards(placesNow(dispersal, object, reachable))
+  const matched = matchShards(dispersal.placesOf(object, { reachable }))
   return Array.from({ length: targetOf(dispersal, object) }, (_, number) => number).filter((number) => !matched.has(number))
-}
-
-/** Places on machines that answered, or that took a shard since. */
-function placesNow(dispersal: Dispersal, object: PlacedObject, reachable: ReadonlySet<MachineId>): ReturnType<Dispersal['placesOf']> {
-  return dispersal.placesOf(object, { reachable })
 }
 
 function targetOf(dispersal: Dispersal, { kind, k, n }: PlacedObject): number {
@@ -216,7 +211,7 @@ async function repairObject(dispersal: Dispersal, object: PlacedObject, { reacha
   if (objectIdOf(leaves) !== object.id) throw new HoldfastError('object-damaged', `Cannot repair ${object.kind} ${shortId(object.id)}: its shards join to another object`, { details: { id: object.id } })
   const n = targetOf(dispersal, object)
   const made = await shardsWithKnownHeader(dispersal, { kind: object.kind, id: object.id, length: object.length, bytes, leaves }, { located, n, signal })
-  const places = placesNow(dispersal, object, reachable)
+  const places = dispersal.placesOf(object, { reachable })
   const outcome = await dispersal.store(made.filter(({ number }) => lacking.includes(number)), { object: { ...located, n }, places, signal })
   return { made: outcome.stored.length, bytesSent: outcome.bytesSent }
 }
@@ -228,11 +223,11 @@ async function repairObject(dispersal: Dispersal, object: PlacedObject, { reacha
  */
 async function shardsWithKnownHeader(dispersal: Dispersal, object: NewObject, { located, n, signal }: { located: Parameters<Dispersal['reader']['open']>[0]; n: number; signal: AbortSignal | undefined }): Promise<NewShard[]> {
   const shards = await dispersal.shardsOf(object, located.k, n)
-  const roots = shards[0]?.header.subarray(128, 128 + n * hashLength) ?? new Uint8Array()
+  const roots = shards.slice(0, 1).map(({ header }) => parseHeader(header).roots)
   for (const source of located.sources) {
     try {
       const { opened } = await dispersal.reader.open(located, source, signal)
-      if (Buffer.compare(opened.parsed.roots, roots) === 0) return shards.map((shard) => ({ ...shard, header: withNumber(opened.header, shard.number) }))
+      if (roots.some((made) => Buffer.compare(opened.parsed.roots, made) === 0)) return shards.map((shard) => ({ ...shard, header: withNumber(opened.header, shard.number) }))
     } catch (error) {
       throwIfCancelled(signal)
       dispersal.noteFailedRead(source.holder, { id: object.id, number: source.number }, error)
