@@ -117,6 +117,11 @@ export class MemoryShardStore implements TransferringShardStore {
     return [...this.#heads.values()].filter((kept) => kept.owner === owner).map(({ certificate, head, live }) => ({ certificate, head, live }))
   }
 
+  /** As after the loss of a disk: what it took is gone, and it does not know. */
+  forgetHeads(): void {
+    this.#heads.clear()
+  }
+
   async space(): Promise<Space> {
     const used = [...this.shards.values()].reduce((sum, shard) => sum + shard.bytes.length, 0)
     return { free: Math.max(0, this.#quota - used), quota: this.#quota, used }

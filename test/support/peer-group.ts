@@ -76,17 +76,25 @@ export class TestAgent implements AsyncDisposable {
   }
 
   /** Writes the own record anew, with the door's address and the devices given. */
-  async renew(owners: readonly TestOwner[] = this.#options.owners ?? []): Promise<void> {
+  async renew(owners: readonly TestOwner[] = this.#options.owners ?? [], addrs = this.#addresses()): Promise<void> {
     const content = {
       cert: this.identity.certificate, name: this.name, host: this.name, offer: { bytes: 1_000_000_000, minFree: 0 }, agent: 'test',
-      addrs: this.#door === undefined ? [] : [{ host: '127.0.0.1', port: this.#door.port }], state: 'on' as const, owners: owners.map((owner) => owner.certificate),
+      addrs, state: 'on' as const, owners: owners.map((owner) => owner.certificate),
     }
     const { jws } = await renewOwnRecord(content, { membership: this.membership, machine: this.identity.machine, nowMs: Date.now(), save: async () => undefined })
     this.#jws = jws
   }
 
+  #addresses(): { host: string; port: number }[] {
+    return this.#door === undefined ? [] : [{ host: '127.0.0.1', port: this.#door.port }]
+  }
+
   async dial(other: TestAgent, options: { idleMs?: number; target?: Partial<Target> } = {}): Promise<Link> {
-    return await dial({ ...other.target, ...options.target }, {
+    return await this.dialTo({ ...other.target, ...options.target }, options)
+  }
+
+  async dialTo(target: Target, options: { idleMs?: number } = {}): Promise<Link> {
+    return await dial(target, {
       identity: this.identity, credential: { v: 1, as: 'member', peer: this.record }, clock: systemClock, idleMs: options.idleMs,
     })
   }
@@ -114,9 +122,10 @@ export class TestGroup implements AsyncDisposable {
     this.#newest = network
   }
 
-  static async create(): Promise<TestGroup> {
-    const { admin } = ownerFromWords(generateWords())
-    return new TestGroup(admin, await sign(recordTypes.network, networkRecordSchema, {
+  /** With the network record of an earlier group of the same admin, or a new one. */
+  static async create(root: OwnerRoot = ownerFromWords(generateWords()), network?: string): Promise<TestGroup> {
+    const { admin } = root
+    return new TestGroup(admin, network ?? await sign(recordTypes.network, networkRecordSchema, {
       v: 1, by: admin.jwk, epoch: 1, name: 'Test', redundancy: 'auto', minFree: 0.3, admission: 'open', admins: [admin.jwk], revoked: [], rosters: [],
       time: new Date().toISOString(),
     }, admin))

@@ -23,14 +23,12 @@ export function isDeviceOf(caller: Caller, owner: OwnerId, membership: Judge): b
 export function demandDevice(caller: Caller, owner: OwnerId, membership: Judge): void {
   demandMember(caller, membership)
   if (isDeviceOf(caller, owner, membership)) return
-  const carried = membership.member(caller.machine)?.record.owners.length ?? 0
-  const former = carried > 0 && formerDevice(caller, owner, membership)
-  throw former
+  throw isFormerDevice(caller, owner, membership)
     ? new HoldfastError('revoked', `Cannot serve owner ${shortId(owner)} to ${caller.name}: a newer device replaced it`)
     : unauthorized(`${caller.name} is no device of owner ${shortId(owner)}`)
 }
 
-function formerDevice(caller: Caller, owner: OwnerId, membership: Judge): boolean {
+function isFormerDevice(caller: Caller, owner: OwnerId, membership: Judge): boolean {
   return membership.member(caller.machine)?.record.owners.some((jws) => ownerOf(jws) === owner) ?? false
 }
 

@@ -64,19 +64,19 @@ export class RemoteShardStore implements ShardStore {
   async #send(link: Link, bytes: Uint8Array, { transfer, offset: begin }: { transfer: number; offset: number }, options: PutOptions & { onSent: (bytes: number) => void }): Promise<void> {
     const { signal, onProgress, onSent } = options
     const answers: Promise<void>[] = []
-    let failure: { readonly error: unknown } | undefined
-    for (let offset = begin; offset < bytes.length && failure === undefined; offset += maxFrame) {
+    const failures: unknown[] = []
+    for (let offset = begin; offset < bytes.length && failures.length === 0; offset += maxFrame) {
       const frame = bytes.subarray(offset, offset + maxFrame)
       await this.#pace(frame.length, signal)
       await link.window.take(frame.length, signal === undefined ? link.ended : AbortSignal.any([signal, link.ended]))
       const { answer } = await link.start('shard.data', { transfer, offset, bytes: frame }, { signal })
       onSent(frame.length)
       answers.push(answer.then(({ received }) => onProgress?.(received))
-        .catch((error: unknown) => { failure ??= { error } })
+        .catch((error: unknown) => { failures.push(error) })
         .finally(() => { link.window.give(frame.length) }))
     }
     await Promise.all(answers)
-    if (failure !== undefined) throw failure.error
+    if (failures.length > 0) throw failures[0]
   }
 
   async open({ owner, id, number }: ShardRef, options: CallOptions = {}): Promise<OpenedShard> {

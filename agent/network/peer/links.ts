@@ -1,0 +1,194 @@
+/**
+ * The links to the other machines of the group: dialled when somebody wants one, shared, kept while they are used.
+ *
+ * A peer's addresses are tried in turn, those it was seen at last after those of its record. A peer that cannot be
+ * reached is left alone for a while that doubles each time, until it comes to our own door or its record changes.
+ */
+import { isIP } from 'node:net'
+import { HoldfastError, hasCode } from '../../../shared/errors.ts'
+import type { MachineId } from '../../../shared/ids.ts'
+import type { Clock } from '../clock.ts'
+import type { Member, Membership } from '../membership/membership.ts'
+import type { Peer, Peers } from '../peers.ts'
+import type { ShardStore } from '../shard-store/port.ts'
+import type { Bandwidth } from './bandwidth.ts'
+import type { Identity } from './dial.ts'
+import { type Link, dial } from './link.ts'
+import { RemoteShardStore } from './remote-shard-store.ts'
+
+export interface LinksOptions {
+  readonly membership: Membership
+  readonly identity: Identity
+  readonly clock: Clock
+  /** 0 up to 1, exclusive. */
+  readonly random: () => number
+  readonly bandwidth?: Bandwidth | undefined
+  /** Told of each link that was dialled, before anybody uses it; what it rejects is the listener's own affair. */
+  readonly onLink?: ((link: Link) => void) | undefined
+  /** Milliseconds without use after which a link is closed. */
+  readonly idleCloseMs?: number | undefined
+  /** Milliseconds for one address. */
+  readonly dialMs?: number | undefined
+  /** Milliseconds without an answer after which a holder is given up. */
+  readonly idleMs?: number | undefined
+}
+
+const idleCloseDefaultMs = 180_000
+const firstPauseMs = 5_000
+const longestPauseMs = 600_000
+
+interface Pause {
+  readonly failures: number
+  readonly until: number
+  /** Of the record that was tried: a newer one is tried at once. */
+  readonly seq: number
+  readonly error: HoldfastError
+}
+
+export class Links implements Peers, AsyncDisposable {
+  readonly #options: LinksOptions
+  readonly #links = new Map<MachineId, Link>()
+  readonly #dials = new Map<MachineId, Promise<Link>>()
+  readonly #stores = new Map<MachineId, RemoteShardStore>()
+  readonly #pauses = new Map<MachineId, Pause>()
+  readonly #seenAt = new Map<MachineId, string>()
+  readonly #stop = new AbortController()
+  #cancelSweep: () => void
+
+  constructor(options: LinksOptions) {
+    this.#options = options
+    this.#cancelSweep = this.#sweepLater()
+  }
+
+  list(): readonly Peer[] {
+    return this.#options.membership.members().map(peerOf)
+  }
+
+  async connect(id: MachineId, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<ShardStore> {
+    await this.link(id, signal)
+    let store = this.#stores.get(id)
+    if (store === undefined) {
+      store = new RemoteShardStore((signal) => this.link(id, signal), this.#options.bandwidth?.lane())
+      this.#stores.set(id, store)
+    }
+    return store
+  }
+
+  /** The open link, or a new one; callers at the same time share one dial. Rejects like connect(). */
+  async link(id: MachineId, signal?: AbortSignal): Promise<Link> {
+    signal?.throwIfAborted()
+    this.#stop.signal.throwIfAborted()
+    const open = this.#links.get(id)
+    if (open !== undefined && !open.ended.aborted) return open
+    const dialling = this.#dials.get(id) ?? this.#share(id)
+    if (signal === undefined) return await dialling
+    const aborted = Promise.withResolvers<never>()
+    const abort = () => { aborted.reject(signal.reason) }
+    signal.addEventListener('abort', abort, { once: true })
+    try {
+      return await Promise.race([dialling, aborted.promise])
+    } finally {
+      signal.removeEventListener('abort', abort)
+    }
+  }
+
+  /** A machine came to our door from `host`: it is there, so it may be dialled at once, and perhaps at that address. */
+  seen(id: MachineId, host: string): void {
+    this.#seenAt.set(id, host)
+    this.#pauses.delete(id)
+  }
+
+  /** The dial belongs to all who wait for it, so none of them can cancel it; it ends by its own timeout. */
+  #share(id: MachineId): Promise<Link> {
+    const dialling = this.#dial(id).finally(() => { this.#dials.delete(id) })
+    this.#dials.set(id, dialling)
+    dialling.catch(() => { /* whoever waits sees it */ })
+    return dialling
+  }
+
+  async #dial(id: MachineId): Promise<Link> {
+    const { clock, membership, onLink } = this.#options
+    const member = membership.member(id)
+    if (member === undefined) throw this.#noMember(id)
+    const pause = this.#pauses.get(id)
+    if (pause !== undefined && pause.until > clock.now() && pause.seq === member.record.seq) throw pause.error
+    try {
+      const link = await this.#tryAddresses(member)
+      this.#pauses.delete(id)
+      this.#links.set(id, link)
+      link.ended.addEventListener('abort', () => { if (this.#links.get(id) === link) this.#links.delete(id) }, { once: true })
+      membership.heard(id)
+      onLink?.(link)
+      return link
+    } catch (error) {
+      if (error instanceof HoldfastError) this.#pause(member, error, pause?.failures ?? 0)
+      throw error
+    }
+  }
+
+  #noMember(id: MachineId): HoldfastError {
+    if (this.#options.membership.isRevoked(id)) return new HoldfastError('revoked', `Cannot reach machine ${id.slice(0, 8)}: it was shut out`)
+    return new HoldfastError('unauthorized', `Cannot reach machine ${id.slice(0, 8)}: it is no member of the work group`)
+  }
+
+  async #tryAddresses(member: Member): Promise<Link> {
+    const { clock, dialMs, identity, idleMs, membership } = this.#options
+    const own = membership.own.peer
+    if (own === undefined) throw new HoldfastError('not-a-member', 'Cannot reach other machines: this one has no peer record yet')
+    let failure = new HoldfastError('peer-unreachable', `Cannot reach ${member.name}: its record names no address`, { details: { peer: member.name } })
+    for (const address of this.#addressesOf(member)) {
+      try {
+        return await dial({ name: member.name, ...address, pin: { id: member.id, certificate: member.record.cert } }, {
+          identity, clock, dialMs, idleMs, credential: { v: 1, as: 'member', peer: own.jws }, signal: this.#stop.signal,
+        })
+      } catch (error) {
+        if (!hasCode(error, 'peer-unreachable')) throw error
+        failure = error
+      }
+    }
+    throw failure
+  }
+
+  #addressesOf(member: Member): { host: string; port: number }[] {
+    const { addrs } = member.record
+    const seenAt = this.#seenAt.get(member.id)
+    const [first] = addrs
+    const hint = seenAt === undefined || first === undefined || addrs.some(({ host }) => host === seenAt) ? [] : [{ host: seenAt, port: first.port }]
+    return [...addrs, ...hint]
+  }
+
+  /** Half to the whole of a time that doubles with each failure, so that a group does not come back all at once. */
+  #pause({ id, record }: Member, error: HoldfastError, before: number): void {
+    const ms = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(before, 16)) * (0.5 + this.#options.random() / 2)
+    this.#pauses.set(id, { failures: before + 1, until: this.#options.clock.now() + ms, seq: record.seq, error })
+  }
+
+  #sweepLater(): () => void {
+    const { clock, idleCloseMs = idleCloseDefaultMs } = this.#options
+    return clock.after(idleCloseMs / 4, () => {
+      for (const link of this.#links.values()) {
+        const { busy, lastUsed } = link.activity
+        if (!busy && clock.now() - lastUsed >= idleCloseMs) link.end()
+      }
+      this.#cancelSweep = this.#sweepLater()
+    })
+  }
+
+  /** Ends every link in order; what is under way rejects. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#cancelSweep()
+    this.#stop.abort(new HoldfastError('cancelled', 'Cannot reach other machines: the agent is stopping'))
+    await Promise.allSettled(this.#dials.values())
+    await Promise.all([...this.#links.values()].map((link) => link[Symbol.asyncDispose]()))
+  }
+}
+
+function peerOf({ id, name, host, state, record, devices }: Member): Peer {
+  return { id, name, host, state, offer: record.offer.bytes, user: devices[0]?.owner, subnet: subnetOf(record.addrs[0]?.host) }
+}
+
+/** The first three numbers of an IPv4 address, the first four groups of an IPv6 one; undefined for a name. */
+function subnetOf(host: string | undefined): string | undefined {
+  if (host === undefined || isIP(host) === 0) return undefined
+  return isIP(host) === 4 ? host.split('.').slice(0, 3).join('.') : host.split(':').slice(0, 4).join(':')
+}
