@@ -14,7 +14,7 @@ import { Capture } from './capture.ts'
 import type { Piece } from './capture-worker.ts'
 import { type ChunkerName, regionLength } from './chunker/chunker.ts'
 import { fixedChunkLength } from './chunker/fixed.ts'
-import { isHole } from './chunk-id.ts'
+import { chunkIdKeyOf, isHole } from './chunk-id.ts'
 import { type ContentReader, ContentWriter, type FileContent, listChunkIds } from './content.ts'
 import { encodeIndex, splitForIndexes } from './index-object.ts'
 import { type Keyring, currentEpoch } from './keyring.ts'
@@ -123,12 +123,12 @@ export class BackupSession implements AsyncDisposable {
     const secrets = { owner: context.ownerBytes, epoch, dataKey, chunkIdKey, chunkerKey }
     this.#capture = new Capture({
       secrets, threads: context.threads, packsInFlight: context.packsInFlight,
-      hasChunk: (id) => context.index.has(id),
+      hasChunks: (ids) => context.index.hasEach(ids),
       storePack: async (pack) => await this.#storePack(pack),
       onNew: (bytes) => { this.#counts.bytesNew += bytes },
     })
     this.#metadata = new MetadataWriter({
-      ...secrets, random: context.random, index: context.index, storePack: async (pack) => await this.#storePack(pack),
+      ...secrets, chunkIdKey: chunkIdKeyOf(chunkIdKey), random: context.random, index: context.index, storePack: async (pack) => await this.#storePack(pack),
     })
     this.#abort = () => this.#capture.stop(cancelled())
     hooks.signal?.addEventListener('abort', this.#abort, { once: true })

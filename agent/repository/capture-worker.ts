@@ -7,10 +7,10 @@
  * a thread never idles for an answer, and the list of a file is known before its chunks are packed. The coordinator
  * answers through shared memory, and bounds the packs in memory by permits there.
  */
-import { randomBytes } from 'node:crypto'
+import { type KeyObject, randomBytes } from 'node:crypto'
 import { readSync } from 'node:fs'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
-import { chunkId, chunkIdLength } from './chunk-id.ts'
+import { chunkId, chunkIdKeyOf, chunkIdLength } from './chunk-id.ts'
 import type { ChunkerName } from './chunker/chunker.ts'
 import { windowLength } from './chunker/chunker.ts'
 import { ContentDefinedChunker, maxChunkLength } from './chunker/content-defined.ts'
@@ -80,6 +80,7 @@ interface Window {
 class CaptureThread {
   readonly #port: MessagePort
   readonly #setup: WorkerSetup
+  readonly #chunkIdKey: KeyObject
   readonly #builder: PackBuilder
   readonly #permits: Int32Array
   readonly #states: Int32Array
@@ -89,6 +90,7 @@ class CaptureThread {
   constructor(port: MessagePort, setup: WorkerSetup) {
     this.#port = port
     this.#setup = setup
+    this.#chunkIdKey = chunkIdKeyOf(setup.chunkIdKey)
     this.#permits = new Int32Array(setup.permits)
     this.#states = new Int32Array(setup.verdicts, 0, 2)
     this.#window = emptyWindow(0, setup)
@@ -173,7 +175,7 @@ class CaptureThread {
   #name(at: number, length: number, known?: Uint8Array): Buffer | undefined {
     const window = this.#window
     if (window.buffer[at] === 0 && window.chunker.isZero(at, length)) return undefined
-    const id = chunkId(this.#setup.chunkIdKey, window.buffer.subarray(at, at + length))
+    const id = chunkId(this.#chunkIdKey, window.buffer.subarray(at, at + length))
     if (known?.length === chunkIdLength && id.equals(known)) return id
     window.offsets.push(at)
     window.lengths.push(length)

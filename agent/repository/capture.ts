@@ -17,9 +17,9 @@ export interface CaptureOptions {
   readonly threads: number
   /** Packs handed to storePack and not yet taken. */
   readonly packsInFlight: number
-  /** Whether a chunk is stored already. */
-  readonly hasChunk: (id: Uint8Array) => boolean
-  /** Must leave the chunks of the pack known to hasChunk when it resolves. */
+  /** Which of many chunks (16 bytes an id) are stored already: 1 or 0 for each. */
+  readonly hasChunks: (ids: Uint8Array) => Uint8Array
+  /** Must leave the chunks of the pack known to hasChunks when it resolves. */
   readonly storePack: (pack: FinishedPack) => Promise<void>
   /** Called with the bytes of chunks that turned out new. */
   readonly onNew: (bytes: number) => void
@@ -41,6 +41,8 @@ interface Thread {
 
 const batchBytes = 4_194_304
 const batchPieces = 256
+/** Small, so that the buffers of compressed and sealed segments are freed soon after they are garbage. */
+const youngMiB = 2
 /** Batches that a thread has before it, the one in work included. */
 const batchesAhead = 2
 
@@ -134,7 +136,7 @@ export class Capture implements AsyncDisposable {
   #start(): Thread {
     const verdicts = new SharedArrayBuffer(verdictBytes)
     const workerData: WorkerSetup = { ...this.#options.secrets, permits: this.#permits.buffer as SharedArrayBuffer, verdicts }
-    const worker = new Worker(new URL('./capture-worker.ts', import.meta.url), { workerData })
+    const worker = new Worker(new URL('./capture-worker.ts', import.meta.url), { workerData, resourceLimits: { maxYoungGenerationSizeMb: youngMiB } })
     const thread: Thread = { worker, states: new Int32Array(verdicts, 0, 2), verdicts, batches: [], flushed: undefined }
     worker.on('message', (message: FromWorker) => this.#receive(thread, message))
     worker.on('error', (cause) => this.stop(new HoldfastError('internal', 'Cannot go on capturing: a thread failed', { cause })))
@@ -158,14 +160,15 @@ export class Capture implements AsyncDisposable {
 
   #answer({ states, verdicts }: Thread, { slot, ids, lengths }: FromWorker & { type: 'ask' }): void {
     const verdict = new Uint8Array(verdicts, 8 + slot * maxAsked, lengths.length)
+    const stored = this.#options.hasChunks(ids)
     let bytes = 0
     for (let i = 0; i < lengths.length; i++) {
-      const id = ids.subarray(i * chunkIdLength, (i + 1) * chunkIdLength)
-      const key = chunkKey(id)
-      const fresh = !this.#pending.has(key) && !this.#options.hasChunk(id)
-      verdict[i] = fresh ? 1 : 0
-      if (!fresh) continue
+      verdict[i] = 0
+      if (stored[i] === 1) continue
+      const key = chunkKey(ids.subarray(i * chunkIdLength, (i + 1) * chunkIdLength))
+      if (this.#pending.has(key)) continue
       this.#pending.add(key)
+      verdict[i] = 1
       bytes += lengths[i] as number
     }
     if (bytes > 0) this.#options.onNew(bytes)

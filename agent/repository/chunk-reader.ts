@@ -2,6 +2,7 @@
  * Reads single chunks: finds the segment, fetches its range, opens it, checks the chunk against its id. The last few
  * segments stay open, because neighbours are read together. For whole files see restore.ts, which reads in bulk.
  */
+import type { KeyObject } from 'node:crypto'
 import { HoldfastError } from '../../shared/errors.ts'
 import type { ObjectStore } from '../object-store.ts'
 import { chunkId } from './chunk-id.ts'
@@ -11,7 +12,7 @@ import { type KeyOptions, type ObjectKey, damaged, deriveObjectKey, openPart } f
 export interface ChunkReaderOptions {
   readonly store: ObjectStore
   readonly index: PackIndex
-  readonly chunkIdKey: Uint8Array
+  readonly chunkIdKey: KeyObject
   readonly keyFor: (epoch: number) => KeyOptions
 }
 

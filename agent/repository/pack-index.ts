@@ -2,7 +2,9 @@
  * What this machine knows about the objects of its owner: which object lies where in its life, and in which pack and
  * segment each chunk is. An SQLite file that is only a copy: delete it and it is made anew from index objects and packs.
  *
- * A pack enters when the store has confirmed it, never before, so a crash leaves nothing here that is not there.
+ * A pack enters when the store has confirmed it, never before, so a crash leaves nothing here that is not there. It enters
+ * with its table alone, which is quick; the chunks of many packs are put into the tree of all chunks in one go. A chunk's
+ * place is pack · 2^32 + segment · 2^16 + its number in the segment.
  * `stored`: put by this machine, named by no head yet. `live`: named by this machine's newest head. `foreign`: named only
  * by another device's head: read from, but not deduplicated against, because nothing of ours keeps it alive.
  * `lost`: found missing or damaged; its chunks are stored again when they turn up.
@@ -11,6 +13,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { type ObjectId, type ObjectKind, type ObjectRef, objectKinds } from '../object-store.ts'
+import { chunkIdLength, chunkKey } from './chunk-id.ts'
 import { type TableSegment, decodeTable } from './pack.ts'
 
 export const objectStates = { stored: 1, live: 2, foreign: 3, lost: 4 } as const
@@ -47,17 +50,25 @@ export interface TabledPack {
 }
 
 const version = 1
+const packStep = 2 ** 32
+const segmentStep = 2 ** 16
 const schema = `
   CREATE TABLE objects (number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, kind INTEGER NOT NULL, length INTEGER NOT NULL,
     state INTEGER NOT NULL, since INTEGER NOT NULL);
-  CREATE TABLE packs (number INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, salt BLOB NOT NULL, tableBytes BLOB, indexed INTEGER NOT NULL);
+  CREATE TABLE packs (number INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, salt BLOB NOT NULL, tableBytes BLOB,
+    indexed INTEGER NOT NULL, expanded INTEGER NOT NULL);
   CREATE TABLE segments (pack INTEGER NOT NULL, number INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,
-    plainLength INTEGER NOT NULL, codec INTEGER NOT NULL, PRIMARY KEY (pack, number)) WITHOUT ROWID;
-  CREATE TABLE chunks (id BLOB PRIMARY KEY, pack INTEGER NOT NULL, segment INTEGER NOT NULL, offset INTEGER NOT NULL,
-    length INTEGER NOT NULL) WITHOUT ROWID;
+    plainLength INTEGER NOT NULL, codec INTEGER NOT NULL, ends BLOB NOT NULL, PRIMARY KEY (pack, number)) WITHOUT ROWID;
+  CREATE TABLE chunks (id BLOB PRIMARY KEY, place INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE numbers (n INTEGER PRIMARY KEY);
+  INSERT INTO numbers WITH RECURSIVE c (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n < 65535) SELECT n FROM c;
   CREATE TABLE metadata (number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL);
   CREATE TABLE documents (id BLOB PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
   PRAGMA user_version = ${version};`
+
+/** Chunks of packs whose tables are not expanded yet. */
+const recentLimit = 65_536
+const openSegments = 256
 
 /** Bytes of metadata chunks that are kept; the oldest go first. */
 const metadataLimit = 268_435_456
@@ -66,8 +77,13 @@ export class PackIndex implements Disposable {
   readonly #database: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
   readonly #place: StatementSync
+  readonly #places: StatementSync
   /** Packs whose chunks must not be counted as stored. */
   readonly #unusable = new Set<number>()
+  /** Chunks of packs that are not expanded. */
+  readonly #recent = new Set<string>()
+  #expandable = 1
+  readonly #segments = new Map<number, SegmentRow & { readonly ends: Uint32Array }>()
 
   /** Opens `directory`/index.sqlite, and begins anew when it is of another version or unreadable. */
   static open(directory: string): PackIndex {
@@ -88,8 +104,11 @@ export class PackIndex implements Disposable {
       const found = this.#row('PRAGMA user_version')?.['user_version']
       if (found === 0) this.#database.exec(`BEGIN; ${schema} COMMIT`)
       else if (found !== version) throw new Error(`the index is of version ${String(found)}`)
-      this.#place = this.#statement('SELECT pack, segment, offset, length FROM chunks WHERE id = ?')
+      this.#place = this.#statement('SELECT place FROM chunks WHERE id = ?')
+      this.#places = this.#statement('SELECT n.n, c.place FROM numbers n CROSS JOIN chunks c ON c.id = substr(?1, n.n * 16 + 1, 16) WHERE n.n < ?2')
+      this.#places.setReturnArrays(true)
       this.#readUnusable()
+      this.#expand()
     } catch (error) {
       this.#database.close()
       throw error
@@ -98,12 +117,35 @@ export class PackIndex implements Disposable {
 
   /** Whether a chunk lies in a pack that this machine keeps alive. */
   has(id: Uint8Array): boolean {
-    const row = this.#place.get(id)
-    return row !== undefined && (this.#unusable.size === 0 || !this.#unusable.has(row['pack'] as number))
+    if (this.#recent.has(chunkKey(id))) return true
+    const place = this.#place.get(id)?.['place'] as number | undefined
+    return place !== undefined && !this.#unusable.has(Math.floor(place / packStep))
+  }
+
+  /** The same for many ids, 16 bytes each: one byte for each of them, 1 or 0. */
+  hasEach(ids: Uint8Array): Uint8Array {
+    const found = new Uint8Array(ids.length / chunkIdLength)
+    for (const row of this.#places.all(ids, found.length) as unknown as [number, number][]) {
+      if (!this.#unusable.has(Math.floor(row[1] / packStep))) found[row[0]] = 1
+    }
+    if (this.#recent.size === 0) return found
+    for (let i = 0; i < found.length; i++) {
+      if (found[i] === 0 && this.#recent.has(chunkKey(ids.subarray(i * chunkIdLength, (i + 1) * chunkIdLength)))) found[i] = 1
+    }
+    return found
   }
 
   place(id: Uint8Array): Place | undefined {
-    return this.#place.get(id) as unknown as Place | undefined
+    this.#expand()
+    const place = this.#place.get(id)?.['place'] as number | undefined
+    if (place === undefined) return undefined
+    const pack = Math.floor(place / packStep)
+    const segment = Math.floor(place % packStep / segmentStep)
+    const ends = this.#segmentWithEnds(pack, segment)?.ends
+    const chunk = place % segmentStep
+    const offset = chunk === 0 ? 0 : ends?.[chunk - 1]
+    const end = ends?.[chunk]
+    return offset === undefined || end === undefined ? undefined : { pack, segment, offset, length: end - offset }
   }
 
   /** Whether every pack that this machine names is believed whole: then a list of its own may be trusted by its ids. */
@@ -125,7 +167,20 @@ export class PackIndex implements Disposable {
   }
 
   segment(pack: number, number: number): SegmentRow | undefined {
-    return this.#row('SELECT offset, length, plainLength, codec FROM segments WHERE pack = ? AND number = ?', pack, number) as SegmentRow | undefined
+    this.#expand()
+    return this.#segmentWithEnds(pack, number)
+  }
+
+  #segmentWithEnds(pack: number, number: number): (SegmentRow & { readonly ends: Uint32Array }) | undefined {
+    const key = pack * segmentStep + number
+    const known = this.#segments.get(key)
+    if (known !== undefined) return known
+    const row = this.#row('SELECT offset, length, plainLength, codec, ends FROM segments WHERE pack = ? AND number = ?', pack, number)
+    if (row === undefined) return undefined
+    const segment = { ...row as unknown as SegmentRow, ends: new Uint32Array(Uint8Array.from(row['ends'] as Uint8Array).buffer) }
+    if (this.#segments.size >= openSegments) this.#segments.clear()
+    this.#segments.set(key, segment)
+    return segment
   }
 
   /** Takes in a pack with all its chunks. `indexed`: an index object names it. Does nothing when it is there. */
@@ -133,19 +188,35 @@ export class PackIndex implements Disposable {
     const segments = decodeTable(pack.table, pack.length)
     this.#transaction(() => {
       const number = this.addObject({ kind: 'pack', id: pack.id, length: pack.length }, options)
-      const fresh = this.#run('INSERT OR IGNORE INTO packs VALUES (?, ?, ?, ?, ?)',
-        number, pack.epoch, pack.salt, options.indexed ? null : pack.table, options.indexed ? 1 : 0)
-      if (fresh > 0) this.#addSegments(number, segments, options.state !== 'foreign' && this.#unusable.size > 0)
-      this.#readUnusable()
+      this.#run('INSERT OR IGNORE INTO packs VALUES (?, ?, ?, ?, ?, 0)', number, pack.epoch, pack.salt, pack.table, options.indexed ? 1 : 0)
+      if (options.state === 'foreign' || options.state === 'lost') this.#unusable.add(number)
+      else for (const { chunks } of segments) for (const { id } of chunks) this.#recent.add(chunkKey(id))
     })
+    this.#expandable++
+    if (this.#recent.size > recentLimit || this.#expandable > 256) this.#expand()
+  }
+
+  /** Puts the chunks of recent packs into the tree of all chunks. */
+  #expand(): void {
+    if (this.#expandable === 0) return
+    this.#transaction(() => {
+      for (const row of this.#all('SELECT number, tableBytes FROM packs WHERE expanded = 0')) {
+        const number = row['number'] as number
+        this.#addSegments(number, decodeTable(row['tableBytes'] as Uint8Array, 0xffff_ffff), this.#unusable.size > 0 && !this.#unusable.has(number))
+      }
+      this.#run('UPDATE packs SET expanded = 1 WHERE expanded = 0')
+    })
+    this.#expandable = 0
+    this.#recent.clear()
   }
 
   #addSegments(pack: number, segments: readonly TableSegment[], replace: boolean): void {
-    const insertSegment = this.#statement('INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)')
-    const insertChunk = this.#statement(`INSERT OR ${replace ? 'REPLACE' : 'IGNORE'} INTO chunks VALUES (?, ?, ?, ?, ?)`)
-    for (const [number, segment] of segments.entries()) {
-      insertSegment.run(pack, number, segment.offset, segment.length, segment.plainLength, segment.codec)
-      for (const chunk of segment.chunks) insertChunk.run(chunk.id, pack, number, chunk.offset, chunk.length)
+    const insertSegment = this.#statement('INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?)')
+    const insertChunks = this.#statement(`INSERT OR ${replace ? 'REPLACE' : 'IGNORE'} INTO chunks SELECT substr(?1, n * 16 + 1, 16), ?2 + n FROM numbers WHERE n < ?3`)
+    for (const [number, { offset, length, plainLength, codec, chunks }] of segments.entries()) {
+      const ends = Uint32Array.from(chunks, (chunk) => chunk.offset + chunk.length)
+      insertSegment.run(pack, number, offset, length, plainLength, codec, new Uint8Array(ends.buffer))
+      insertChunks.run(Buffer.concat(chunks.map(({ id }) => id)), pack * packStep + number * segmentStep, chunks.length)
     }
   }
 
@@ -171,6 +242,7 @@ export class PackIndex implements Disposable {
 
   /** Takes in what the heads name, with its state; what none names and is not `stored` goes. Lost objects stay lost. */
   assign(named: ReadonlyMap<ObjectId, { readonly ref: ObjectRef, readonly state: ObjectState }>, nowMs: number): void {
+    this.#expand()
     this.#transaction(() => {
       const known = new Map(this.#all('SELECT number, id, state FROM objects').map((row) => [idOf(row['id']), row]))
       for (const { ref, state } of named.values()) {
@@ -179,7 +251,7 @@ export class PackIndex implements Disposable {
         else if (row['state'] !== objectStates.lost) this.#run('UPDATE objects SET state = ? WHERE number = ?', objectStates[state], row['number'] as number)
       }
       this.#remove([...known].filter(([id, row]) => !named.has(id) && row['state'] !== objectStates.stored).map(([, row]) => row['number'] as number))
-      this.#run('UPDATE packs SET tableBytes = NULL WHERE indexed = 1 AND number IN (SELECT number FROM objects WHERE state = ?)', objectStates.live)
+      this.#run('UPDATE packs SET tableBytes = NULL WHERE indexed = 1 AND expanded = 1 AND number IN (SELECT number FROM objects WHERE state = ?)', objectStates.live)
       this.#readUnusable()
     })
   }
@@ -191,6 +263,7 @@ export class PackIndex implements Disposable {
   }
 
   markLost(id: ObjectId, lost: boolean): void {
+    this.#expand()
     this.#run('UPDATE objects SET state = ? WHERE id = ? AND state IN (?, ?)', lost ? objectStates.lost : objectStates.live,
       bytesOf(id), objectStates.lost, lost ? objectStates.live : objectStates.lost)
     this.#readUnusable()
@@ -201,6 +274,7 @@ export class PackIndex implements Disposable {
    * that no head names go at once; packs whose index went are indexed again.
    */
   forgetUnnamed(beforeMs: number): void {
+    this.#expand()
     this.#transaction(() => {
       const rows = this.#all('SELECT number, kind FROM objects WHERE state = ? AND (since < ? OR kind = ?)',
         objectStates.stored, beforeMs, objectKinds.snapshot)
@@ -212,8 +286,9 @@ export class PackIndex implements Disposable {
 
   #remove(numbers: readonly number[]): void {
     if (numbers.length === 0) return
+    this.#segments.clear()
     const list = JSON.stringify(numbers)
-    this.#run('DELETE FROM chunks WHERE pack IN (SELECT value FROM json_each(?))', list)
+    this.#run(`DELETE FROM chunks WHERE place / ${packStep} IN (SELECT value FROM json_each(?))`, list)
     this.#run('DELETE FROM segments WHERE pack IN (SELECT value FROM json_each(?))', list)
     this.#run('DELETE FROM packs WHERE number IN (SELECT value FROM json_each(?))', list)
     this.#run('DELETE FROM objects WHERE number IN (SELECT value FROM json_each(?))', list)
@@ -263,6 +338,8 @@ export class PackIndex implements Disposable {
   clear(): void {
     this.#transaction(() => {
       for (const table of ['objects', 'packs', 'segments', 'chunks', 'metadata', 'documents']) this.#database.exec(`DELETE FROM ${table}`)
+      this.#segments.clear()
+      this.#recent.clear()
       this.#readUnusable()
     })
   }

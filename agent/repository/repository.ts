@@ -32,7 +32,7 @@ import { type Machine, idToBytes } from '../identity/machine.ts'
 import type { HeadStore, NewObject, ObjectId, ObjectRef, ObjectStore } from '../object-store.ts'
 import { type BackupHooks, type BackupRequest, BackupSession, type BackupStep, plainObject } from './backup-session.ts'
 import { ChunkReader } from './chunk-reader.ts'
-import { isHole } from './chunk-id.ts'
+import { chunkIdKeyOf, isHole } from './chunk-id.ts'
 import type { FileContent } from './content.ts'
 import { type ForgetReport, type ForgetRequest, planForget } from './forget.ts'
 import { type Head, type HeadDocument, compareHeads, signHead, verifyHead } from './head.ts'
@@ -140,7 +140,7 @@ export class Repository implements AsyncDisposable {
     this.#ownerBytes = new Uint8Array(idToBytes(this.owner))
     this.#index = PackIndex.open(options.directory)
     this.#chunks = new ChunkReader({
-      store: options.store, index: this.#index, chunkIdKey: parts.keyring.chunkIdKey, keyFor: (epoch) => this.#keyFor(epoch),
+      store: options.store, index: this.#index, chunkIdKey: chunkIdKeyOf(parts.keyring.chunkIdKey), keyFor: (epoch) => this.#keyFor(epoch),
     })
     this.#metadata = new MetadataReader(this.#index, this.#chunks)
   }

@@ -1,8 +1,9 @@
 /** A thread of the restore: opens segments, checks every chunk against its id, and writes it where it belongs. */
+import type { KeyObject } from 'node:crypto'
 import { writeSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { HoldfastError, type ErrorCode } from '../../shared/errors.ts'
-import { chunkId } from './chunk-id.ts'
+import { chunkId, chunkIdKeyOf } from './chunk-id.ts'
 import { damaged, deriveObjectKey, openPart } from './seal.ts'
 
 /** One place that wants a chunk. With an `fd` the thread writes it there; without it goes back to the caller. */
@@ -59,12 +60,13 @@ export interface RestoreSetup {
 
 export function runJob(job: RestoreJob, { owner, chunkIdKey }: RestoreSetup): RestoreResult {
   const key = deriveObjectKey({ kind: 'pack', epoch: job.epoch, salt: job.salt }, { dataKey: job.dataKey, owner })
+  const idKey = chunkIdKeyOf(chunkIdKey)
   const failures = new Map<number, FileFailure>()
   const chunks: { file: number, position: number, bytes: Uint8Array }[] = []
   for (const segment of job.segments) {
     try {
       const plain = openPart(key, segment, job.bytes.subarray(segment.offset, segment.offset + segment.length))
-      checkChunks(plain, segment.wanted, chunkIdKey)
+      checkChunks(plain, segment.wanted, idKey)
       for (const run of job.checkOnly === true ? [] : runsOf(segment.wanted)) {
         const bytes = plain.subarray(run.offset, run.offset + run.length)
         if (run.fd === undefined) chunks.push({ file: run.file, position: run.position, bytes: Uint8Array.from(bytes) })
@@ -77,7 +79,7 @@ export function runJob(job: RestoreJob, { owner, chunkIdKey }: RestoreSetup): Re
   return { job: job.job, failures: [...failures.values()], chunks }
 }
 
-function checkChunks(plain: Buffer, wanted: readonly WantedChunk[], chunkIdKey: Uint8Array): void {
+function checkChunks(plain: Buffer, wanted: readonly WantedChunk[], chunkIdKey: KeyObject): void {
   let checked: Uint8Array | undefined
   for (const { id, offset, length } of wanted) {
     if (id === checked) continue

@@ -20,6 +20,8 @@ export interface RestoreItem {
   readonly content: FileContent
   /** An open file that threads write to, or a callback that takes bytes in any order; it is awaited. */
   readonly target: { readonly fd: number } | { readonly write: (offset: number, bytes: Uint8Array) => Promise<void> | void }
+  /** Ranges that stand in the target already, from an interrupted run; they are not fetched. */
+  readonly isWritten?: ((offset: number, length: number) => boolean) | undefined
   /** Called once: with nothing when every byte is written, else with what went wrong. */
   readonly done: (error?: HoldfastError) => Promise<void> | void
 }
@@ -52,6 +54,8 @@ const batchFiles = 256
 const closeBytes = 131_072
 const rangeBytes = 8_388_608
 const jobsPerThread = 2
+/** See capture.ts. */
+const youngMiB = 2
 
 export async function restoreItems(items: Iterable<RestoreItem> | AsyncIterable<RestoreItem>, options: RestoreOptions): Promise<void> {
   await using run = new RestoreRun(options)
@@ -101,7 +105,9 @@ class RestoreRun implements AsyncDisposable {
     this.#files.set(number, file)
     try {
       for await (const chunks of this.#options.metadata.list(item.content, this.#options.signal).chunks()) {
-        for (const chunk of chunks) if (!isHole(chunk.id)) this.#want(number, file, chunk)
+        for (const chunk of chunks) {
+          if (!isHole(chunk.id) && item.isWritten?.(chunk.offset, chunk.length) !== true) this.#want(number, file, chunk)
+        }
         if (this.#wantedBytes >= batchBytes || this.#wants.length >= batchChunks) await this.#runBatch()
       }
     } catch (error) {
@@ -241,7 +247,7 @@ export class Pool implements AsyncDisposable {
   #pick(): { readonly worker: Worker, load: number } {
     const idle = this.#workers.toSorted((a, b) => a.load - b.load)[0]
     if (idle !== undefined && (idle.load === 0 || this.#workers.length >= this.#options.threads)) return idle
-    const worker = new Worker(new URL('./restore-worker.ts', import.meta.url), { workerData: this.#options.secrets })
+    const worker = new Worker(new URL('./restore-worker.ts', import.meta.url), { workerData: this.#options.secrets, resourceLimits: { maxYoungGenerationSizeMb: youngMiB } })
     worker.on('message', (result: RestoreResult) => {
       this.#waiting.get(result.job)?.resolve(result)
       this.#waiting.delete(result.job)
