@@ -128,7 +128,7 @@ export class ContentReader {
       const start = index % pageEntries
       const here = Math.min(first + count, index - start + pageEntries)
       const paged = Math.max(0, Math.min(here - index, page.length / width - start))
-      page.copy(entries, (index - first) * width, start * width, (start + paged) * width)
+      if (paged > 0) page.copy(entries, (index - first) * width, start * width, (start + paged) * width)
       for (let i = index; i < here; i++) {
         const id = deltas.size === 0 ? undefined : deltas.get(i)
         if (id !== undefined) id.copy(entries, (i - first) * width)

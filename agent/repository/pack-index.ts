@@ -66,6 +66,8 @@ const schema = `
   CREATE TABLE documents (id BLOB PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
   PRAGMA user_version = ${version};`
 
+/** SQLite's codes for a file that is damaged or no database. */
+const unusableCodes = new Set([11, 26])
 /** Chunks of packs whose tables are not expanded yet. */
 const recentLimit = 65_536
 const openSegments = 256
@@ -91,7 +93,8 @@ export class PackIndex implements Disposable {
     const path = join(directory, 'index.sqlite')
     try {
       return new PackIndex(path)
-    } catch {
+    } catch (error) {
+      if (!(error instanceof IndexUnusable) && !unusableCodes.has((error as { errcode?: number }).errcode ?? 0)) throw error
       removeIndex(directory)
       return new PackIndex(path)
     }
@@ -103,7 +106,7 @@ export class PackIndex implements Disposable {
       this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY')
       const found = this.#row('PRAGMA user_version')?.['user_version']
       if (found === 0) this.#database.exec(`BEGIN; ${schema} COMMIT`)
-      else if (found !== version) throw new Error(`the index is of version ${String(found)}`)
+      else if (found !== version) throw new IndexUnusable(`Cannot open the index: it is of version ${String(found)}`)
       this.#place = this.#statement('SELECT place FROM chunks WHERE id = ?')
       this.#places = this.#statement('SELECT n.n, c.place FROM numbers n CROSS JOIN chunks c ON c.id = substr(?1, n.n * 16 + 1, 16) WHERE n.n < ?2')
       this.#places.setReturnArrays(true)
@@ -383,6 +386,8 @@ export class PackIndex implements Disposable {
     return Number(this.#statement(sql).run(...values).changes)
   }
 }
+
+class IndexUnusable extends Error {}
 
 type Value = number | string | Uint8Array | null
 type Row = Record<string, unknown>
