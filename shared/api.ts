@@ -103,7 +103,7 @@ export const commands = {
   },
   repair: {
     request: z.strictObject({}),
-    result: z.object({ objects: count, rebuilt: count, moved: count, failed: count, bytesSent: bytes, protection: protectionSchema, problems: z.array(z.string()) }),
+    result: z.object({ objects: count, rebuilt: count, failed: count, bytesSent: bytes, protection: protectionSchema, problems: z.array(z.string()) }),
   },
   peers: { request: z.strictObject({}), result: z.object({ peers: z.array(peerSchema) }) },
   status: {

@@ -1,14 +1,16 @@
 /** What commands work on: the agent's parts, as agent/main.ts put them together. */
-import type { OwnerFile, AdminSigner } from '../identity/owner-file.ts'
+import type { AdminSigner, OwnerFile } from '../identity/owner-file.ts'
 import type { Machine } from '../identity/machine.ts'
 import type { OwnerRoot } from '../identity/owner.ts'
+import type { HeadStore, ObjectStore } from '../object-store.ts'
 import type { Dispersal } from '../network/dispersal.ts'
 import type { HeadDistribution } from '../network/head-distribution.ts'
 import type { Membership } from '../network/membership/membership.ts'
 import type { Address } from '../network/membership/records.ts'
-import type { Roster } from '../network/roster/port.ts'
+import type { FolderRoster } from '../network/roster/folder.ts'
 import type { RosterStatus } from '../network/roster/roster-sync.ts'
 import type { ShardStore } from '../network/shard-store/port.ts'
+import type { Keyring } from '../repository/keyring.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { Settings } from './settings.ts'
 
@@ -25,21 +27,21 @@ export interface Group {
   readonly rosterStatus: readonly RosterStatus[]
   /** Reads and writes the rosters once, now; renews this machine's record first when its content changed. */
   publish(): Promise<void>
-  /** One round of gossip with every peer that answers: afterwards ages and records are as fresh as they can be. */
+  /** One exchange of gossip with every peer that answers: afterwards ages and records are as fresh as they can be. */
   meetPeers(signal: AbortSignal): Promise<void>
 }
 
-/** The owner's backup: the repository and the dispersal that it stores through. */
+/** The owner's backup: the repository and what it stores through. */
 export interface Backup {
   readonly repository: Repository
   readonly dispersal: Dispersal
   readonly heads: HeadDistribution
 }
 
-/** A recovery session: what one address, or every known one, serves to the owner's root key. */
-export interface Recovery {
-  readonly machine: Machine
-  readonly root: OwnerRoot
+/** What the holders serve to the owner's root key, before this machine is a member. */
+export interface RecoverySession extends AsyncDisposable {
+  readonly store: ObjectStore
+  readonly heads: HeadStore
 }
 
 export interface AgentContext {
@@ -54,14 +56,22 @@ export interface AgentContext {
   /** Throws `not-a-member`. */
   group(): Group
   ownerFile(): OwnerFile | undefined
+  saveOwner(owner: OwnerFile): void
   /** Throws `not-a-member` or `key-missing`. Opened at the first call, shared by all. */
   backup(): Promise<Backup>
-  openRoster(locator: string): Roster
+  openRoster(locator: string): FolderRoster
+  /** All records that the machine at the address knows; nothing of them is believed yet. */
+  askMembers(address: Address, root: OwnerRoot, signal: AbortSignal): Promise<string[]>
+  /** Reads from the members' doors with a proof by the owner's root key. */
+  beginRecovery(membership: Membership, root: OwnerRoot): Promise<RecoverySession>
   /** The words of the owner until they are confirmed as stored. Throws `key-missing` afterwards. */
   words(): Promise<string>
   /** Throws `unauthorized` when the owner is no admin. */
   adminKey(): Promise<AdminSigner>
-  saveOwner(owner: OwnerFile): void
-  /** Makes this machine a member for good and starts its network side. Throws `already-exists` when it is one. */
-  enter(membership: Membership): Promise<void>
+  /** Makes this machine a member for good: owner and repository first, then the membership, then its network side starts. */
+  enter(membership: Membership, owner: OwnerFile, keyring: Keyring): Promise<void>
+  /** When the clock starts the next backup (ms since 1970); null while nothing does. */
+  nextBackupMs(): number | null
+  /** Name of the long command that runs now. */
+  running(): string | null
 }

@@ -1,4 +1,5 @@
 /** Into a work group: found one, invite others, join by an invitation. Each new machine begins as a new owner. */
+import { randomBytes } from 'node:crypto'
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
 import { issueDeviceCertificate } from '../identity/device.ts'
@@ -8,6 +9,7 @@ import { createNetwork, joinNetwork } from '../network/founding.ts'
 import { makeInvitation, parseInvitation } from '../network/membership/invitation.ts'
 import type { Membership } from '../network/membership/membership.ts'
 import { redundancyOf } from '../network/redundancy.ts'
+import { type Keyring, createKeyring } from '../repository/keyring.ts'
 import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'
 
@@ -17,11 +19,12 @@ export async function networkCreate(context: AgentContext, request: CommandReque
   refuseMember(context)
   redundancyOf(request.redundancy, 255) // refuses what is no level before anything is written
   const roster = context.openRoster(request.roster)
-  const { root, owner } = await newOwner(context, { admin: true })
+  await roster.prepare()
+  const { root, owner, keyring } = await newOwner(context, { admin: true })
   const membership = await createNetwork({ name: request.name, redundancy: request.redundancy, minFree: context.settings.config.offer.minFree, admission: 'open' }, {
     machine: context.machine.id, admin: root.admin, rosters: [roster], ...context.clock, signal,
   })
-  await enter(context, membership, owner, request.label)
+  await enter(context, { membership, owner, keyring, label: request.label })
   return { network: membership.net, name: request.name, owner: owner.owner, machine: context.machine.id, redundancy: request.redundancy }
 }
 
@@ -42,8 +45,8 @@ export async function networkJoin(context: AgentContext, request: CommandRequest
   const parsed = await parseInvitation(request.invitation, context.clock.now())
   const rosters = parsed.rosters.map((locator) => context.openRoster(locator))
   const membership = await joinNetwork(request.invitation, { machine: context.machine.id, rosters, ...context.clock, signal })
-  const { owner } = await newOwner(context, { admin: false })
-  await enter(context, membership, owner, request.label)
+  const { owner, keyring } = await newOwner(context, { admin: false })
+  await enter(context, { membership, owner, keyring, label: request.label })
   return { network: membership.net, name: membership.network.name, owner: owner.owner, machine: context.machine.id }
 }
 
@@ -52,7 +55,7 @@ function refuseMember(context: AgentContext): void {
 }
 
 /** The owner of an earlier attempt that ended before the group was entered is made anew: nothing was stored for it. */
-async function newOwner(context: AgentContext, { admin }: { admin: boolean }): Promise<{ root: OwnerRoot; owner: OwnerFile }> {
+async function newOwner(context: AgentContext, { admin }: { admin: boolean }): Promise<{ root: OwnerRoot; owner: OwnerFile; keyring: Keyring }> {
   const words = generateWords()
   const root = ownerFromWords(words)
   const certificate = await issueDeviceCertificate(root, context.machine, 1, context.clock.now())
@@ -60,12 +63,23 @@ async function newOwner(context: AgentContext, { admin }: { admin: boolean }): P
     v: 1, owner: root.id, certificate, epoch: 1, words: await sealToMachine(context.machine, words),
     ...(admin ? { admin: await sealAdminKey(context.machine, root.admin.privateKey) } : {}),
   }
-  return { root, owner }
+  const recipients = [
+    { kid: context.machine.id, role: 'device' as const, kx: context.machine.exchangeJwk },
+    { kid: root.id, role: 'owner' as const, kx: root.exchangeJwk },
+  ]
+  const keyring = createKeyring(root.id, { random: (length) => randomBytes(length), recipients })
+  return { root, owner, keyring }
 }
 
-async function enter(context: AgentContext, membership: Membership, owner: OwnerFile, label: string | undefined): Promise<void> {
+interface Entering {
+  readonly membership: Membership
+  readonly owner: OwnerFile
+  readonly keyring: Keyring
+  readonly label: string | undefined
+}
+
+async function enter(context: AgentContext, { membership, owner, keyring, label }: Entering): Promise<void> {
   if (label !== undefined) context.settings.setLabel(label)
-  context.saveOwner(owner)
-  await context.enter(membership)
+  await context.enter(membership, owner, keyring)
   await context.group().publish()
 }

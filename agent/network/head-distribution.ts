@@ -56,6 +56,12 @@ export interface CollectedHeads {
 
 export class HeadDistribution implements HeadStore {
   readonly #options: HeadDistributionOptions
+  #newerSeen: CollectedHeads['newer'] = []
+
+  /** Of the last collect: heads that only the notice board knows. */
+  get newer(): CollectedHeads['newer'] {
+    return this.#newerSeen
+  }
 
   constructor(options: HeadDistributionOptions) {
     this.#options = options
@@ -102,7 +108,8 @@ export class HeadDistribution implements HeadStore {
     })
     throwIfCancelled(signal)
     const heads = [...newest.values()].map(({ certificate, head, live }) => ({ certificate, head, live }))
-    return { heads, answered, asked: asked.length, newer: await this.#newer(newest) }
+    this.#newerSeen = await this.#newer(newest)
+    return { heads, answered, asked: asked.length, newer: this.#newerSeen }
   }
 
   async #takeOwn(newest: Map<MachineId, VerifiedHead>): Promise<void> {

@@ -70,3 +70,8 @@ export function mirrored(redundancy: Redundancy): Redundancy {
 function invalid(name: string, state: string): HoldfastError {
   return new HoldfastError('invalid-input', `Cannot use the redundancy ${JSON.stringify(name)}: ${state}`, { details: { redundancy: name } })
 }
+
+/** A single copy elsewhere: never green. */
+export function isSinglePlace({ n }: Redundancy): boolean {
+  return n === 1
+}

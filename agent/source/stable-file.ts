@@ -65,6 +65,11 @@ export class StableFile implements AsyncDisposable {
     return this.identity.size
   }
 
+  /** The first 568 bytes, or all of a shorter file: an archive's header, as it was at opening. */
+  get start(): Uint8Array {
+    return this.#start
+  }
+
   /** Throws `file-changed` when the file is not the one that was opened any more, `file-unreadable` on a fault. */
   async assertUnchanged(): Promise<void> {
     const now = identityOf(await this.#handle.stat({ bigint: true }).catch((cause: unknown) => {

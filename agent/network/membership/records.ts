@@ -5,13 +5,13 @@
  */
 import { X509Certificate, createHash } from 'node:crypto'
 import { z } from 'zod'
-import { HoldfastError } from '../../../shared/errors.ts'
+import { HoldfastError, hasCode } from '../../../shared/errors.ts'
 import { machineIdSchema, networkIdSchema, ownerIdSchema } from '../../../shared/ids.ts'
 import type { NetworkId } from '../../../shared/ids.ts'
 import { type DeviceCertificate, verifyDeviceCertificate } from '../../identity/device.ts'
 import {
   type PublicJwk, type Signer, exchangeJwkSchema, maxRecordLength, peekRecord, publicJwkOf, publicJwkSchema, signRecord,
-  verifyRecord,
+  verifyRecord, peekType,
 } from '../../identity/jws.ts'
 import { thumbprint } from '../../identity/machine.ts'
 
@@ -86,7 +86,7 @@ export type PeerRecord = z.infer<typeof peerRecordSchema>
 
 /** What membership reads of a head; repository and holders read the rest. */
 const headSchema = z.looseObject({
-  v, owner: ownerIdSchema, machine: machineIdSchema, epoch: z.int().min(1), seq: z.int().min(1),
+  v, owner: ownerIdSchema, machine: machineIdSchema, epoch: z.int().min(1), seq: z.int().min(1), time: z.string().max(64).optional(),
 })
 export type HeadSummary = z.infer<typeof headSchema>
 
@@ -210,4 +210,18 @@ function certificateKeyId(cert: string): string | undefined {
 
 function demand(holds: boolean, type: string, state: string): void {
   if (!holds) throw new HoldfastError('record-invalid', `Cannot accept a ${type} record: ${state}`)
+}
+
+/** The network that the first valid epoch 1 among these records founds; undefined when there is none. */
+export async function firstNetworkId(records: readonly string[]): Promise<NetworkId | undefined> {
+  for (const jws of records) {
+    try {
+      if (peekType(jws) !== recordTypes.network) continue
+      const { record } = await verifyNetwork(jws)
+      if (record.epoch === 1) return networkIdOf(jws)
+    } catch (error) {
+      if (!hasCode(error, 'record-invalid', 'format-unknown')) throw error
+    }
+  }
+  return undefined
 }

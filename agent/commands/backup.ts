@@ -1,0 +1,59 @@
+/**
+ * Backs up the protected paths, or some of them, as one snapshot.
+ *
+ * Each root is walked; unchanged files are taken over from the parent, the others read by the capture threads, some at a
+ * time. A file that changes while it is read is read again, at most three times, then its older version is kept and it is
+ * reported. Folders are stored when everything in them is. Roots that were not asked for stay as they were.
+ */
+import { basename, resolve } from 'node:path'
+import type { CommandRequest, CommandResult } from '../../shared/api.ts'
+import { HoldfastError } from '../../shared/errors.ts'
+import type { SnapshotRoot, SkippedPath } from '../repository/snapshot.ts'
+import type { AgentContext } from './context.ts'
+import type { RunOptions } from './command.ts'
+import { protectionOf } from './protection.ts'
+import { storeRoot } from './store-root.ts'
+
+/** Throws `invalid-input` when nothing is protected, `not-found` for a path that is not, `too-few-holders`, `cancelled`. */
+export async function backup(context: AgentContext, request: CommandRequest<'backup'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'backup'>> {
+  const { protect, includeOutlookCaches, label } = context.settings.config
+  if (protect.length === 0) throw new HoldfastError('invalid-input', 'Cannot back up: nothing is protected yet; run holdfast protect PATH')
+  const wanted = request.paths.map((path) => resolve(path))
+  const unknown = wanted.find((path) => !protect.some((entry) => entry.path === path))
+  if (unknown !== undefined) throw new HoldfastError('not-found', `Cannot back up ${unknown}: it is not protected; run holdfast protect`)
+  const startedMs = context.clock.monotonic()
+  const services = await context.backup()
+  const { repository } = services
+  const host = label ?? context.group().membership.own.peer?.record.name ?? 'this machine'
+  onProgress({ stage: 'meeting the others' })
+  await context.group().meetPeers(signal)
+  const totals = { unchanged: 0 }
+  await using session = await repository.beginBackup({ host }, {
+    signal,
+    onProgress: ({ bytesRead, bytesStored, files }) => onProgress({ stage: 'backing up', bytesDone: bytesRead, filesDone: files, bytesSent: bytesStored }),
+  })
+  const roots: SnapshotRoot[] = []
+  const skipped: SkippedPath[] = []
+  for (const { path, excludes } of protect) {
+    const previous = session.previousRoot(path)
+    if (wanted.length > 0 && !wanted.includes(path)) {
+      if (previous !== undefined) roots.push({ path, entry: previous })
+      continue
+    }
+    const stored = await storeRoot(session, {
+      path, previous, signal, now: context.clock.now,
+      scan: { exclude: excludes, excludePaths: [context.homeDirectory], includeServerCaches: includeOutlookCaches },
+    })
+    totals.unchanged += stored.unchanged
+    skipped.push(...stored.skipped)
+    if (stored.entry !== undefined) roots.push({ path, entry: { ...stored.entry, name: basename(path) } })
+  }
+  if (roots.length === 0) throw new HoldfastError('file-unreadable', `Cannot back up: ${skipped[0]?.path ?? 'nothing'} ${skipped[0]?.reason ?? 'could be read'}`)
+  onProgress({ stage: 'finishing' })
+  const result = await session.finish({ roots, excludes: protect.flatMap(({ excludes }) => excludes), skipped })
+  return {
+    snapshot: result.snapshot.id, bytesRead: result.bytesRead, bytesNew: result.bytesNew, bytesStored: result.bytesStored,
+    bytesSent: result.receipts.bytesSent, files: result.files, directories: result.directories, unchangedFiles: totals.unchanged,
+    seconds: (context.clock.monotonic() - startedMs) / 1000, protection: protectionOf(services), skipped,
+  }
+}

@@ -1,0 +1,22 @@
+/** How sure what was found is the newest: a restore is never refused because few answered, it is graded. */
+import type { CommandResult } from '../../shared/api.ts'
+import { hasCode } from '../../shared/errors.ts'
+import type { Backup } from './context.ts'
+
+type Freshness = CommandResult<'snapshots'>['freshness']
+
+/** Asks for the newest heads. With nobody answering, what was known before counts, graded `found`. */
+export async function refreshHeads({ repository, heads }: Backup, signal: AbortSignal): Promise<{ freshness: Freshness; warnings: string[] }> {
+  try {
+    const report = await repository.refresh({ signal })
+    const warnings = [
+      ...report.rolledBack.map(({ machine, seen, found }) => `the holders show head ${found} of machine ${machine.slice(0, 8)} although head ${seen} existed: somebody went back in time`),
+      ...report.conflicts.map((machine) => `two different heads of one number of machine ${machine.slice(0, 8)}: its key has a clone`),
+    ]
+    const confirmed = report.answered === report.asked && report.asked > 0 && warnings.length === 0 && heads.newer.length === 0
+    return { freshness: { answered: report.answered, asked: report.asked, newest: confirmed ? 'confirmed' : 'found' }, warnings }
+  } catch (error) {
+    if (!hasCode(error, 'too-few-holders', 'peer-unreachable', 'object-missing')) throw error
+    return { freshness: { answered: 0, asked: 0, newest: 'found' }, warnings: [error.message] }
+  }
+}

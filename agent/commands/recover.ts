@@ -1,0 +1,122 @@
+/**
+ * Recovery on an empty machine, by the 24 words and the locator, or by the address of one peer.
+ *
+ * The words give the root key; a proof signed by it opens the doors of the holders. The newest heads name the keyring, the
+ * keyring opens the indexes. Then the owner's epoch is raised: a certificate for this machine, a fresh data key, a
+ * replacement record that lets it in for the lost one, and a head that takes over what the lost one kept alive.
+ * Running it again after an interruption begins anew and harms nothing.
+ */
+import { randomBytes } from 'node:crypto'
+import type { CommandRequest, CommandResult } from '../../shared/api.ts'
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
+import { issueDeviceCertificate } from '../identity/device.ts'
+import { thumbprint } from '../identity/machine.ts'
+import { type OwnerFile, sealAdminKey } from '../identity/owner-file.ts'
+import { type OwnerRoot, ownerFromWords } from '../identity/owner.ts'
+import { replaceMachine } from '../network/founding.ts'
+import { parseLocator } from '../network/membership/invitation.ts'
+import { Membership } from '../network/membership/membership.ts'
+import { type Address, firstNetworkId } from '../network/membership/records.ts'
+import type { Head } from '../repository/head.ts'
+import { addRecipient, raiseEpoch, removeRecipient } from '../repository/keyring.ts'
+import { recoverKeyring } from '../repository/recovery.ts'
+import type { AgentContext } from './context.ts'
+import type { RunOptions } from './command.ts'
+import { refreshHeads } from './freshness.ts'
+
+export async function recover(context: AgentContext, request: CommandRequest<'recover'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'recover'>> {
+  if (context.isMember()) throw new HoldfastError('already-exists', 'Cannot recover here: this machine is in a work group already; recover on an empty one (another --home)')
+  const root = ownerFromWords(request.words)
+  onProgress({ stage: 'looking for the work group' })
+  const membership = await findGroup(context, request, root, signal)
+  onProgress({ stage: 'asking the holders' })
+  const found = await readKeyring(context, membership, root, signal)
+  const epoch = Math.max(found.epoch, membership.ownerEpoch(root.id)) + 1
+  const old = lostMachine(found.heads, membership)
+  membership.setAdmission(await replaceMachine({ net: membership.net, machine: context.machine.id, old, epoch, nowMs: context.clock.now() }, root))
+  const raised = raiseEpoch(removeRecipient(found.keyring, old), epoch, (length) => randomBytes(length))
+  const keyring = addRecipient(raised, { kid: context.machine.id, role: 'device', kx: context.machine.exchangeJwk })
+  if (request.label !== undefined) context.settings.setLabel(request.label)
+  await context.enter(membership, await ownerFileOf(context, { root, membership, epoch }), keyring)
+  await context.group().publish()
+  await context.group().meetPeers(signal)
+  onProgress({ stage: 'rebuilding the index' })
+  const services = await context.backup()
+  await services.dispersal.refresh({ signal })
+  const { freshness } = await refreshHeads(services, signal)
+  onProgress({ stage: 'shutting the lost machine out' })
+  await services.repository.adopt({ signal })
+  const { snapshots } = await services.repository.snapshots({ signal })
+  const latest = snapshots.at(-1)
+  return {
+    owner: root.id, machine: context.machine.id, epoch, snapshots: snapshots.length, objects: services.repository.head?.live.length ?? 0,
+    holders: freshness.answered, freshness, paths: latest?.roots.map(({ path }) => path) ?? [], member: membership.ownRefusal() === undefined,
+  }
+}
+
+/** From the rosters of the locator, from the peers that it names, or from the one that was given. */
+async function findGroup(context: AgentContext, request: CommandRequest<'recover'>, root: OwnerRoot, signal: AbortSignal): Promise<Membership> {
+  if (request.peer !== undefined) {
+    const records = await context.askMembers(parseAddress(request.peer), root, signal)
+    const net = await firstNetworkId(records)
+    if (net === undefined) throw new HoldfastError('not-found', `Cannot recover from ${request.peer}: it knows of no work group`)
+    return await membershipFrom(context, net, records)
+  }
+  const locator = parseLocator(request.locator ?? '')
+  const records: string[] = []
+  for (const text of locator.rosters) records.push(...await rosterRecords(context, text, signal))
+  for (const address of locator.peers) {
+    if (records.length > 0) break
+    records.push(...await context.askMembers(address, root, signal).catch((error: unknown) => {
+      if (!hasCode(error, 'peer-unreachable', 'unauthorized', 'timeout')) throw error
+      return []
+    }))
+  }
+  const membership = await membershipFrom(context, locator.net, records)
+  if (membership.chain.current === undefined) throw new HoldfastError('roster-unavailable', `Cannot recover: neither the rosters nor the peers of the locator answer; try --peer HOST:PORT of a machine that is on`, { details: { rosters: locator.rosters } })
+  return membership
+}
+
+async function rosterRecords(context: AgentContext, locator: string, signal: AbortSignal): Promise<string[]> {
+  try {
+    const { records } = await context.openRoster(locator).list(undefined, { signal })
+    return records.filter(({ name }) => name.startsWith('network/') || name.startsWith('peers/')).map(({ text }) => text.trim())
+  } catch (error) {
+    if (!hasCode(error, 'roster-unavailable')) throw error
+    return []
+  }
+}
+
+async function membershipFrom(context: AgentContext, net: Membership['net'], records: readonly string[]): Promise<Membership> {
+  const membership = new Membership({ net, self: context.machine.id, ...context.clock })
+  await membership.ingest(records, { kind: 'member', name: 'recovery' })
+  return membership
+}
+
+async function readKeyring(context: AgentContext, membership: Membership, root: OwnerRoot, signal: AbortSignal) {
+  await using session = await context.beginRecovery(membership, root)
+  return await recoverKeyring({ store: session.store, heads: session.heads, owner: root }, { signal })
+}
+
+/** Of the newest head whose machine is a member. */
+function lostMachine(heads: readonly Head[], membership: Membership): Head['document']['machine'] {
+  const lost = heads.map(({ document }) => document.machine).find((machine) => membership.member(machine) !== undefined)
+  if (lost === undefined) throw new HoldfastError('unauthorized', 'Cannot take the place of the lost machine: the work group does not know it any more; ask an admin for an invitation, or restore with --from')
+  return lost
+}
+
+async function ownerFileOf(context: AgentContext, { root, membership, epoch }: { root: OwnerRoot; membership: Membership; epoch: number }): Promise<OwnerFile> {
+  const admin = membership.network.admins.some((jwk) => thumbprint(jwk) === root.admin.id)
+  return {
+    v: 1, owner: root.id, epoch, certificate: await issueDeviceCertificate(root, context.machine, epoch, context.clock.now()),
+    ...(admin ? { admin: await sealAdminKey(context.machine, root.admin.privateKey) } : {}),
+  }
+}
+
+/** `host:port`, `[::1]:port`. Throws `invalid-input`. */
+export function parseAddress(text: string): Address {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(text.trim())
+  const port = Number(match?.[3])
+  if (match === null || port < 1 || port > 65_535) throw new HoldfastError('invalid-input', `Cannot use ${text} as the address of a peer: write HOST:PORT`)
+  return { host: match[1] ?? match[2] ?? '', port }
+}

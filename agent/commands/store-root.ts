@@ -1,0 +1,178 @@
+/** Stores one protected file or folder in a backup session, from the bottom up. */
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
+import type { BackupSession } from '../repository/backup-session.ts'
+import type { SkippedPath } from '../repository/snapshot.ts'
+import type { Entry, FileEntry } from '../repository/tree.ts'
+import { openStableFile } from '../source/stable-file.ts'
+import { type ScanEntry, type ScanOptions, scanTree } from '../source/tree-scan.ts'
+import { archiveIdentityText, fileIdentityText, isArchiveIdentity, isUnchangedArchive } from './file-identity-text.ts'
+
+const filesAtOnce = 64
+const bytesAtOnce = 256 * 1024 * 1024
+const tries = 3
+
+export interface RootRequest {
+  readonly path: string
+  /** The root's entry in the parent. */
+  readonly previous: Entry | undefined
+  readonly scan: ScanOptions
+  readonly signal: AbortSignal
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
+
+export interface StoredRoot {
+  /** Undefined when the root could not be read at all and there is no older version. */
+  readonly entry: Entry | undefined
+  readonly unchanged: number
+  readonly skipped: readonly SkippedPath[]
+}
+
+interface Folder {
+  readonly scanned: ScanEntry
+  readonly previousEntry: Entry | undefined
+  readonly previous: ReadonlyMap<string, Entry>
+  readonly entries: Entry[]
+  readonly files: Promise<void>[]
+}
+
+export async function storeRoot(session: BackupSession, request: RootRequest): Promise<StoredRoot> {
+  return await new RootWalk(session, request).run()
+}
+
+class RootWalk {
+  readonly #session: BackupSession
+  readonly #request: RootRequest
+  readonly #skipped: SkippedPath[] = []
+  readonly #folders: Folder[] = []
+  readonly #active = new Set<Promise<void>>()
+  readonly #failure = Promise.withResolvers<never>()
+  #activeBytes = 0
+  #unchanged = 0
+  #root: Entry | undefined
+  #rootFile: Promise<void> | undefined
+
+  constructor(session: BackupSession, request: RootRequest) {
+    this.#session = session
+    this.#request = request
+    this.#failure.promise.catch(() => {})
+  }
+
+  async run(): Promise<StoredRoot> {
+    const { path, scan, signal, previous } = this.#request
+    try {
+      for await (const event of scanTree(path, { ...scan, signal })) {
+        if (event.event === 'skipped') this.#skip(event.path, event.detail, event.reason === 'unreadable' ? this.#previousOf(event.relativeParts.at(-1)) : undefined)
+        else if (event.event === 'leave') await this.#leave(event.complete)
+        else await this.#enter(event)
+      }
+      await this.#rootFile
+    } finally {
+      await Promise.allSettled(this.#active)
+    }
+    return { entry: this.#root ?? previous, unchanged: this.#unchanged, skipped: this.#skipped }
+  }
+
+  /** What cannot be read now stays as it was: an older version is better than none. */
+  #skip(path: string, reason: string, kept: Entry | undefined): void {
+    this.#skipped.push({ path, reason })
+    if (kept !== undefined) this.#place(this.#folders.at(-1), kept)
+  }
+
+  #previousOf(name: string | undefined): Entry | undefined {
+    return name === undefined ? this.#request.previous : this.#folders.at(-1)?.previous.get(name)
+  }
+
+  #place(folder: Folder | undefined, entry: Entry): void {
+    if (folder === undefined) this.#root = entry
+    else folder.entries.push(entry)
+  }
+
+  async #enter(scanned: ScanEntry): Promise<void> {
+    const parent = this.#folders.at(-1)
+    const previous = parent === undefined ? this.#request.previous : parent.previous.get(scanned.name)
+    const { name, mode, mtimeNs, type } = scanned
+    if (type === 'symlink') return this.#place(parent, { name, type, mode, mtime: String(mtimeNs), target: scanned.target ?? '' })
+    if (type === 'directory') {
+      this.#folders.push({ scanned, previousEntry: previous, previous: await this.#session.previousFolder(previous), entries: [], files: [] })
+      return
+    }
+    await this.#roomFor(scanned.size)
+    const storing = this.#storeFile(scanned, previous?.type === 'file' ? previous : undefined).then((entry) => {
+      if (entry !== undefined) this.#place(parent, entry)
+    })
+    this.#track(storing, scanned.size)
+    if (parent === undefined) this.#rootFile = storing
+    else parent.files.push(storing)
+  }
+
+  /** Few large files or many small ones at a time. */
+  async #roomFor(bytes: number): Promise<void> {
+    while (this.#active.size >= filesAtOnce || (this.#active.size > 0 && this.#activeBytes + bytes > bytesAtOnce)) {
+      await Promise.race([...this.#active, this.#failure.promise])
+    }
+  }
+
+  #track(storing: Promise<void>, bytes: number): void {
+    this.#activeBytes += bytes
+    const tracked = storing.catch((error: unknown) => { this.#failure.reject(error) }).finally(() => {
+      this.#active.delete(tracked)
+      this.#activeBytes -= bytes
+    })
+    this.#active.add(tracked)
+  }
+
+  async #leave(complete: boolean): Promise<void> {
+    const folder = this.#folders.pop()
+    if (folder === undefined) return
+    await Promise.all(folder.files)
+    const { name, mode, mtimeNs } = folder.scanned
+    const keep = !complete && folder.previousEntry?.type === 'directory'
+    const content = keep ? folder.previousEntry.content : await this.#session.addDirectory(folder.entries)
+    this.#place(this.#folders.at(-1), { name, type: 'directory', mode, mtime: String(mtimeNs), content })
+  }
+
+  async #storeFile(scanned: ScanEntry, previous: FileEntry | undefined): Promise<Entry | undefined> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#storeOnce(scanned, previous)
+      } catch (error) {
+        if (!hasCode(error, 'file-changed', 'file-unreadable')) throw error
+        if (error.code === 'file-changed' && attempt < tries) continue
+        this.#skipped.push({ path: scanned.path, reason: reasonOf(error) })
+        return previous
+      }
+    }
+  }
+
+  async #storeOnce(scanned: ScanEntry, previous: FileEntry | undefined): Promise<Entry> {
+    const { name, mode } = scanned
+    const archive = previous?.identity !== undefined && isArchiveIdentity(previous.identity)
+    if (previous !== undefined && !archive && previous.identity === fileIdentityText(scanned)) {
+      const content = await this.#session.keepFile(previous)
+      if (content !== undefined) return this.#kept({ ...previous, name, mode, mtime: String(scanned.mtimeNs), content })
+    }
+    await using file = await openStableFile(scanned.path, { now: this.#request.now })
+    const mtime = String(file.identity.mtimeNs)
+    const state = { header: file.start, size: file.size }
+    if (previous?.identity !== undefined && file.kind === 'outlook' && isUnchangedArchive(previous.identity, state, this.#request.now())) {
+      const content = await this.#session.keepFile(previous)
+      if (content !== undefined) return this.#kept({ ...previous, name, mode, mtime, content })
+    }
+    const content = await this.#session.addFile({
+      fd: file.fd, size: file.size, chunker: file.kind === 'outlook' ? 'fixed-16k' : 'cdc-64k', previous,
+      assertUnchanged: async () => { await file.assertUnchanged() },
+    })
+    const identity = file.kind === 'outlook' ? archiveIdentityText(state, this.#request.now()) : file.racy ? undefined : fileIdentityText(file.identity)
+    return { name, type: 'file', mode, mtime, size: file.size, content, ...(identity === undefined ? {} : { identity }) }
+  }
+
+  #kept(entry: FileEntry): FileEntry {
+    this.#unchanged++
+    return entry
+  }
+}
+
+function reasonOf(error: HoldfastError): string {
+  return error.code === 'file-changed' ? 'it kept changing while it was read' : error.message
+}

@@ -1,0 +1,63 @@
+/** Can everything be restored, and making anew what is missing. Both judge what the heads keep alive. */
+import type { CommandRequest, CommandResult } from '../../shared/api.ts'
+import { shortId } from '../../shared/ids.ts'
+import type { ObjectRef } from '../object-store.ts'
+import { type CheckProgress, type HoldingsReport, repairObjects, verifyHoldings } from '../network/repair.ts'
+import type { AgentContext, Backup } from './context.ts'
+import type { RunOptions } from './command.ts'
+import { refreshHeads } from './freshness.ts'
+import { protectionOf } from './protection.ts'
+
+const mostShown = 100
+
+/** `ok` is false when something cannot be restored from the machines that answer; what lacks shards only is degraded. */
+export async function verify(context: AgentContext, request: CommandRequest<'verify'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'verify'>> {
+  const services = await context.backup()
+  await context.group().meetPeers(signal)
+  const { warnings } = await refreshHeads(services, signal)
+  const live = liveObjects(services)
+  const holdings = await verifyHoldings(services.dispersal, { live, readData: request.readData }, { signal, onProgress: (progress) => onProgress(shown(progress)) })
+  let bytesRead = 0
+  onProgress({ stage: 'checking contents' })
+  const contents = await services.repository.verify({ readData: request.readData, onBytes: (bytes) => onProgress({ stage: 'checking contents', bytesDone: bytesRead += bytes }) }, { signal })
+  const { snapshots } = await services.repository.snapshots({ signal })
+  const problems = [
+    ...warnings, ...describeHoldings(holdings),
+    ...contents.badObjects.map(({ ref, message }) => `${ref.kind} ${shortId(ref.id)}: ${message}`),
+    ...contents.badFiles.map(({ snapshot, path, message }) => `${path} in snapshot ${shortId(snapshot)}: ${message}`),
+  ]
+  return {
+    ok: holdings.lost === 0 && contents.ok, snapshots: snapshots.length, objects: holdings.objects, healthy: holdings.healthy,
+    degraded: holdings.degraded, lost: holdings.lost, bytesRead: holdings.bytesRead + contents.bytesRead,
+    protection: protectionOf(services), problems: problems.slice(0, mostShown),
+  }
+}
+
+export async function repair(context: AgentContext, _request: CommandRequest<'repair'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'repair'>> {
+  const services = await context.backup()
+  await context.group().meetPeers(signal)
+  const { warnings } = await refreshHeads(services, signal)
+  const report = await repairObjects(services.dispersal, { live: liveObjects(services) }, { signal, onProgress: (progress) => onProgress(shown(progress)) })
+  const problems = [...warnings, ...report.failed.map(({ object, error }) => `${object.kind} ${shortId(object.id)}: ${error instanceof Error ? error.message : 'unknown failure'}`)]
+  return {
+    objects: report.before.objects, rebuilt: report.shardsMade, failed: report.failed.length, bytesSent: report.bytesSent,
+    protection: protectionOf(services), problems: problems.slice(0, mostShown),
+  }
+}
+
+function liveObjects({ repository }: Backup): ObjectRef[] {
+  return [...repository.head?.live ?? []]
+}
+
+function shown({ phase, done, total }: CheckProgress) {
+  const stage = { asking: 'asking the machines', reading: 'reading shards', repairing: 'making shards anew' }[phase]
+  return { stage, detail: `${done} of ${total}` }
+}
+
+function describeHoldings(report: HoldingsReport): string[] {
+  return [
+    ...report.details.map(({ object, state, have, need, wanted, silent }) =>
+      `${object.kind} ${shortId(object.id)} is ${state}: ${have} of ${wanted} shards found, ${need} needed${silent.length === 0 ? '' : `; no answer from ${silent.join(', ')}`}`),
+    ...report.damaged.map(({ object, number, machine, reason }) => `shard ${number} of ${object.kind} ${shortId(object.id)} on ${machine}: ${reason}`),
+  ]
+}

@@ -1,0 +1,104 @@
+/** What runs without being asked: backups by clock and growth, and repair while something is only partly protected. */
+import type { RunCommand } from '../commands/command.ts'
+import type { Settings } from '../commands/settings.ts'
+import { systemClock } from '../network/clock.ts'
+import { type ChangeWatch, watchChanges } from '../source/change-watch.ts'
+import { AutomaticBackups } from '../triggers/automatic-backups.ts'
+import type { Log } from './log.ts'
+
+const repairMs = 15 * 60_000
+
+export interface TriggerOptions {
+  readonly settings: Settings
+  readonly homeDirectory: string
+  readonly isMember: () => boolean
+  readonly run: RunCommand
+  readonly log: Log
+}
+
+export class AgentTriggers implements AsyncDisposable {
+  readonly #options: TriggerOptions
+  readonly #backups: AutomaticBackups
+  readonly #stop = new AbortController()
+  readonly #unsubscribe: () => void
+  #watching: Promise<ChangeWatch | undefined> = Promise.resolve(undefined)
+  #repairing: Promise<void> = Promise.resolve()
+  #cancelRepair: () => void = () => {}
+
+  /** Throws `invalid-config` for a schedule that cannot be read. */
+  static async start(options: TriggerOptions): Promise<AgentTriggers> {
+    const triggers = new AgentTriggers(options)
+    await triggers.#watching
+    return triggers
+  }
+
+  private constructor(options: TriggerOptions) {
+    this.#options = options
+    const { settings, log, isMember, run } = options
+    this.#backups = new AutomaticBackups({
+      schedule: () => settings.config.schedule, now: Date.now, after: (delayMs, then) => systemClock.after(delayMs, then),
+      backup: async (paths, signal) => {
+        if (!isMember() || settings.config.protect.length === 0) return
+        const protectedPaths = settings.config.protect.map(({ path }) => path)
+        const { protection, snapshot } = await run('backup', { paths: paths.filter((path) => protectedPaths.includes(path)), offlineOk: true }, { signal, onProgress: () => {} })
+        log('automatic-backup', { snapshot, ...protection })
+      },
+      onFault: (error) => log('automatic-backup-failed', { error }),
+    })
+    this.#watch()
+    this.#unsubscribe = settings.subscribe(() => this.#watch())
+    this.#repairLater()
+  }
+
+  get nextBackupMs(): number | null {
+    return this.#backups.nextRunMs
+  }
+
+  /** Watches what is protected now instead of what was. */
+  #watch(): void {
+    const { settings, homeDirectory, log } = this.#options
+    const { protect, schedule, includeOutlookCaches } = settings.config
+    this.#watching = this.#watching.then(async (before) => {
+      await before?.[Symbol.asyncDispose]()
+      if (this.#stop.signal.aborted) return undefined
+      return await watchChanges({
+        paths: protect.map(({ path }) => path), pollMs: schedule.pollSeconds * 1000, now: Date.now,
+        after: (delayMs, then) => systemClock.after(delayMs, then),
+        scan: { excludePaths: [homeDirectory], includeServerCaches: includeOutlookCaches },
+        onChange: (change) => this.#backups.changed(change), onTrouble: (path, error) => log('watch-trouble', { path, error }),
+      })
+    }).catch((error: unknown) => {
+      log('watch-failed', { error })
+      return undefined
+    })
+  }
+
+  #repairLater(): void {
+    this.#cancelRepair = systemClock.after(repairMs, () => { this.#repairing = this.#repair().finally(() => { if (!this.#stop.signal.aborted) this.#repairLater() }) })
+  }
+
+  async #repair(): Promise<void> {
+    const { isMember, run, log } = this.#options
+    if (!isMember()) return
+    const options = { signal: this.#stop.signal, onProgress: () => {} }
+    try {
+      const { protection, paths } = await run('status', {}, options)
+      const backedUp = paths.some(({ lastSnapshot }) => lastSnapshot !== null)
+      if (!backedUp || protection.placed >= protection.wanted) return
+      const { rebuilt, failed } = await run('repair', {}, options)
+      log('automatic-repair', { rebuilt, failed })
+    } catch (error) {
+      if (!this.#stop.signal.aborted) log('automatic-repair-failed', { error })
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    this.#unsubscribe()
+    this.#cancelRepair()
+    await this.#backups[Symbol.asyncDispose]()
+    await this.#repairing
+    const watch = await this.#watching
+    await watch?.[Symbol.asyncDispose]()
+  }
+}

@@ -1,0 +1,82 @@
+/** The owner's side: placement, dispersal and heads over the group's links, and the repository on top of them. */
+import { randomBytes } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Backup } from '../commands/context.ts'
+import type { Home } from '../home.ts'
+import type { Machine } from '../identity/machine.ts'
+import type { OwnerFile } from '../identity/owner-file.ts'
+import { DeviceKeys } from '../network/device-keys.ts'
+import { Dispersal } from '../network/dispersal.ts'
+import { HeadDistribution } from '../network/head-distribution.ts'
+import type { Membership } from '../network/membership/membership.ts'
+import type { Peers } from '../network/peers.ts'
+import { PlacementIndex } from '../network/placement-index.ts'
+import type { Keyring } from '../repository/keyring.ts'
+import { Repository, type RepositoryOptions } from '../repository/repository.ts'
+import type { Log } from './log.ts'
+
+export interface StoreParts {
+  readonly home: Home
+  readonly machine: Machine
+  readonly owner: Pick<OwnerFile, 'owner' | 'epoch' | 'certificate'>
+  readonly membership: Membership
+  readonly peers: Peers
+  readonly log: Log
+  /** Called after a head was published, to take it to the rosters. */
+  readonly spread: () => void
+}
+
+export interface StoreServices extends AsyncDisposable {
+  readonly dispersal: Dispersal
+  readonly heads: HeadDistribution
+}
+
+/** Dispersal and heads of one owner over `peers`. */
+export async function openStores({ home, machine, owner, membership, peers, log, spread }: StoreParts): Promise<StoreServices> {
+  await using stack = new AsyncDisposableStack()
+  mkdirSync(home.repository, { recursive: true, mode: 0o700 })
+  const keys = new DeviceKeys()
+  await keys.learn(owner.certificate)
+  const dispersal = stack.use(new Dispersal({
+    owner: owner.owner, device: machine, epoch: owner.epoch, peers, index: stack.use(new PlacementIndex(home.placement)), keys,
+    redundancy: () => membership.network.redundancy,
+    report: ({ machine: holder, name, fault, error }) => log('holder-fault', { holder, name, fault, error }),
+  }))
+  const heads = new HeadDistribution({
+    owner: owner.owner, holders: dispersal.holders, keys, path: join(home.repository, 'published.head'),
+    board: {
+      async post(notice) {
+        await membership.takeHeads([notice], { kind: 'self', name: machine.id })
+        spread()
+      },
+      notices: async (of) => membership.heads.all().filter(({ head }) => head.owner === of).map(({ document }) => document),
+    },
+    report: ({ from, error }) => log('head-refused', { from, error }),
+  })
+  const owned = stack.move()
+  return { dispersal, heads, [Symbol.asyncDispose]: async () => { await owned[Symbol.asyncDispose]() } }
+}
+
+export interface RepositoryParts {
+  readonly home: Home
+  readonly machine: Machine
+  readonly owner: Pick<OwnerFile, 'certificate'>
+  readonly workers: number | null
+}
+
+/** Opens the repository of the home, or begins it with `keyring`. */
+export async function openBackup({ home, machine, owner, workers }: RepositoryParts, stores: StoreServices, keyring?: Keyring): Promise<Backup & AsyncDisposable> {
+  const options: RepositoryOptions = {
+    store: stores.dispersal, heads: stores.heads, machine, certificate: owner.certificate, directory: home.repository,
+    clock: Date.now, random: (length) => randomBytes(length), threads: workers ?? undefined,
+  }
+  const repository = keyring === undefined ? await Repository.open(options) : await Repository.create({ ...options, keyring })
+  return {
+    repository, dispersal: stores.dispersal, heads: stores.heads,
+    async [Symbol.asyncDispose]() {
+      await repository[Symbol.asyncDispose]()
+      await stores[Symbol.asyncDispose]()
+    },
+  }
+}

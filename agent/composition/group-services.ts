@@ -1,0 +1,177 @@
+/**
+ * The network side of a member: records kept and renewed, rosters in step, links and gossip, the host that serves others.
+ * Put together here, started in this order and stopped in the reverse one.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { HoldfastError } from '../../shared/errors.ts'
+import type { Group } from '../commands/context.ts'
+import type { OwnerFile } from '../identity/owner-file.ts'
+import { type Clock as NetworkClock, systemClock } from '../network/clock.ts'
+import { hostId } from '../network/membership/host-id.ts'
+import type { Membership, MembershipEvent } from '../network/membership/membership.ts'
+import { type OwnContent, renewOwnRecord } from '../network/membership/own-record.ts'
+import type { Address } from '../network/membership/records.ts'
+import type { MembershipStore } from '../network/membership/store.ts'
+import { Bandwidth } from '../network/peer/bandwidth.ts'
+import type { Identity } from '../network/peer/dial.ts'
+import { Gossip } from '../network/peer/gossip.ts'
+import { Host, type HostEvent } from '../network/peer/host.ts'
+import { Links } from '../network/peer/links.ts'
+import { openRoster } from '../network/roster/locator.ts'
+import { RosterSync, type RosterStatus } from '../network/roster/roster-sync.ts'
+import type { TransferringShardStore } from '../network/shard-store/port.ts'
+import type { Log } from './log.ts'
+
+const upkeepMs = 20_000
+
+export interface GroupOptions {
+  readonly store: MembershipStore
+  readonly identity: Identity
+  readonly holder: TransferringShardStore
+  readonly log: Log
+  readonly version: string
+  readonly name: () => string
+  readonly owner: () => OwnerFile | undefined
+  /** Where this agent listens; undefined while it does not, then its record keeps what it said before. */
+  readonly addresses: readonly Address[] | undefined
+  readonly testMachine: string | undefined
+  readonly minFree: number
+  readonly uploadBytesPerSecond: number | null
+}
+
+export class GroupServices implements Group, AsyncDisposable {
+  readonly membership: Membership
+  readonly links: Links
+  readonly host: Host
+  readonly #options: GroupOptions
+  readonly #gossip: Gossip
+  readonly #rosters: RosterSync
+  readonly #hostId: string
+  readonly #pending = new Set<Promise<void>>()
+  readonly #clock: NetworkClock = systemClock
+  readonly #unsubscribe: () => void
+  #renewing: Promise<void> = Promise.resolve()
+  #cancelUpkeep: () => void = () => {}
+  #stopped = false
+
+  static async open(options: GroupOptions): Promise<GroupServices> {
+    const { membership } = options.store
+    const id = await hostId({ net: membership.net, testMachine: options.testMachine })
+    const services = new GroupServices(options, id)
+    await services.#renew()
+    return services
+  }
+
+  private constructor(options: GroupOptions, id: string) {
+    const { identity, log, store, uploadBytesPerSecond } = options
+    const { membership } = store
+    this.membership = membership
+    this.#options = options
+    this.#hostId = id
+    const bandwidth = uploadBytesPerSecond === null ? undefined : new Bandwidth(uploadBytesPerSecond, this.#clock)
+    this.links = new Links({ membership, identity, clock: this.#clock, random: Math.random, bandwidth, onLink: (link) => this.#track(this.#gossip.meet(link)) })
+    this.#gossip = new Gossip({ membership, links: this.links, clock: this.#clock, random: Math.random })
+    this.#rosters = new RosterSync({
+      membership, rosters: membership.network.rosters.map((locator) => openRoster(locator)), now: Date.now, random: Math.random,
+      delay: async (ms, signal) => { await delay(ms, undefined, { signal }) },
+      onChange: async () => { await store.saveIfChanged() },
+      onFault: (error, locator) => log('roster-fault', { locator, error }),
+    })
+    this.host = new Host({ store: options.holder, membership, about: { name: options.name(), agent: options.version }, clock: this.#clock, onEvent: (event) => this.#logHost(event) })
+    this.#unsubscribe = membership.subscribe((event) => this.#logMembership(event))
+  }
+
+  get rosterStatus(): readonly RosterStatus[] {
+    return this.#rosters.status
+  }
+
+  /** Gossip, roster polling and upkeep of the own record, until disposed of. */
+  start(): void {
+    this.#gossip.start()
+    this.#rosters.start()
+    this.#upkeepLater()
+  }
+
+  async publish(): Promise<void> {
+    await this.#renew()
+    await this.#rosters.syncOnce()
+    await this.#options.store.saveIfChanged()
+  }
+
+  async meetPeers(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.membership.members().filter(({ state }) => state !== 'gone').map(async ({ id }) => {
+      try {
+        await this.#gossip.meet(await this.links.link(id, signal))
+      } catch (error) {
+        signal.throwIfAborted()
+        if (!(error instanceof HoldfastError)) throw error
+        this.#options.log('peer-not-met', { machine: id, error })
+      }
+    }))
+  }
+
+  /** A new head or record travels to the rosters; awaited at the end, so that a short-lived command takes it there too. */
+  spread(): void {
+    this.#track(this.#rosters.syncOnce())
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work.catch((error: unknown) => this.#options.log('background-fault', { error })).finally(() => this.#pending.delete(tracked))
+    this.#pending.add(tracked)
+  }
+
+  /** One renewal at a time: two would use one seq twice. */
+  async #renew(): Promise<void> {
+    this.#renewing = this.#renewing.catch(() => {}).then(async () => {
+      const { identity, store } = this.#options
+      await renewOwnRecord(await this.#ownContent(), { membership: this.membership, machine: identity.machine, nowMs: Date.now(), save: async () => { await store.save() } })
+    })
+    await this.#renewing
+  }
+
+  async #ownContent(): Promise<OwnContent> {
+    const { identity, holder, owner, addresses, testMachine, minFree, name, version } = this.#options
+    const before = this.membership.own.peer?.record
+    const serving = addresses !== undefined
+    const { quota } = await holder.space()
+    const certificate = owner()?.certificate
+    return {
+      cert: identity.certificate, name: name(), state: 'on', agent: version,
+      host: !serving && testMachine === undefined && before !== undefined ? before.host : this.#hostId,
+      addrs: serving ? [...addresses] : before?.addrs ?? [],
+      offer: serving || before === undefined ? { bytes: roundOffer(quota), minFree } : before.offer,
+      owners: certificate === undefined ? [] : [certificate],
+    }
+  }
+
+  #upkeepLater(): void {
+    if (this.#stopped) return
+    this.#cancelUpkeep = this.#clock.after(upkeepMs, () => {
+      this.#track(this.#renew().then(async () => { await this.#options.store.saveIfChanged() }).finally(() => this.#upkeepLater()))
+    })
+  }
+
+  #logHost(event: HostEvent): void {
+    if (event.type !== 'shard-stored') this.#options.log(event.type, { machine: event.caller.machine, ...('error' in event ? { error: event.error } : {}) })
+  }
+
+  #logMembership(event: MembershipEvent): void {
+    this.#options.log(event.type, { ...event })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true
+    this.#cancelUpkeep()
+    this.#unsubscribe()
+    await this.#gossip[Symbol.asyncDispose]()
+    while (this.#pending.size > 0) await Promise.all(this.#pending)
+    await this.#rosters[Symbol.asyncDispose]()
+    await this.links[Symbol.asyncDispose]()
+    await this.#options.store[Symbol.asyncDispose]()
+  }
+}
+
+/** To a tenth of a GB downwards, so that the record does not change with every byte. */
+function roundOffer(bytes: number): number {
+  return Math.max(0, Math.floor(bytes / 1e8) * 1e8)
+}

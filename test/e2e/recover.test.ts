@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { hasCode } from '../../shared/errors.ts'
+import { commandLine, startGroup } from '../support/process-group.ts'
+import { describeTree, makeTree, seededBytes } from '../support/trees.ts'
+
+test('an empty machine gets everything back by the recovery kit, and the lost one is shut out', async () => {
+  await using group = await startGroup(5)
+  const [owner] = group.agents
+  const folder = join(group.directory, 'documents')
+  makeTree(folder)
+  await owner!.run('protect', { paths: [folder] })
+  await owner!.run('backup', {})
+  writeFileSync(join(folder, 'later'), seededBytes(70_000, 5))
+  await owner!.run('backup', {})
+  await owner!.stop()
+
+  const fresh = await group.start('replacement')
+  const recovered = await fresh.run('recover', { words: group.kit.words, locator: group.kit.locator })
+  assert.deepEqual([recovered.epoch, recovered.snapshots, recovered.member, recovered.freshness.newest], [2, 2, true, 'confirmed'])
+  await fresh.run('restore', { snapshot: 'latest', target: join(group.directory, 'back') })
+  assert.deepEqual(describeTree(join(group.directory, 'back', 'documents')), describeTree(folder))
+
+  // The new machine goes on where the lost one ended: nothing is sent twice, and it is protected again.
+  await fresh.run('protect', { paths: [folder] })
+  const again = await fresh.run('backup', {})
+  assert.equal(again.protection.state, 'protected')
+  assert.ok(again.bytesNew < 20_000, `${again.bytesNew} new bytes`)
+  assert.equal((await fresh.run('snapshots', {})).snapshots.length, 3)
+
+  // The thief starts the stolen machine: nobody serves it or takes anything from it any more.
+  writeFileSync(join(folder, 'stolen'), seededBytes(50_000, 6))
+  const thief = await commandLine(['backup', '--home', owner!.home, '--json', folder])
+  assert.equal(thief.code, 1)
+  assert.match(JSON.parse(thief.stdout).problem.code, /revoked|too-few-holders/)
+})
+
+test('recovery works with the roster gone, from the address of one peer', async () => {
+  await using group = await startGroup(4)
+  const [owner, peer] = group.agents
+  const file = join(group.directory, 'mail.bin')
+  writeFileSync(file, seededBytes(500_000, 8))
+  await owner!.run('protect', { paths: [file] })
+  await owner!.run('backup', {})
+  await owner!.kill()
+  rmSync(group.roster, { recursive: true })
+  const fresh = await group.start('replacement')
+  const recovered = await fresh.run('recover', { words: group.kit.words, peer: peer!.ready.peer })
+  assert.equal(recovered.snapshots, 1)
+  await fresh.run('restore', { snapshot: 'latest', target: join(group.directory, 'back') })
+  assert.deepEqual(readFileSync(join(group.directory, 'back', 'mail.bin')), readFileSync(file))
+})
+
+test('wrong words recover nothing', async () => {
+  await using group = await startGroup(3)
+  const fresh = await group.start('replacement')
+  const { words, locator } = group.kit
+  const swapped = words.split(' ').toSorted().join(' ')
+  await assert.rejects(fresh.run('recover', { words: swapped, locator }), (error: unknown) => hasCode(error, 'recovery-words-invalid', 'not-found'))
+  const stranger = `${'abandon '.repeat(23)}art`
+  await assert.rejects(fresh.run('recover', { words: stranger, locator }), (error: unknown) => hasCode(error, 'not-found'))
+})
+
+test('shard folders copied off the holders\' disks and the words are enough, with no agent anywhere', async () => {
+  await using group = await startGroup(5)
+  const [owner, ...holders] = group.agents
+  const folder = join(group.directory, 'documents')
+  makeTree(folder)
+  await owner!.run('protect', { paths: [folder] })
+  await owner!.run('backup', {})
+  await Promise.all(group.agents.map(async (agent) => await agent.kill()))
+  rmSync(owner!.home, { recursive: true })
+  const copies = holders.slice(0, 2).map((holder, index) => {
+    const copy = join(group.directory, `disk-${index}`)
+    cpSync(join(holder.home, 'holder'), copy, { recursive: true })
+    return copy
+  })
+  const target = join(group.directory, 'back')
+  const restored = await commandLine(['restore', 'latest', '--target', target, '--from', copies[0]!, '--from', copies[1]!, '--json'], { stdin: group.kit.words })
+  assert.equal(restored.code, 0, restored.stderr)
+  assert.deepEqual(describeTree(join(target, 'documents')), describeTree(folder))
+  const tooFew = await commandLine(['restore', 'latest', '--target', join(group.directory, 'none'), '--from', copies[0]!, '--json'], { stdin: group.kit.words })
+  assert.equal(tooFew.code, 1)
+  assert.equal(JSON.parse(tooFew.stdout).problem.code, 'object-missing')
+})
