@@ -98,12 +98,15 @@ class RootWalk {
       return
     }
     await this.#roomFor(scanned.size)
-    const storing = this.#storeFile(scanned, previous?.type === 'file' ? previous : undefined).then((entry) => {
-      if (entry !== undefined) this.#place(parent, entry)
-    })
+    const storing = this.#storeAndPlace(scanned, previous?.type === 'file' ? previous : undefined, parent)
     this.#track(storing, scanned.size)
     if (parent === undefined) this.#rootFile = storing
     else parent.files.push(storing)
+  }
+
+  async #storeAndPlace(scanned: ScanEntry, previous: FileEntry | undefined, folder: Folder | undefined): Promise<void> {
+    const entry = await this.#storeFile(scanned, previous)
+    if (entry !== undefined) this.#place(folder, entry)
   }
 
   /** Few large files or many small ones at a time. */
