@@ -25,9 +25,9 @@ import { saltLength } from './seal.ts'
 import { type SkippedPath, type Snapshot, type SnapshotRoot, encodeSnapshot } from './snapshot.ts'
 import { type Entry, type FileEntry, encodeFolder } from './tree.ts'
 
-/** Points that a run passes, in the order in which they may first appear; for progress and for fault tests. */
+/** Points that a run passes, in the order in which a small one first passes them; for progress and for fault tests. */
 export const backupSteps = [
-  'file-read', 'pack-sealed', 'pack-stored', 'list-written', 'tree-stored', 'index-stored', 'snapshot-stored', 'keyring-stored',
+  'list-written', 'file-read', 'pack-sealed', 'pack-stored', 'tree-stored', 'index-stored', 'snapshot-stored', 'keyring-stored',
   'head-signed', 'head-published',
 ] as const
 export type BackupStep = (typeof backupSteps)[number]

@@ -348,7 +348,7 @@ export class PackIndex implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#database.close()
+    if (this.#database.isOpen) this.#database.close()
   }
 
   #readUnusable(): void {

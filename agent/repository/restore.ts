@@ -79,7 +79,6 @@ class RestoreRun implements AsyncDisposable {
   async restore(items: Iterable<RestoreItem> | AsyncIterable<RestoreItem>): Promise<void> {
     try {
       for await (const item of items) {
-        this.#options.signal?.throwIfAborted()
         await this.#plan(item)
         if (this.#files.size >= batchFiles) await this.#runBatch()
       }
@@ -103,6 +102,7 @@ class RestoreRun implements AsyncDisposable {
     const number = this.#nextFile++
     const file: OpenFile = { item, jobs: 0, planned: false, error: undefined }
     this.#files.set(number, file)
+    this.#options.signal?.throwIfAborted()
     try {
       for await (const chunks of this.#options.metadata.list(item.content, this.#options.signal).chunks()) {
         for (const chunk of chunks) {

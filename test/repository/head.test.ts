@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { hasCode } from '../../shared/errors.ts'
 import type { ObjectId, ObjectKind, ObjectRef } from '../../agent/object-store.ts'
 import { type NewHead, decodeLive, encodeLive, hashOf, signHead, verifyHead } from '../../agent/repository/head.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { hasCode } from '../../shared/errors.ts'
 import { generateMachine } from '../../agent/identity/machine.ts'
 import { generateWords, ownerFromWords } from '../../agent/identity/owner.ts'

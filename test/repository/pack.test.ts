@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { hasCode } from '../../shared/errors.ts'
 import { hashLeaves, rootOf } from '../../agent/merkle.ts'
 import { chunkId } from '../../agent/repository/chunk-id.ts'

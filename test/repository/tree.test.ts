@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { hasCode } from '../../shared/errors.ts'
 import { decodeSnapshot, encodeSnapshot, type SnapshotDocument } from '../../agent/repository/snapshot.ts'
 import { type Entry, decodeFolder, encodeFolder } from '../../agent/repository/tree.ts'

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { hasCode, type HoldfastError } from '../../shared/errors.ts'
+import type { ObjectStore } from '../../agent/object-store.ts'
+import { Repository } from '../../agent/repository/repository.ts'
+import type { FileEntry } from '../../agent/repository/tree.ts'
+import { type TestFile, backUp, createRepository, makeDevice } from '../support/test-repository.ts'
+
+test('files are written in place by threads, holes stay holes, and each range is fetched once', async (t) => {
+  const device = await makeDevice(t)
+  const sparse = Buffer.alloc(6_000_000)
+  sparse.set(randomBytes(20_000), 5_000_000)
+  const files: Record<string, TestFile> = {
+    large: { bytes: randomBytes(40_000_000) }, sparse: { bytes: sparse }, empty: { bytes: Buffer.alloc(0) }, twice: { bytes: Buffer.concat([sparse, sparse]) },
+    ...Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`small${i}`, { bytes: randomBytes(500 + i), chunker: 'cdc-64k' as const }])),
+  }
+  const { store } = device
+  let fetched = 0
+  let calls = 0
+  const counting: ObjectStore = {
+    put: async (...call) => await store.put(...call), list: () => store.list(),
+    get: async (ref, range, options) => {
+      calls++
+      fetched += range?.length ?? ref.length
+      return await store.get(ref, range, options)
+    },
+  }
+  await using repository = await Repository.create({ ...device.options, store: counting, keyring: device.keyring })
+  const { snapshot } = await backUp(device, repository, files)
+  calls = fetched = 0
+  const folder = join(device.directory, 'restored')
+  mkdirSync(folder)
+  const failed: unknown[] = []
+  const entries = (await repository.list(snapshot, '/data')).map(({ entry }) => entry as FileEntry)
+  let written = 0
+  function* items() {
+    for (const { name, content, size } of entries) {
+      const fd = openSync(join(folder, name), 'w')
+      ftruncateSync(fd, size)
+      yield { content, target: { fd }, done: (error?: HoldfastError) => { closeSync(fd); if (error !== undefined) failed.push(error) } }
+    }
+  }
+  await repository.restore(items(), { onBytes: (bytes) => { written += bytes } })
+  assert.deepEqual(failed, [])
+  for (const [name, { bytes }] of Object.entries(files)) assert.ok(readFileSync(join(folder, name)).equals(bytes), name)
+  assert.ok(fetched < 44_000_000 && calls < 16, `${fetched} bytes in ${calls} calls`)
+  assert.ok(written < 41_000_000 && written > 40_000_000)
+})
+
+test('a segment whose bytes were swapped for others that the store vouches for is refused', async (t) => {
+  const device = await makeDevice(t)
+  await using repository = await createRepository(device)
+  const { snapshot } = await backUp(device, repository, { a: { bytes: randomBytes(100_000) } })
+  const { store } = device
+  const lying: ObjectStore = {
+    put: async (...call) => await store.put(...call), list: () => store.list(),
+    get: async (ref, range, options) => {
+      const bytes = await store.get(ref, range, options)
+      if (ref.kind === 'pack') bytes[50] = (bytes[50] as number) ^ 1
+      return bytes
+    },
+  }
+  await repository[Symbol.asyncDispose]()
+  await using reading = await Repository.open({ ...device.options, store: lying })
+  const entry = await reading.entry(snapshot, '/data/a') as FileEntry
+  let code: string | undefined
+  await reading.restore([{ content: entry.content, target: { write: () => assert.fail('a wrong byte came out') }, done: (error) => { code = error?.code } }])
+  assert.equal(code, 'object-damaged')
+  await assert.rejects(reading.readRange(entry.content, { offset: 0, length: 10 }), (error) => hasCode(error, 'object-damaged'))
+})
+
+test('a file that cannot be written fails by itself', async (t) => {
+  const device = await makeDevice(t)
+  await using repository = await createRepository(device)
+  const { snapshot } = await backUp(device, repository, { a: { bytes: randomBytes(50_000) }, b: { bytes: randomBytes(50_000) } })
+  const readOnly = openSync(join(device.directory, 'files', 'a'), 'r')
+  t.after(() => closeSync(readOnly))
+  const outcome: Record<string, string> = {}
+  await repository.restore((await repository.list(snapshot, '/data')).map(({ entry }) => ({
+    content: (entry as FileEntry).content, target: entry.name === 'a' ? { fd: readOnly } : { write: () => {} },
+    done: (error?: HoldfastError) => { outcome[entry.name] = error?.code ?? 'whole' },
+  })))
+  assert.deepEqual(outcome, { a: 'file-unreadable', b: 'whole' })
+})
