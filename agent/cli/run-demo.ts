@@ -5,6 +5,7 @@ import { copyFile, mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { AgentProcess } from '../demo/agent-process.ts'
 import { createArchive, growArchive } from '../demo/outlook-archive/archive.ts'
 import type { CommandResult } from '../../shared/api.ts'
@@ -16,6 +17,7 @@ import { ProgressLine } from './progress-line.ts'
 const defaultArchiveBytes = 200_000_000
 const growthBytes = 4_000_000
 const machinesToLose = 3
+const onlineAttempts = 40
 
 interface Story {
   readonly directory: string
@@ -148,8 +150,19 @@ async function bringBackAndRepair(story: Story, owner: AgentProcess): Promise<vo
   for (const [index, agent] of story.agents.entries()) {
     if (index >= story.agents.length - machinesToLose) story.agents[index] = await AgentProcess.start({ home: agent.home, machine: agent.machine })
   }
+  await untilOnline(story, owner)
   const repaired = await owner.run('repair', {}, { signal: story.signal })
   story.tell(`7. The three come back; repair checked ${repaired.objects} objects and made ${repaired.rebuilt} shards anew: ${repaired.protection.state}, ${repaired.protection.survives} more machines may be lost.`)
+}
+
+/** The owner hears of their new addresses by gossip, within seconds. */
+async function untilOnline(story: Story, owner: AgentProcess): Promise<void> {
+  const wanted = story.agents.map((agent) => agent.ready.id)
+  for (let attempt = 0; attempt < onlineAttempts; attempt++) {
+    const { peers } = await owner.run('peers', {}, { signal: story.signal })
+    if (wanted.every((id) => peers.some((peer) => peer.id === id && peer.state === 'online'))) return
+    await delay(500, undefined, { signal: story.signal })
+  }
 }
 
 async function keepRunning(story: Story): Promise<void> {

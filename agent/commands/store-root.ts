@@ -1,5 +1,5 @@
 /** Stores one protected file or folder in a backup session, from the bottom up. */
-import { HoldfastError, hasCode } from '../../shared/errors.ts'
+import { type HoldfastError, hasCode } from '../../shared/errors.ts'
 import type { BackupSession } from '../repository/backup-session.ts'
 import type { SkippedPath } from '../repository/snapshot.ts'
 import type { Entry, FileEntry } from '../repository/tree.ts'

@@ -122,11 +122,15 @@ export class GroupServices implements Group, AsyncDisposable {
 
   /** One renewal at a time: two would use one seq twice. */
   async #renew(): Promise<void> {
-    this.#renewing = this.#renewing.catch(() => {}).then(async () => {
-      const { identity, store } = this.#options
-      await renewOwnRecord(await this.#ownContent(), { membership: this.membership, machine: identity.machine, nowMs: Date.now(), save: async () => { await store.save() } })
-    })
+    const before = this.#renewing
+    this.#renewing = this.#renewAfter(before)
     await this.#renewing
+  }
+
+  async #renewAfter(before: Promise<void>): Promise<void> {
+    await before.catch(() => {}) // its caller has seen it
+    const { identity, store } = this.#options
+    await renewOwnRecord(await this.#ownContent(), { membership: this.membership, machine: identity.machine, nowMs: Date.now(), save: async () => { await store.save() } })
   }
 
   async #ownContent(): Promise<OwnContent> {
@@ -146,9 +150,16 @@ export class GroupServices implements Group, AsyncDisposable {
 
   #upkeepLater(): void {
     if (this.#stopped) return
-    this.#cancelUpkeep = this.#clock.after(upkeepMs, () => {
-      this.#track(this.#renew().then(async () => { await this.#options.store.saveIfChanged() }).finally(() => this.#upkeepLater()))
-    })
+    this.#cancelUpkeep = this.#clock.after(upkeepMs, () => this.#track(this.#upkeep()))
+  }
+
+  async #upkeep(): Promise<void> {
+    try {
+      await this.#renew()
+      await this.#options.store.saveIfChanged()
+    } finally {
+      this.#upkeepLater()
+    }
   }
 
   #logHost(event: HostEvent): void {
