@@ -14,6 +14,7 @@ import type { RunCommand, RunOptions } from './commands/command.ts'
 import type { AgentContext, Backup } from './commands/context.ts'
 import { doctor } from './commands/doctor.ts'
 import { networkCreate, networkInvite, networkJoin } from './commands/enroll.ts'
+import { forget } from './commands/forget.ts'
 import { keyConfirm, keyShow } from './commands/key.ts'
 import { coverage, peers, status } from './commands/overview.ts'
 import { protect, unprotect } from './commands/protect.ts'
@@ -88,12 +89,12 @@ type Handlers = { readonly [C in CommandName]: (context: AgentContext, request: 
 
 const handlers: Handlers = {
   'network create': networkCreate, 'network invite': networkInvite, 'network join': networkJoin, 'protect': protect, 'unprotect': unprotect,
-  'backup': backup, 'snapshots': listSnapshots, 'ls': listEntries, 'restore': restore, 'verify': verify, 'repair': repair, 'peers': peers,
+  'backup': backup, 'snapshots': listSnapshots, 'ls': listEntries, 'restore': restore, 'verify': verify, 'repair': repair, 'forget': forget, 'peers': peers,
   'status': status, 'coverage': coverage, 'key show': keyShow, 'key confirm': keyConfirm, 'recover': recover, 'doctor': doctor,
 }
 
 /** Commands that change the backup wait for each other; the others run beside them. */
-const exclusive: ReadonlySet<CommandName> = new Set(['network create', 'network join', 'backup', 'repair', 'recover'])
+const exclusive: ReadonlySet<CommandName> = new Set(['network create', 'network join', 'backup', 'repair', 'forget', 'recover'])
 
 class AgentParts implements AgentContext {
   readonly clock = { now: Date.now, monotonic: () => performance.now() }

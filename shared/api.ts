@@ -105,6 +105,12 @@ export const commands = {
     request: z.strictObject({}),
     result: z.object({ objects: count, rebuilt: count, failed: count, bytesSent: bytes, protection: protectionSchema, problems: z.array(z.string()) }),
   },
+  forget: {
+    request: z.strictObject({ last: count.default(0), daily: count.default(0), weekly: count.default(0), monthly: count.default(0), dryRun: z.boolean().default(false) }),
+    result: z.object({
+      dryRun: z.boolean(), forgotten: z.array(z.object({ id: z.string(), time })), kept: z.array(z.object({ id: z.string(), time })), objects: count, bytes,
+    }),
+  },
   peers: { request: z.strictObject({}), result: z.object({ peers: z.array(peerSchema) }) },
   status: {
     request: z.strictObject({}),

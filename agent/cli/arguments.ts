@@ -39,6 +39,7 @@ export const syntax: Record<string, Syntax> = {
   'restore': { usage: 'restore SNAPSHOT[:PATH] --target DIR [--overwrite] [--from DIR…]', summary: 'bring files back; --from reads collected shard folders', options: { target: text, overwrite: flag, from: list } },
   'verify': { usage: 'verify [--read-data]', summary: 'can everything still be restored?', options: { 'read-data': flag } },
   'repair': { usage: 'repair', summary: 'make missing and damaged shards anew' },
+  'forget': { usage: 'forget [--keep-last N] [--keep-daily N] [--keep-weekly N] [--keep-monthly N] [--dry-run]', summary: 'drop snapshots, all but those to keep', options: { 'keep-last': text, 'keep-daily': text, 'keep-weekly': text, 'keep-monthly': text, 'dry-run': flag } },
   'peers': { usage: 'peers', summary: 'the machines of the work group' },
   'status': { usage: 'status', summary: 'what is protected here, and how well' },
   'coverage': { usage: 'coverage', summary: 'who in the group is covered and who is not' },
@@ -102,6 +103,9 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
     case 'verify':
       none()
       return { name, input: { readData: values['read-data'] === true } }
+    case 'forget':
+      none()
+      return { name, input: { ...keep(values, 'last'), ...keep(values, 'daily'), ...keep(values, 'weekly'), ...keep(values, 'monthly'), dryRun: values['dry-run'] === true } }
     case 'snapshots': case 'repair': case 'peers': case 'status': case 'coverage': case 'key show': case 'key confirm': case 'doctor':
       none()
       return { name, input: {} }
@@ -135,6 +139,12 @@ function numeric<K extends string>(values: Values, option: K): Partial<Record<K,
   const value = values[option]
   if (typeof value !== 'string') return {}
   return { [option]: parseNumber(option, value, { min: 0, max: 1e6 }) } as Partial<Record<K, number>>
+}
+
+function keep<K extends string>(values: Values, period: K): Partial<Record<K, number>> {
+  const value = values[`keep-${period}`]
+  if (typeof value !== 'string') return {}
+  return { [period]: parseNumber(`keep-${period}`, value, { min: 0, max: 100_000 }) } as Partial<Record<K, number>>
 }
 
 function given<K extends string>(values: Values, option: K): Partial<Record<K, string>> {

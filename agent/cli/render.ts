@@ -75,6 +75,11 @@ export const renderers: Renderers = {
     `  ${protectionLine(result.protection)}`,
     ...result.problems.map((problem) => `  ${printable(problem)}`),
   ].join('\n'),
+  'forget': (result) => [
+    `${result.dryRun ? 'Would forget' : 'Forgot'} ${result.forgotten.length} snapshots, kept ${result.kept.length}`,
+    ...result.forgotten.map(({ id, time }) => `  ${short(id)}  ${formatTime(time)}`),
+    `  ${result.objects} objects, ${formatBytes(result.bytes)}: holders keep them for 30 days more`,
+  ].join('\n'),
   'peers': (result) => formatTable([
     ['MACHINE', 'NAME', 'STATE', 'LAST ANSWER', 'OFFERS', 'ADDRESS'],
     ...result.peers.map((peer) => [

@@ -1,0 +1,23 @@
+/** Drops snapshots by rules of which to keep. Holders keep what they named for a month more, so a mistake can be undone. */
+import type { CommandRequest, CommandResult } from '../../shared/api.ts'
+import { HoldfastError } from '../../shared/errors.ts'
+import type { AgentContext } from './context.ts'
+import type { RunOptions } from './command.ts'
+import { refreshHeads } from './freshness.ts'
+
+/** Throws `invalid-input` when no rule is given: nothing is ever forgotten by default. */
+export async function forget(context: AgentContext, request: CommandRequest<'forget'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'forget'>> {
+  const { last, daily, weekly, monthly, dryRun } = request
+  if (last + daily + weekly + monthly === 0) {
+    throw new HoldfastError('invalid-input', 'Cannot forget: say what to keep, for example --keep-last 10 --keep-daily 14 --keep-weekly 8 --keep-monthly 12')
+  }
+  const services = await context.backup()
+  await context.group().meetPeers(signal)
+  await refreshHeads(services, signal)
+  onProgress({ stage: 'finding what nothing needs any more' })
+  const report = await services.repository.forget({ keep: { last, daily, weekly, monthly }, dryRun }, { signal })
+  return {
+    dryRun, forgotten: report.snapshots.map(({ id, time }) => ({ id, time })), kept: report.kept.map(({ id, time }) => ({ id, time })),
+    objects: report.objects, bytes: report.bytes,
+  }
+}

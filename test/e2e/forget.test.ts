@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { hasCode } from '../../shared/errors.ts'
+import { startGroup } from '../support/process-group.ts'
+import { seededBytes } from '../support/trees.ts'
+
+test('forget drops the snapshots that no rule keeps, tells before with a dry run, and the kept ones restore', async () => {
+  await using group = await startGroup(3)
+  const [owner] = group.agents
+  const file = join(group.directory, 'a.bin')
+  const ids: string[] = []
+  for (let version = 0; version < 3; version++) {
+    writeFileSync(file, seededBytes(100_000, version))
+    if (version === 0) await owner!.run('protect', { paths: [file] })
+    ids.push((await owner!.run('backup', {})).snapshot)
+  }
+  await assert.rejects(owner!.run('forget', {}), (error: unknown) => hasCode(error, 'invalid-input'))
+  const plan = await owner!.run('forget', { last: 1, dryRun: true })
+  assert.deepEqual(plan.forgotten.map(({ id }) => id).toSorted(), ids.slice(0, 2).toSorted())
+  assert.equal((await owner!.run('snapshots', {})).snapshots.length, 3)
+  await owner!.run('forget', { last: 1 })
+  assert.deepEqual((await owner!.run('snapshots', {})).snapshots.map(({ id }) => id), [ids[2]])
+  await owner!.run('restore', { snapshot: 'latest', target: join(group.directory, 'back') })
+  assert.deepEqual(readFileSync(join(group.directory, 'back', 'a.bin')), seededBytes(100_000, 2))
+  assert.equal((await owner!.run('verify', {})).ok, true)
+})
