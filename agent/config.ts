@@ -33,7 +33,7 @@ export const configSchema = z.strictObject({
     pollSeconds: z.number().positive().default(30),
   }).prefault({}),
   limits: z.strictObject({
-    /** Bytes per second to all peers together, or null. */
+    /** Bytes per second of shards sent to, and read from, all peers together; null: no limit. */
     uploadBytesPerSecond: z.number().positive().nullable().default(null),
     downloadBytesPerSecond: z.number().positive().nullable().default(null),
     /** Threads that read, hash, compress and encrypt; null: one for each core, four at most. */

@@ -248,7 +248,7 @@ class AgentParts implements AgentContext {
       store, identity: this.#identity, holder: this.holder, log: this.#log, version: this.#version,
       name: () => this.settings.config.label ?? hostname(), owner: () => this.ownerFile(),
       addresses: this.#door === undefined ? undefined : this.addresses(), testMachine,
-      minFree: minFreeOf(this.#options), uploadBytesPerSecond: config.limits.uploadBytesPerSecond,
+      minFree: minFreeOf(this.#options), limits: config.limits,
     }))
     this.#group = group
     if (this.#options.serve) group.start()

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { HoldfastError } from '../../shared/errors.ts'
 import type { Group } from '../commands/context.ts'
+import type { Config } from '../config.ts'
 import type { OwnerFile } from '../identity/owner-file.ts'
 import { type Clock as NetworkClock, systemClock } from '../network/clock.ts'
 import { hostId } from '../network/membership/host-id.ts'
@@ -36,7 +37,7 @@ export interface GroupOptions {
   readonly addresses: readonly Address[] | undefined
   readonly testMachine: string | undefined
   readonly minFree: number
-  readonly uploadBytesPerSecond: number | null
+  readonly limits: Pick<Config['limits'], 'uploadBytesPerSecond' | 'downloadBytesPerSecond'>
 }
 
 export class GroupServices implements Group, AsyncDisposable {
@@ -63,13 +64,16 @@ export class GroupServices implements Group, AsyncDisposable {
   }
 
   private constructor(options: GroupOptions, id: string) {
-    const { identity, log, store, uploadBytesPerSecond } = options
+    const { identity, limits, log, store } = options
     const { membership } = store
     this.membership = membership
     this.#options = options
     this.#hostId = id
-    const bandwidth = uploadBytesPerSecond === null ? undefined : new Bandwidth(uploadBytesPerSecond, this.#clock)
-    this.links = new Links({ membership, identity, clock: this.#clock, random: Math.random, bandwidth, onLink: (link) => this.#track(this.#gossip.meet(link)) })
+    const limit = (bytesPerSecond: number | null) => (bytesPerSecond === null ? undefined : new Bandwidth(bytesPerSecond, this.#clock))
+    this.links = new Links({
+      membership, identity, clock: this.#clock, random: Math.random, upload: limit(limits.uploadBytesPerSecond),
+      download: limit(limits.downloadBytesPerSecond), onLink: (link) => this.#track(this.#gossip.meet(link)),
+    })
     this.#gossip = new Gossip({ membership, links: this.links, clock: this.#clock, random: Math.random })
     this.#rosters = new RosterSync({
       membership, rosters: membership.network.rosters.map((locator) => openRoster(locator)), now: Date.now, random: Math.random,

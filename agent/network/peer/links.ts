@@ -22,7 +22,9 @@ export interface LinksOptions {
   readonly clock: Clock
   /** 0 up to 1, exclusive. */
   readonly random: () => number
-  readonly bandwidth?: Bandwidth | undefined
+  /** Limits for all links together: of shards that are sent, and of those that are read. */
+  readonly upload?: Bandwidth | undefined
+  readonly download?: Bandwidth | undefined
   /** Told of each link that was dialled, before anybody uses it; what it rejects is the listener's own affair. */
   readonly onLink?: ((link: Link) => void) | undefined
   /** Milliseconds without use after which a link is closed. */
@@ -68,7 +70,8 @@ export class Links implements Peers, AsyncDisposable {
     await this.link(id, signal)
     let store = this.#stores.get(id)
     if (store === undefined) {
-      store = new RemoteShardStore((signal) => this.link(id, signal), this.#options.bandwidth?.lane())
+      const { upload, download } = this.#options
+      store = new RemoteShardStore((signal) => this.link(id, signal), { upload: upload?.lane(), download: download?.lane() })
       this.#stores.set(id, store)
     }
     return store

@@ -25,16 +25,24 @@ const headSchema = z.object({ v: z.literal(1), owner: z.string(), machine: z.str
 export type LinkSource = (signal: AbortSignal | undefined) => Promise<Link>
 /** Resolves when `bytes` more may travel. */
 export type Pace = (bytes: number, signal: AbortSignal | undefined) => Promise<void>
+const unlimited: Pace = async () => undefined
+
+export interface Paces {
+  readonly upload?: Pace | undefined
+  readonly download?: Pace | undefined
+}
 
 export class RemoteShardStore implements ShardStore {
   readonly #link: LinkSource
-  readonly #pace: Pace
+  readonly #upload: Pace
+  readonly #download: Pace
   /** The newest live list that the holder took of each device, to send differences against. */
   readonly #taken = new Map<string, { readonly seq: number; readonly live: Uint8Array }>()
 
-  constructor(link: LinkSource, pace: Pace = async () => undefined) {
+  constructor(link: LinkSource, { upload = unlimited, download = unlimited }: Paces = {}) {
     this.#link = link
-    this.#pace = pace
+    this.#upload = upload
+    this.#download = download
   }
 
   async #over<T>(signal: AbortSignal | undefined, work: (link: Link) => Promise<T>): Promise<T> {
@@ -67,7 +75,7 @@ export class RemoteShardStore implements ShardStore {
     const failures: unknown[] = []
     for (let offset = begin; offset < bytes.length && failures.length === 0; offset += maxFrame) {
       const frame = bytes.subarray(offset, offset + maxFrame)
-      await this.#pace(frame.length, signal)
+      await this.#upload(frame.length, signal)
       await link.window.take(frame.length, signal === undefined ? link.ended : AbortSignal.any([signal, link.ended]))
       const { answer } = await link.start('shard.data', { transfer, offset, bytes: frame }, { signal })
       onSent(frame.length)
@@ -101,7 +109,7 @@ export class RemoteShardStore implements ShardStore {
   }
 
   async #readFrame(link: Link, { owner, id, number }: ShardRef, range: { offset: number; length: number }, options: CallOptions): Promise<Uint8Array> {
-    await this.#pace(range.length, options.signal)
+    await this.#download(range.length, options.signal)
     const { bytes } = await link.call('shard.read', { owner, id, number, ...range, ...holdingOf(options) }, options)
     if (bytes.length !== range.length) throw misbehaves(link, `${bytes.length} bytes instead of ${range.length}`)
     return bytes
