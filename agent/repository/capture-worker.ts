@@ -58,7 +58,7 @@ export interface WorkerSetup {
   readonly verdicts: SharedArrayBuffer
 }
 
-export const maxAsked = 16_384
+export const maxAsked = 4096
 export const verdictBytes = 8 + 2 * maxAsked
 const variableEntryLength = chunkIdLength + 4
 /** No read of one piece adds more questions to a window. */

@@ -61,11 +61,13 @@ const schema = `
     plainLength INTEGER NOT NULL, codec INTEGER NOT NULL, ends BLOB NOT NULL, PRIMARY KEY (pack, number)) WITHOUT ROWID;
   CREATE TABLE chunks (id BLOB PRIMARY KEY, place INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE numbers (n INTEGER PRIMARY KEY);
-  INSERT INTO numbers WITH RECURSIVE c (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n < 65535) SELECT n FROM c;
+  INSERT INTO numbers WITH RECURSIVE c (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n < 4095) SELECT n FROM c;
   CREATE TABLE metadata (number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL);
   CREATE TABLE documents (id BLOB PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
   PRAGMA user_version = ${version};`
 
+/** Ids that one statement takes: the numbers table counts to it. */
+const idsAtOnce = 4096
 /** SQLite's codes for a file that is damaged or no database. */
 const unusableCodes = new Set([11, 26])
 /** Chunks of packs whose tables are not expanded yet. */
@@ -125,12 +127,10 @@ export class PackIndex implements Disposable {
     return place !== undefined && !this.#unusable.has(Math.floor(place / packStep))
   }
 
-  /** The same for many ids, 16 bytes each: one byte for each of them, 1 or 0. */
+  /** The same for up to 4,096 ids, 16 bytes each: one byte for each of them, 1 or 0. */
   hasEach(ids: Uint8Array): Uint8Array {
     const found = new Uint8Array(ids.length / chunkIdLength)
-    for (const row of this.#places.all(ids, found.length) as unknown as [number, number][]) {
-      if (!this.#unusable.has(Math.floor(row[1] / packStep))) found[row[0]] = 1
-    }
+    for (const [i, place] of this.#placesOf(ids)) if (!this.#unusable.has(Math.floor(place / packStep))) found[i] = 1
     if (this.#recent.size === 0) return found
     for (let i = 0; i < found.length; i++) {
       if (found[i] === 0 && this.#recent.has(chunkKey(ids.subarray(i * chunkIdLength, (i + 1) * chunkIdLength)))) found[i] = 1
@@ -141,7 +141,24 @@ export class PackIndex implements Disposable {
   place(id: Uint8Array): Place | undefined {
     this.#expand()
     const place = this.#place.get(id)?.['place'] as number | undefined
-    if (place === undefined) return undefined
+    return place === undefined ? undefined : this.#placeAt(place)
+  }
+
+  /** The same for up to 4,096 ids, 16 bytes each. */
+  placeEach(ids: Uint8Array): (Place | undefined)[] {
+    this.#expand()
+    const places: (Place | undefined)[] = Array.from({ length: ids.length / chunkIdLength }, () => undefined)
+    for (const [i, place] of this.#placesOf(ids)) places[i] = this.#placeAt(place)
+    return places
+  }
+
+  #placesOf(ids: Uint8Array): [number, number][] {
+    const count = ids.length / chunkIdLength
+    if (count > idsAtOnce) throw new RangeError(`Cannot look up ${count} ids at once`)
+    return this.#places.all(ids, count) as unknown as [number, number][]
+  }
+
+  #placeAt(place: number): Place | undefined {
     const pack = Math.floor(place / packStep)
     const segment = Math.floor(place % packStep / segmentStep)
     const ends = this.#segmentWithEnds(pack, segment)?.ends
@@ -219,7 +236,11 @@ export class PackIndex implements Disposable {
     for (const [number, { offset, length, plainLength, codec, chunks }] of segments.entries()) {
       const ends = Uint32Array.from(chunks, (chunk) => chunk.offset + chunk.length)
       insertSegment.run(pack, number, offset, length, plainLength, codec, new Uint8Array(ends.buffer))
-      insertChunks.run(Buffer.concat(chunks.map(({ id }) => id)), pack * packStep + number * segmentStep, chunks.length)
+      const ids = Buffer.concat(chunks.map(({ id }) => id))
+      for (let first = 0; first < chunks.length; first += idsAtOnce) {
+        const part = ids.subarray(first * chunkIdLength, (first + idsAtOnce) * chunkIdLength)
+        insertChunks.run(part, pack * packStep + number * segmentStep + first, part.length / chunkIdLength)
+      }
     }
   }
 

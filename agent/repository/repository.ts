@@ -62,7 +62,7 @@ export interface RepositoryOptions {
   readonly random: (length: number) => Uint8Array
   /** Threads of backup and restore; default: the processors, at most 4. */
   readonly threads?: number | undefined
-  /** Packs on their way to the store; default 3. Memory: 16 MiB for each of these and for each thread. */
+  /** Packs on their way to the store; default 2. Memory: 16 MiB for each of these and for each thread. */
   readonly packsInFlight?: number | undefined
 }
 
@@ -200,7 +200,7 @@ export class Repository implements AsyncDisposable {
       if (parent !== undefined && this.head?.live.some(({ id }) => id === parent.id) !== true) {
         throw new HoldfastError('invalid-input', 'Cannot begin a backup: its parent is not kept alive by this machine')
       }
-      const { store, machine, clock, random, threads = Math.min(maxThreads, availableParallelism()), packsInFlight = 3 } = this.#options
+      const { store, machine, clock, random, threads = Math.min(maxThreads, availableParallelism()), packsInFlight = 2 } = this.#options
       return new BackupSession({
         store, index: this.#index, metadata: this.#metadata, keyring: this.#keyring, owner: this.owner, ownerBytes: this.#ownerBytes,
         machine: machine.id, clock, random, threads, packsInFlight, parent,

@@ -9,7 +9,7 @@ import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import type { ObjectStore } from '../object-store.ts'
 import { isHole } from './chunk-id.ts'
 import { missingChunk } from './chunk-reader.ts'
-import type { FileContent } from './content.ts'
+import type { FileContent, ListedChunk } from './content.ts'
 import type { MetadataReader } from './metadata.ts'
 import type { PackIndex, Place } from './pack-index.ts'
 import type { RestoreJob, RestoreResult, RestoreSetup, SegmentJob, WantedChunk } from './restore-worker.ts'
@@ -105,9 +105,7 @@ class RestoreRun implements AsyncDisposable {
     this.#options.signal?.throwIfAborted()
     try {
       for await (const chunks of this.#options.metadata.list(item.content, this.#options.signal).chunks()) {
-        for (const chunk of chunks) {
-          if (!isHole(chunk.id) && item.isWritten?.(chunk.offset, chunk.length) !== true) this.#want(number, file, chunk)
-        }
+        this.#want(number, file, chunks.filter(({ id, offset, length }) => !isHole(id) && item.isWritten?.(offset, length) !== true))
         if (this.#wantedBytes >= batchBytes || this.#wants.length >= batchChunks) await this.#runBatch()
       }
     } catch (error) {
@@ -118,13 +116,16 @@ class RestoreRun implements AsyncDisposable {
     if (file.jobs === 0 && !this.#wants.some((want) => want.file === number)) await this.#end(number, file)
   }
 
-  #want(number: number, { item }: OpenFile, { id, offset, length }: { id: Uint8Array, offset: number, length: number }): void {
-    const place = this.#options.index.place(id)
-    if (place === undefined) throw missingChunk()
-    if (place.length !== length) throw damaged('a chunk has another length than its list says')
+  #want(number: number, { item }: OpenFile, chunks: readonly ListedChunk[]): void {
     const fd = 'fd' in item.target ? item.target.fd : undefined
-    this.#wants.push({ id, offset: place.offset, length, position: offset, fd, file: number, place })
-    this.#wantedBytes += length
+    const places = this.#options.index.placeEach(Buffer.concat(chunks.map(({ id }) => id)))
+    for (const [i, { id, offset, length }] of chunks.entries()) {
+      const place = places[i]
+      if (place === undefined) throw missingChunk()
+      if (place.length !== length) throw damaged('a chunk has another length than its list says')
+      this.#wants.push({ id, offset: place.offset, length, position: offset, fd, file: number, place })
+      this.#wantedBytes += length
+    }
   }
 
   /** Starts the jobs of what is wanted so far; waits only while too many are under way. */

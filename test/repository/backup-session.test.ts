@@ -49,7 +49,7 @@ test('holes cost nothing and come back as zeros', async (t) => {
 })
 
 test('a scattered change of a large file stores what changed, and both versions come back', async (t) => {
-  const device = await makeDevice(t)
+  const device = await makeDevice(t, { threads: 2 })
   await using repository = await createRepository(device)
   const bytes = randomBytes(40_000_000)
   const first = await backUp(device, repository, { a: { bytes } })

@@ -36,7 +36,7 @@ export async function makeDevice(t: TestContext, overrides: Partial<RepositoryOp
   const device = { directory, store, owner, machine, now: Date.parse('2026-01-05T08:00:00Z') } as TestDevice & { options: RepositoryOptions, keyring: Keyring }
   device.options = {
     store, heads: store, machine, certificate: await issueDeviceCertificate(owner, machine, epoch, device.now), directory: join(directory, 'repository'),
-    clock: () => device.now++, random: (length) => randomBytes(length), threads: 2, ...given,
+    clock: () => device.now++, random: (length) => randomBytes(length), threads: 1, ...given,
   }
   device.keyring = createKeyring(owner.id, { random: (length) => randomBytes(length), recipients: recipientsOf(owner, machine) })
   return device
