@@ -6,10 +6,11 @@
  * reported. Folders are stored when everything in them is. Roots that were not asked for stay as they were.
  */
 import { basename, resolve } from 'node:path'
-import type { CommandRequest, CommandResult } from '../../shared/api.ts'
+import type { CommandRequest, CommandResult, Protection } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
 import type { SnapshotRoot, SkippedPath } from '../repository/snapshot.ts'
-import type { AgentContext } from './context.ts'
+import { repairObjects } from '../network/repair.ts'
+import type { AgentContext, Backup } from './context.ts'
 import type { RunOptions } from './command.ts'
 import { protectionOf } from './protection.ts'
 import { storeRoot } from './store-root.ts'
@@ -51,9 +52,25 @@ export async function backup(context: AgentContext, request: CommandRequest<'bac
   if (roots.length === 0) throw new HoldfastError('file-unreadable', `Cannot back up: ${skipped[0]?.path ?? 'nothing'} ${skipped[0]?.reason ?? 'could be read'}`)
   onProgress({ stage: 'finishing' })
   const result = await session.finish({ roots, excludes: protect.flatMap(({ excludes }) => excludes), skipped })
+  const protection = await placeMissing(services, { signal, onProgress })
   return {
     snapshot: result.snapshot.id, bytesRead: result.bytesRead, bytesNew: result.bytesNew, bytesStored: result.bytesStored,
     bytesSent: result.receipts.bytesSent, files: result.files, directories: result.directories, unchangedFiles: totals.unchanged,
-    seconds: (context.clock.monotonic() - startedMs) / 1000, protection: protectionOf(services), skipped,
+    seconds: (context.clock.monotonic() - startedMs) / 1000, protection, skipped,
   }
 }
+
+/** Shards that no machine had taken yet go to those that can take them now; the verdict afterwards. */
+async function placeMissing(services: Backup, { signal, onProgress }: RunOptions): Promise<Protection> {
+  const { dispersal, repository } = services
+  const missing = (repository.head?.live ?? []).filter(({ id }) => {
+    const known = dispersal.index.find(id)
+    return known !== undefined && dispersal.protectionOf(known).placed < known.n
+  })
+  if (missing.length > 0) {
+    onProgress({ stage: 'placing missing shards' })
+    await repairObjects(dispersal, { live: missing }, { signal })
+  }
+  return protectionOf(services)
+}
+

@@ -9,7 +9,7 @@ import type { Config } from '../config.ts'
 import type { OwnerFile } from '../identity/owner-file.ts'
 import { type Clock as NetworkClock, systemClock } from '../network/clock.ts'
 import { hostId } from '../network/membership/host-id.ts'
-import type { Membership, MembershipEvent } from '../network/membership/membership.ts'
+import type { Member, Membership, MembershipEvent } from '../network/membership/membership.ts'
 import { type OwnContent, renewOwnRecord } from '../network/membership/own-record.ts'
 import type { Address } from '../network/membership/records.ts'
 import type { MembershipStore } from '../network/membership/store.ts'
@@ -24,6 +24,8 @@ import type { TransferringShardStore } from '../network/shard-store/port.ts'
 import type { Log } from './log.ts'
 
 const upkeepMs = 20_000
+/** A command waits so long for rosters that hang. */
+const rosterPatienceMs = 4_000
 
 export interface GroupOptions {
   readonly store: MembershipStore
@@ -102,16 +104,30 @@ export class GroupServices implements Group, AsyncDisposable {
     await this.#options.store.saveIfChanged()
   }
 
+  /** Whoever is not reached is tried once more after the rosters were read: they may know a newer address. */
   async meetPeers(signal: AbortSignal): Promise<void> {
-    await Promise.all(this.membership.members().filter(({ state }) => state !== 'gone').map(async ({ id }) => {
+    if (await this.#meet(this.membership.members(), signal)) return
+    const rosters = Promise.withResolvers<void>()
+    const enough = this.#clock.after(rosterPatienceMs, rosters.resolve)
+    this.#track(this.#rosters.syncOnce().finally(rosters.resolve))
+    await rosters.promise
+    enough()
+    await this.#meet(this.membership.members().filter(({ state }) => state !== 'online'), signal)
+  }
+
+  async #meet(members: readonly Member[], signal: AbortSignal): Promise<boolean> {
+    const met = await Promise.all(members.filter(({ state }) => state !== 'gone').map(async ({ id }) => {
       try {
         await this.#gossip.meet(await this.links.link(id, signal))
+        return true
       } catch (error) {
         signal.throwIfAborted()
         if (!(error instanceof HoldfastError)) throw error
         this.#options.log('peer-not-met', { machine: id, error })
+        return false
       }
     }))
+    return met.every(Boolean)
   }
 
   /** A new head or record travels to the rosters; awaited at the end, so that a short-lived command takes it there too. */

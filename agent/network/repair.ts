@@ -204,6 +204,8 @@ function targetOf(dispersal: Dispersal, { kind, k, n }: PlacedObject): number {
 
 async function repairObject(dispersal: Dispersal, object: PlacedObject, { reachable, signal }: { reachable: ReadonlySet<MachineId>; signal: AbortSignal | undefined }): Promise<{ made: number; bytesSent: number }> {
   const lacking = lackingOf(dispersal, object, reachable)
+  const hosts = new Set(dispersal.placesOf(object, { reachable }).map(({ host }) => host))
+  if (dispersal.writable(hosts).length === 0) return { made: 0, bytesSent: 0 } // nobody could take a shard: read nothing
   const sources = object.shards.filter(({ machine }) => reachable.has(machine)).map(({ number, machine }) => ({ number, holder: machine }))
   const located = { kind: object.kind, id: object.id, length: object.length, k: object.k, sources }
   const bytes = await dispersal.reader.read(located, undefined, signal)
