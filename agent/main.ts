@@ -246,7 +246,7 @@ class AgentParts implements AgentContext {
     const { config, testMachine } = this.#options
     const group = this.#later.use(await GroupServices.open({
       store, identity: this.#identity, holder: this.holder, log: this.#log, version: this.#version,
-      name: () => this.settings.config.label ?? hostname(), owner: () => this.ownerFile(),
+      name: () => this.settings.config.label ?? testMachine ?? hostname(), owner: () => this.ownerFile(),
       addresses: this.#door === undefined ? undefined : this.addresses(), testMachine,
       minFree: minFreeOf(this.#options), limits: config.limits,
     }))
