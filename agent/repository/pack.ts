@@ -51,9 +51,18 @@ export interface FinishedPack {
 const segmentEntryLength = 16
 const chunkEntryLength = chunkIdLength + 4
 const maxChunksPerSegment = 65_535
+/** The rest of a pack is filled with a part of a segment when it has so many bytes. */
+const worthFilling = 65_536
 const maxDocumentLength = 64 * 1_048_576
 
 interface GrowingSegment extends SegmentEntry {
+  readonly chunkEntries: Buffer
+}
+
+interface CompressedSegment {
+  readonly payload: Uint8Array
+  readonly codec: Codec
+  readonly plainLength: number
   readonly chunkEntries: Buffer
 }
 
@@ -149,13 +158,13 @@ export class ObjectWriter {
     return this.#segments.length === 0
   }
 
-  /** Whether a payload of so many bytes still fits, with its table entries. */
-  fits(payloadLength: number, chunks: number): boolean {
+  /** Bytes that the payload of one more segment of so many chunks may have; below 0 when none fits. */
+  room(chunks: number): number {
     const table = this.#tableLength + segmentEntryLength + chunks * chunkEntryLength + tagLength
-    return this.#end + payloadLength + tagLength + table <= this.#buffer.length && this.#segments.length < maxSegments
+    return this.#segments.length < maxSegments ? this.#buffer.length - this.#end - tagLength - table : -1
   }
 
-  add(segment: { payload: Uint8Array, codec: Codec, plainLength: number, chunkEntries: Buffer }): void {
+  add(segment: CompressedSegment): void {
     const length = sealInto(this.#buffer, this.#end, this.#key, { number: this.#segments.length, ...segment })
     const { codec, plainLength, chunkEntries } = segment
     this.#segments.push({ offset: this.#end, length, plainLength, codec, chunkEntries })
@@ -222,20 +231,56 @@ export class PackBuilder {
   }
 
   #endSegment(): void {
-    if (this.#segmentLength === 0) return
-    const plain = this.#segment.subarray(0, this.#segmentLength)
-    const frame = compress(plain)
-    const payload = frame ?? plain
-    const chunkEntries = Buffer.concat(this.#entries)
-    if (this.#writer?.fits(payload.length, this.#entries.length) === false) {
+    if (this.#entries.length === 0) return
+    const segment = this.#compress(this.#entries.length)
+    if (this.#writer !== undefined && this.#writer.room(this.#entries.length) < segment.payload.length) {
+      const filled = this.#fillUp(this.#writer, segment)
       this.#options.emit(this.#writer.finish(true))
       this.#writer = undefined
+      if (filled) {
+        this.#endSegment()
+        return
+      }
     }
     this.#writer ??= this.#open()
-    const codec = frame === undefined ? codecs.stored : codecs.zstd
-    this.#writer.add({ payload, codec, plainLength: plain.length, chunkEntries })
-    this.#segmentLength = 0
-    this.#entries = []
+    this.#writer.add(segment)
+    this.#take(this.#entries.length, segment.plainLength)
+  }
+
+  /** Puts as many chunks of the open segment as should fit into the rest of a pack; says whether it did. */
+  #fillUp(writer: ObjectWriter, { payload, plainLength }: CompressedSegment): boolean {
+    const room = writer.room(this.#entries.length)
+    if (room < worthFilling) return false
+    const wanted = Math.floor(plainLength * room / payload.length * 0.97)
+    let count = 0
+    for (let length = 0; ; count++) {
+      length += this.#entries[count]?.readUInt32LE(chunkIdLength) ?? wanted
+      if (length > wanted) break
+    }
+    if (count === 0) return false
+    const part = this.#compress(count)
+    if (part.payload.length > room) return false
+    writer.add(part)
+    this.#take(count, part.plainLength)
+    return true
+  }
+
+  /** The first chunks of the open segment as they go into a pack. */
+  #compress(count: number): CompressedSegment {
+    const entries = this.#entries.slice(0, count)
+    const plainLength = entries.reduce((sum, entry) => sum + entry.readUInt32LE(chunkIdLength), 0)
+    const plain = this.#segment.subarray(0, plainLength)
+    const frame = compress(plain)
+    return {
+      payload: frame ?? plain, codec: frame === undefined ? codecs.stored : codecs.zstd, plainLength, chunkEntries: Buffer.concat(entries),
+    }
+  }
+
+  /** Removes the first chunks of the open segment. */
+  #take(count: number, plainLength: number): void {
+    this.#entries = this.#entries.slice(count)
+    this.#segment.copyWithin(0, plainLength, this.#segmentLength)
+    this.#segmentLength -= plainLength
   }
 
   #open(): ObjectWriter {
