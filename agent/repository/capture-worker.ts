@@ -5,7 +5,8 @@
  * Chunks gather in a window of some MiB, across files. A full window's ids are sent to the coordinator, and while its
  * answer is on the way the next window is read and named; then the new chunks of the first go into the open pack. So
  * a thread never idles for an answer, and the list of a file is known before its chunks are packed. The coordinator
- * answers through shared memory, and bounds the packs in memory by permits there.
+ * answers through shared memory, bounds the packs in memory by permits there, and says there that all is to stop: a
+ * thread ends by itself, because Node.js aborts the process when a thread is terminated while it sets up a compression.
  */
 import { type KeyObject, randomBytes } from 'node:crypto'
 import { readSync } from 'node:fs'
@@ -38,7 +39,7 @@ export type PieceResult =
   | { readonly entries: Uint8Array<ArrayBuffer> }
   | { readonly failure: ReadFailure }
 
-export type ToWorker = { readonly type: 'pieces', readonly pieces: readonly Piece[] } | { readonly type: 'flush' }
+export type ToWorker = { readonly type: 'pieces', readonly pieces: readonly Piece[] } | { readonly type: 'flush' } | { readonly type: 'end' }
 export type FromWorker =
   | { readonly type: 'results', readonly results: readonly PieceResult[] }
   /** `ids`: 16 bytes each. The answer goes to `slot`. */
@@ -52,9 +53,9 @@ export interface WorkerSetup {
   readonly dataKey: Uint8Array
   readonly chunkIdKey: Uint8Array
   readonly chunkerKey: Uint8Array
-  /** Int32Array of one: packs that may still be opened, by all threads together. */
-  readonly permits: SharedArrayBuffer
-  /** Int32Array of two states (0 asked, 1 answered), then `maxAsked` bytes for each of the two slots. */
+  /** Int32Array of two: packs that may still be opened, by all threads together; 1 when all are to stop. */
+  readonly control: SharedArrayBuffer
+  /** Int32Array of two states (0 asked, 1 answered or stopped), then `maxAsked` bytes for each of the two slots. */
   readonly verdicts: SharedArrayBuffer
 }
 
@@ -82,7 +83,7 @@ class CaptureThread {
   readonly #setup: WorkerSetup
   readonly #chunkIdKey: KeyObject
   readonly #builder: PackBuilder
-  readonly #permits: Int32Array
+  readonly #control: Int32Array
   readonly #states: Int32Array
   #window: Window
   #other: Window
@@ -91,7 +92,7 @@ class CaptureThread {
     this.#port = port
     this.#setup = setup
     this.#chunkIdKey = chunkIdKeyOf(setup.chunkIdKey)
-    this.#permits = new Int32Array(setup.permits)
+    this.#control = new Int32Array(setup.control)
     this.#states = new Int32Array(setup.verdicts, 0, 2)
     this.#window = emptyWindow(0, setup)
     this.#other = emptyWindow(1, setup)
@@ -101,6 +102,17 @@ class CaptureThread {
   }
 
   take(message: ToWorker): void {
+    try {
+      this.#assertGoingOn()
+      this.#handle(message)
+    } catch (error) {
+      if (!(error instanceof Stopped)) throw error
+      this.#port.close()
+    }
+  }
+
+  #handle(message: ToWorker): void {
+    if (message.type === 'end') throw new Stopped()
     if (message.type === 'flush') this.#flush()
     else {
       const results = message.pieces.map((piece) => this.#capture(piece))
@@ -186,6 +198,7 @@ class CaptureThread {
   /** Asks about the window, packs what was new in the one before, and goes on in that one's buffer, where the `uncut`
    * bytes after the last chunk move. */
   #turn(uncut: number): void {
+    this.#assertGoingOn()
     const filled = this.#window
     if (filled.ids.length > 0) {
       Atomics.store(this.#states, filled.slot, 0)
@@ -200,6 +213,7 @@ class CaptureThread {
   #packOther(): void {
     const window = this.#other
     if (window.ids.length > 0) Atomics.wait(this.#states, window.slot, 0)
+    this.#assertGoingOn()
     const verdict = new Uint8Array(this.#setup.verdicts, 8 + window.slot * maxAsked, window.ids.length)
     for (const [i, id] of window.ids.entries()) {
       if (verdict[i] === 0) continue
@@ -219,10 +233,15 @@ class CaptureThread {
 
   #acquire(): void {
     for (;;) {
-      const permits = Atomics.load(this.#permits, 0)
-      if (permits === 0) Atomics.wait(this.#permits, 0, 0)
-      else if (Atomics.compareExchange(this.#permits, 0, permits, permits - 1) === permits) return
+      this.#assertGoingOn()
+      const permits = Atomics.load(this.#control, 0)
+      if (permits === 0) Atomics.wait(this.#control, 0, 0)
+      else if (Atomics.compareExchange(this.#control, 0, permits, permits - 1) === permits) return
     }
+  }
+
+  #assertGoingOn(): void {
+    if (Atomics.load(this.#control, 1) === 1) throw new Stopped()
   }
 
   #emit(pack: FinishedPack): void {
@@ -235,6 +254,7 @@ class CaptureThread {
 }
 
 class ShortRead extends Error {}
+class Stopped extends Error {}
 
 function readFully(fd: number, buffer: Buffer, { start, length, position }: { start: number, length: number, position: number }): void {
   for (let done = 0; done < length;) {

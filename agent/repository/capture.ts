@@ -8,6 +8,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { HoldfastError } from '../../shared/errors.ts'
+import { endOf } from './thread-end.ts'
 import { chunkIdLength, chunkKey } from './chunk-id.ts'
 import { type FromWorker, type Piece, type PieceResult, type ReadFailure, type ToWorker, type WorkerSetup, maxAsked, verdictBytes } from './capture-worker.ts'
 import { type FinishedPack, decodeTable } from './pack.ts'
@@ -36,6 +37,7 @@ interface Thread {
   readonly states: Int32Array
   readonly verdicts: SharedArrayBuffer
   readonly batches: QueuedPiece[][]
+  readonly ended: Promise<void>
   flushed: (() => void) | undefined
 }
 
@@ -48,7 +50,8 @@ const batchesAhead = 2
 
 export class Capture implements AsyncDisposable {
   readonly #options: CaptureOptions
-  readonly #permits: Int32Array
+  /** See WorkerSetup. */
+  readonly #control: Int32Array
   readonly #threads: Thread[] = []
   readonly #queue: QueuedPiece[] = []
   readonly #pending = new Set<string>()
@@ -59,8 +62,8 @@ export class Capture implements AsyncDisposable {
 
   constructor(options: CaptureOptions) {
     this.#options = options
-    this.#permits = new Int32Array(new SharedArrayBuffer(4))
-    this.#permits[0] = options.threads + options.packsInFlight
+    this.#control = new Int32Array(new SharedArrayBuffer(8))
+    this.#control[0] = options.threads + options.packsInFlight
     this.#stopped.promise.catch(() => {})
   }
 
@@ -97,7 +100,13 @@ export class Capture implements AsyncDisposable {
   /** Ends the threads; when it resolves none of them reads a file any more. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop(new HoldfastError('cancelled', 'Cannot go on capturing: it was ended'))
-    await Promise.all(this.#threads.map(async ({ worker }) => await worker.terminate()))
+    Atomics.store(this.#control, 1, 1)
+    await Promise.all(this.#threads.map(async (thread) => {
+      post(thread, { type: 'end' })
+      for (const slot of [0, 1]) releaseSlot(thread, slot)
+      this.#givePermit()
+      await thread.ended
+    }))
     await Promise.allSettled(this.#storing)
   }
 
@@ -135,9 +144,9 @@ export class Capture implements AsyncDisposable {
 
   #start(): Thread {
     const verdicts = new SharedArrayBuffer(verdictBytes)
-    const workerData: WorkerSetup = { ...this.#options.secrets, permits: this.#permits.buffer as SharedArrayBuffer, verdicts }
+    const workerData: WorkerSetup = { ...this.#options.secrets, control: this.#control.buffer as SharedArrayBuffer, verdicts }
     const worker = new Worker(new URL('./capture-worker.ts', import.meta.url), { workerData, resourceLimits: { maxYoungGenerationSizeMb: youngMiB } })
-    const thread: Thread = { worker, states: new Int32Array(verdicts, 0, 2), verdicts, batches: [], flushed: undefined }
+    const thread: Thread = { worker, states: new Int32Array(verdicts, 0, 2), verdicts, batches: [], ended: endOf(worker), flushed: undefined }
     worker.on('message', (message: FromWorker) => this.#receive(thread, message))
     worker.on('error', (cause) => this.stop(new HoldfastError('internal', 'Cannot go on capturing: a thread failed', { cause })))
     this.#threads.push(thread)
@@ -172,15 +181,18 @@ export class Capture implements AsyncDisposable {
       bytes += lengths[i] as number
     }
     if (bytes > 0) this.#options.onNew(bytes)
-    Atomics.store(states, slot, 1)
-    Atomics.notify(states, slot)
+    releaseSlot({ states }, slot)
+  }
+
+  #givePermit(): void {
+    Atomics.add(this.#control, 0, 1)
+    Atomics.notify(this.#control, 0)
   }
 
   #store(pack: FinishedPack): void {
     const storing = this.#storePack(pack).catch((error: unknown) => this.stop(error as Error)).finally(() => {
       this.#storing.delete(storing)
-      Atomics.add(this.#permits, 0, 1)
-      Atomics.notify(this.#permits, 0)
+      this.#givePermit()
     })
     this.#storing.add(storing)
   }
@@ -191,6 +203,11 @@ export class Capture implements AsyncDisposable {
     await this.#options.storePack(pack)
     for (const segment of decodeTable(table, length)) for (const { id } of segment.chunks) this.#pending.delete(chunkKey(id))
   }
+}
+
+function releaseSlot({ states }: Pick<Thread, 'states'>, slot: number): void {
+  Atomics.store(states, slot, 1)
+  Atomics.notify(states, slot)
 }
 
 function post(thread: Thread, message: ToWorker): void {

@@ -118,7 +118,11 @@ function failureOf(file: number, error: unknown): FileFailure {
 if (parentPort !== null) {
   const port = parentPort
   const setup = workerData as RestoreSetup
-  port.on('message', (job: RestoreJob) => {
+  port.on('message', (job: RestoreJob | 'end') => {
+    if (job === 'end') {
+      port.close()
+      return
+    }
     const result = runJob(job, setup)
     port.postMessage(result, result.chunks.map(({ bytes }) => bytes.buffer as ArrayBuffer))
   })

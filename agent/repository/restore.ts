@@ -14,6 +14,7 @@ import type { MetadataReader } from './metadata.ts'
 import type { PackIndex, Place } from './pack-index.ts'
 import type { RestoreJob, RestoreResult, RestoreSetup, SegmentJob, WantedChunk } from './restore-worker.ts'
 import { type KeyOptions, damaged } from './seal.ts'
+import { endOf } from './thread-end.ts'
 
 /** One file to be restored. Holes are not written: the target reads as zeros before. */
 export interface RestoreItem {
@@ -218,10 +219,16 @@ export interface PoolOptions {
   readonly threads: number
 }
 
+interface PoolThread {
+  readonly worker: Worker
+  readonly ended: Promise<void>
+  load: number
+}
+
 /** Threads that run jobs. */
 export class Pool implements AsyncDisposable {
   readonly #options: PoolOptions
-  readonly #workers: { readonly worker: Worker, load: number }[] = []
+  readonly #workers: PoolThread[] = []
   readonly #waiting = new Map<number, PromiseWithResolvers<RestoreResult>>()
   #next = 0
   #ended = false
@@ -245,7 +252,7 @@ export class Pool implements AsyncDisposable {
     }
   }
 
-  #pick(): { readonly worker: Worker, load: number } {
+  #pick(): PoolThread {
     const idle = this.#workers.toSorted((a, b) => a.load - b.load)[0]
     if (idle !== undefined && (idle.load === 0 || this.#workers.length >= this.#options.threads)) return idle
     const worker = new Worker(new URL('./restore-worker.ts', import.meta.url), { workerData: this.#options.secrets, resourceLimits: { maxYoungGenerationSizeMb: youngMiB } })
@@ -254,7 +261,7 @@ export class Pool implements AsyncDisposable {
       this.#waiting.delete(result.job)
     })
     worker.on('error', (cause) => this.#fail(new HoldfastError('internal', 'Cannot go on restoring: a thread failed', { cause })))
-    const thread = { worker, load: 0 }
+    const thread = { worker, ended: endOf(worker), load: 0 }
     this.#workers.push(thread)
     return thread
   }
@@ -266,7 +273,10 @@ export class Pool implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended = true
-    await Promise.all(this.#workers.map(async ({ worker }) => await worker.terminate()))
+    await Promise.all(this.#workers.map(async ({ worker, ended }) => {
+      worker.postMessage('end', [])
+      await ended
+    }))
     this.#fail(cancelled())
   }
 }

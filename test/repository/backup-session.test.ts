@@ -142,6 +142,23 @@ test('an abort ends a session with cancelled, and the next session works', async
   assert.ok((await readBack(repository, result.snapshot))['a']?.equals(bytes))
 })
 
+test('an abort at any moment leaves no thread behind and harms no later backup', async (t) => {
+  const device = await makeDevice(t, { threads: 2 })
+  await using repository = await createRepository(device)
+  const bytes = randomBytes(12_000_000)
+  const { fd } = openFile(t, device, bytes)
+  for (let turns = 0; turns < 6; turns++) {
+    const abort = new AbortController()
+    await using session = await repository.beginBackup({ host: 'test' }, { signal: abort.signal })
+    const outcome = session.addFile({ fd, size: bytes.length, chunker: 'cdc-64k' }).then(() => 'read', (error: unknown) => (hasCode(error, 'cancelled') ? 'cancelled' : error))
+    for (let turn = 0; turn < turns * 1000; turn++) await new Promise((resolve) => { setImmediate(resolve) })
+    abort.abort()
+    assert.ok(['read', 'cancelled'].includes(await outcome as string))
+  }
+  const result = await backUp(device, repository, { a: { bytes, chunker: 'cdc-64k' } })
+  assert.ok((await readBack(repository, result.snapshot))['a']?.equals(bytes))
+})
+
 test('a store that fails ends the session with its error, and the next session works', async (t) => {
   const device = await makeDevice(t)
   let failing = true
