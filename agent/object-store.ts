@@ -47,7 +47,7 @@ export interface StoreOptions {
  *   the caller awaits. Rejects `too-few-holders`, `quota-exceeded`, `cancelled`.
  * - get: returns exactly the asked range, every byte of it verified against the object's id or a signed shard root;
  *   `object-missing` (details: have, need, missing machines) or `object-damaged` otherwise. A range beyond the end is
- *   a RangeError.
+ *   a RangeError. The bytes are the caller's alone: it may transfer their buffer to another thread.
  * - list: each object once, in any order; an object may be listed although it cannot be read at the moment.
  */
 export interface ObjectStore {
