@@ -3,12 +3,13 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 
-const foundation = ['shared/', 'agent/object-store.ts', 'agent/merkle.ts']
+const foundation = ['shared/', 'agent/object-store.ts', 'agent/merkle.ts', 'agent/release-bytes.ts']
 const rules = {
   'shared/': [],
   'addin/': ['shared/'],
   'agent/object-store.ts': ['shared/', 'agent/merkle.ts'],
   'agent/merkle.ts': ['shared/'],
+  'agent/release-bytes.ts': [],
   'agent/identity/': [...foundation],
   'agent/source/': ['shared/'],
   'agent/repository/': [...foundation, 'agent/identity/'],

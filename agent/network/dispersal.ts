@@ -10,6 +10,7 @@
 import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import { type MachineId, type OwnerId, shortId } from '../../shared/ids.ts'
 import type { Signer } from '../identity/jws.ts'
+import { releaseBytes } from '../release-bytes.ts'
 import type { NewObject, ObjectId, ObjectRef, ObjectStore, PutReceipt, StoreOptions } from '../object-store.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { DeviceKeys } from './device-keys.ts'
@@ -66,7 +67,7 @@ export interface DispersalOptions {
   readonly report?: ((report: HolderReport) => void) | undefined
 }
 
-const objectsAtOnce = 3
+const objectsAtOnce = 2
 const listsAtOnce = 8
 
 export class Dispersal implements ObjectStore, AsyncDisposable {
@@ -128,6 +129,8 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
     if (known !== undefined && matched.size >= k && !canGrow) return { placed: matched.size, wanted: n, bytesSent: 0 }
     const shards = await this.shardsOf(object, k, n)
     const outcome = await this.store(shards.filter(({ number }) => lacking.includes(number)), { object: { ...refOf(object), k, n }, places, signal })
+    // After a failure frames may still wait in a link that was given up.
+    if (outcome.failures.length === 0) for (const { bytes } of shards) releaseBytes(bytes)
     return this.#receipt(object, { k, n, outcome })
   }
 

@@ -15,6 +15,7 @@ import {
   writeHeader,
 } from './seal.ts'
 import { HoldfastError } from '../../shared/errors.ts'
+import { releaseBytes } from '../release-bytes.ts'
 
 export interface ChunkPlace {
   readonly id: Buffer
@@ -244,6 +245,7 @@ export class PackBuilder {
     }
     this.#writer ??= this.#open()
     this.#writer.add(segment)
+    if (segment.codec === codecs.zstd) releaseBytes(segment.payload)
     this.#take(this.#entries.length, segment.plainLength)
   }
 

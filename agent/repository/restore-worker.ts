@@ -2,6 +2,7 @@
 import type { KeyObject } from 'node:crypto'
 import { writeSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
+import { releaseBytes } from '../release-bytes.ts'
 import { HoldfastError, type ErrorCode } from '../../shared/errors.ts'
 import { chunkId, chunkIdKeyOf } from './chunk-id.ts'
 import { damaged, deriveObjectKey, openPart } from './seal.ts'
@@ -72,10 +73,12 @@ export function runJob(job: RestoreJob, { owner, chunkIdKey }: RestoreSetup): Re
         if (run.fd === undefined) chunks.push({ file: run.file, position: run.position, bytes: Uint8Array.from(bytes) })
         else if (!failures.has(run.file)) write(run, run.fd, bytes, failures)
       }
+      releaseBytes(plain)
     } catch (error) {
       for (const { file } of segment.wanted) failures.set(file, failureOf(file, error))
     }
   }
+  releaseBytes(job.bytes)
   return { job: job.job, failures: [...failures.values()], chunks }
 }
 

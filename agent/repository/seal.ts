@@ -10,6 +10,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto'
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { HoldfastError } from '../../shared/errors.ts'
+import { releaseBytes } from '../release-bytes.ts'
 import { type ObjectKind, objectKinds } from '../object-store.ts'
 
 export const packLength = 16_777_216
@@ -128,9 +129,11 @@ export function sealInto(target: Buffer, offset: number, key: ObjectKey, { numbe
   cipher.setAAD(additionalFor(key, number, codec))
   const sealed = cipher.update(payload)
   cipher.final()
+  const { length } = sealed
   sealed.copy(target, offset)
-  cipher.getAuthTag().copy(target, offset + sealed.length)
-  return sealed.length + tagLength
+  cipher.getAuthTag().copy(target, offset + length)
+  releaseBytes(sealed)
+  return length + tagLength
 }
 
 export interface PartShape {
@@ -155,6 +158,7 @@ export function openPart(key: ObjectKey, { number, codec, plainLength }: PartSha
     throw damaged('a part of it does not authenticate', cause)
   }
   const plain = codec === codecs.stored ? payload : decompress(payload, plainLength)
+  if (plain !== payload) releaseBytes(payload)
   if (plain.length !== plainLength) throw damaged('a part of it has another length than its table says')
   return plain
 }
@@ -162,7 +166,9 @@ export function openPart(key: ObjectKey, { number, codec, plainLength }: PartSha
 /** One Zstandard frame at level 1, or undefined when that saves less than 3 %. */
 export function compress(plain: Uint8Array): Buffer | undefined {
   const frame = zstdCompressSync(plain, { params: fastest, chunkSize: plain.length + 4096 })
-  return frame.length <= plain.length * worthKeeping ? frame : undefined
+  if (frame.length <= plain.length * worthKeeping) return frame
+  releaseBytes(frame)
+  return undefined
 }
 
 function decompress(frame: Uint8Array, plainLength: number): Buffer {

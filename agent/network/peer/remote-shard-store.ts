@@ -10,6 +10,7 @@ import { HoldfastError, hasCode } from '../../../shared/errors.ts'
 import type { MachineId, OwnerId } from '../../../shared/ids.ts'
 import { peekRecord } from '../../identity/jws.ts'
 import type { PublishedHead } from '../../object-store.ts'
+import { releaseBytes } from '../../release-bytes.ts'
 import type { CallOptions, NewShard, OpenedShard, PutOptions, ShardEntry, ShardRef, ShardStore, Space } from '../shard-store/port.ts'
 import { liveEntryLength } from '../published-head.ts'
 import type { Link } from './link.ts'
@@ -100,7 +101,9 @@ export class RemoteShardStore implements ShardStore {
       const frames = Array.from({ length: Math.ceil(length / maxFrame) }, (_, frame) => frame * maxFrame).values()
       const reader = async () => {
         for (const at of frames) {
-          bytes.set(await this.#readFrame(link, ref, { offset: offset + at, length: Math.min(maxFrame, length - at) }, options), at)
+          const frame = await this.#readFrame(link, ref, { offset: offset + at, length: Math.min(maxFrame, length - at) }, options)
+          bytes.set(frame, at)
+          releaseBytes(frame)
         }
       }
       await Promise.all(Array.from({ length: readsUnderWay }, reader))

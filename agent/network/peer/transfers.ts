@@ -1,5 +1,6 @@
 /** The shards that one guest is sending: frames in order, one write at a time each, what is here kept when the link breaks. */
 import { HoldfastError } from '../../../shared/errors.ts'
+import { releaseBytes } from '../../release-bytes.ts'
 import type { NewShard, ShardRef, ShardTransfer, TransferringShardStore } from '../shard-store/port.ts'
 
 const maxTransfers = 16
@@ -51,6 +52,7 @@ export class Transfers {
     incoming.written = incoming.written.then(() => incoming.transfer.write(bytes))
     try {
       await incoming.written
+      releaseBytes(bytes)
     } catch (error) {
       await this.#close(number)
       throw error

@@ -17,7 +17,7 @@ export const maxMessage = 2_097_152
 /** Bytes of shard or live list in one message. */
 export const maxFrame = 1_048_576
 /** Unacknowledged bytes of shards on one link, kept by the dialler. */
-export const windowBytes = 4_194_304
+export const windowBytes = 2_097_152
 /** Requests on one link that wait for their answer; one more closes the link. */
 export const maxUnanswered = 16
 /** Characters of a credential in the upgrade request. */
