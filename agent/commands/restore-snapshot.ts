@@ -119,7 +119,7 @@ class RestoreRun {
     this.#counts.resumedBytes += file.written().reduce((sum, [start, end]) => sum + end - start, 0)
     return {
       content: entry.content,
-      target: { write: async (offset, bytes) => { await file.write(offset, bytes) } },
+      target: { fd: file.fd, written: async (offset, length) => { await file.recordWritten(offset, length) } },
       isWritten: (offset, length) => file.isWritten(offset, length),
       done: async (error) => { await this.#done(path, entry, file, error) },
     }

@@ -8,6 +8,7 @@
  */
 import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import { type MachineId, type OwnerId, shortId } from '../../shared/ids.ts'
+import { releaseBytes } from '../release-bytes.ts'
 import { hashLeaves, hashLength, leafLength } from '../merkle.ts'
 import type { ObjectId, ObjectRef } from '../object-store.ts'
 import type { Clock } from './clock.ts'
@@ -172,6 +173,7 @@ class ObjectRead<Holder extends string> {
       const to = Math.min(offset + length, start + bytes.length)
       result.set(bytes.subarray(from - start, to - start), from - offset)
     })
+    for (const fetched of this.#fetches.values()) fetched.then(releaseBytes, () => {}) // who failed has said so
     return result
   }
 

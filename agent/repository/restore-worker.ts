@@ -50,6 +50,8 @@ export interface FileFailure {
 export interface RestoreResult {
   readonly job: number
   readonly failures: readonly FileFailure[]
+  /** What was written through an `fd`. */
+  readonly written: readonly { readonly file: number, readonly position: number, readonly length: number }[]
   /** For chunks without an `fd`. */
   readonly chunks: readonly { readonly file: number, readonly position: number, readonly bytes: Uint8Array }[]
 }
@@ -64,6 +66,7 @@ export function runJob(job: RestoreJob, { owner, chunkIdKey }: RestoreSetup): Re
   const idKey = chunkIdKeyOf(chunkIdKey)
   const failures = new Map<number, FileFailure>()
   const chunks: { file: number, position: number, bytes: Uint8Array }[] = []
+  const written: { file: number, position: number, length: number }[] = []
   for (const segment of job.segments) {
     try {
       const plain = openPart(key, segment, job.bytes.subarray(segment.offset, segment.offset + segment.length))
@@ -71,7 +74,7 @@ export function runJob(job: RestoreJob, { owner, chunkIdKey }: RestoreSetup): Re
       for (const run of job.checkOnly === true ? [] : runsOf(segment.wanted)) {
         const bytes = plain.subarray(run.offset, run.offset + run.length)
         if (run.fd === undefined) chunks.push({ file: run.file, position: run.position, bytes: Uint8Array.from(bytes) })
-        else if (!failures.has(run.file)) write(run, run.fd, bytes, failures)
+        else if (!failures.has(run.file) && write(run, run.fd, bytes, failures)) written.push({ file: run.file, position: run.position, length: run.length })
       }
       releaseBytes(plain)
     } catch (error) {
@@ -79,7 +82,7 @@ export function runJob(job: RestoreJob, { owner, chunkIdKey }: RestoreSetup): Re
     }
   }
   releaseBytes(job.bytes)
-  return { job: job.job, failures: [...failures.values()], chunks }
+  return { job: job.job, failures: [...failures.values()], written, chunks }
 }
 
 function checkChunks(plain: Buffer, wanted: readonly WantedChunk[], chunkIdKey: KeyObject): void {
@@ -104,12 +107,14 @@ function runsOf(wanted: readonly WantedChunk[]): Run[] {
   return runs
 }
 
-function write({ file, position }: Run, fd: number, bytes: Buffer, failures: Map<number, FileFailure>): void {
+function write({ file, position }: Run, fd: number, bytes: Buffer, failures: Map<number, FileFailure>): boolean {
   try {
     for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done, position + done)
+    return true
   } catch (error) {
     const full = ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')
     failures.set(file, { file, code: full ? 'disk-full' : 'file-unreadable', message: `Cannot write the file: ${(error as Error).message}` })
+    return false
   }
 }
 

@@ -6,6 +6,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { HoldfastError, hasCode } from '../../shared/errors.ts'
+import { releaseBytes } from '../release-bytes.ts'
 import type { ObjectStore } from '../object-store.ts'
 import { isHole } from './chunk-id.ts'
 import { missingChunk } from './chunk-reader.ts'
@@ -19,8 +20,11 @@ import { endOf } from './thread-end.ts'
 /** One file to be restored. Holes are not written: the target reads as zeros before. */
 export interface RestoreItem {
   readonly content: FileContent
-  /** An open file that threads write to, or a callback that takes bytes in any order; it is awaited. */
-  readonly target: { readonly fd: number } | { readonly write: (offset: number, bytes: Uint8Array) => Promise<void> | void }
+  /**
+   * An open file that threads write to, with what is to be told of each range that they wrote, or a callback that takes
+   * bytes in any order. Both are awaited.
+   */
+  readonly target: { readonly fd: number, readonly written?: (offset: number, length: number) => Promise<void> | void } | { readonly write: (offset: number, bytes: Uint8Array) => Promise<void> | void }
   /** Ranges that stand in the target already, from an interrupted run; they are not fetched. */
   readonly isWritten?: ((offset: number, length: number) => boolean) | undefined
   /** Called once: with nothing when every byte is written, else with what went wrong. */
@@ -189,11 +193,16 @@ class RestoreRun implements AsyncDisposable {
     }
   }
 
-  async #take({ failures, chunks }: RestoreResult): Promise<void> {
+  async #take({ failures, written, chunks }: RestoreResult): Promise<void> {
     for (const { file, code, message } of failures) (this.#files.get(file) as OpenFile).error ??= new HoldfastError(code, message)
+    for (const { file, position, length } of written) {
+      const { target } = (this.#files.get(file) as OpenFile).item
+      if ('fd' in target) await target.written?.(position, length)
+    }
     for (const { file, position, bytes } of chunks) {
       const { item } = this.#files.get(file) as OpenFile
       if ('write' in item.target) await item.target.write(position, bytes)
+      releaseBytes(bytes)
     }
   }
 

@@ -144,8 +144,19 @@ export class TargetFile implements AsyncDisposable {
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     this.#assertInside(offset, bytes.byteLength)
     await this.#writeAll(offset, bytes)
-    this.#partial.written.add(offset, offset + bytes.byteLength)
-    this.#unsynced += bytes.byteLength
+    await this.recordWritten(offset, bytes.byteLength)
+  }
+
+  /** For other threads to write through, which then tell recordWritten(). */
+  get fd(): number {
+    return this.#partial.handle.fd
+  }
+
+  /** Notes a range that was written through `fd`. */
+  async recordWritten(offset: number, length: number): Promise<void> {
+    this.#assertInside(offset, length)
+    this.#partial.written.add(offset, offset + length)
+    this.#unsynced += length
     if (this.#unsynced >= this.#placing.checkpointBytes) await this.checkpoint()
   }
 
