@@ -13,6 +13,9 @@ import { homeAt } from '../home.ts'
 import { agentRunner } from '../http/agent-client.ts'
 import { parseRuntime } from '../http/runtime-file.ts'
 
+/** What the launcher `holdfast` sets too: large buffers of ended steps go back to the system (glibc). */
+const launcherEnvironment = { MALLOC_MMAP_THRESHOLD_: '262144' }
+
 const commandLine = fileURLToPath(new URL('../cli/holdfast.ts', import.meta.url))
 
 export interface AgentProcessOptions {
@@ -49,7 +52,7 @@ export class AgentProcess implements AsyncDisposable {
     const child = spawn(process.execPath, [
       '--disable-warning=ExperimentalWarning', commandLine, 'agent', '--home', options.home, '--json', '--pane-port', '0', '--peer-port', '0',
       '--peer-host', '127.0.0.1', '--quota', options.quota ?? '50GB', '--test-machine', options.machine,
-    ], { stdio: ['ignore', 'pipe', log], env: { ...process.env, ...options.environment } })
+    ], { stdio: ['ignore', 'pipe', log], env: { ...launcherEnvironment, ...process.env, ...options.environment } })
     closeSync(log)
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
     const first = await Promise.race([once(lines, 'line').then(([line]) => String(line)), once(child, 'exit').then(() => undefined)])

@@ -18,7 +18,7 @@ import { type ShardHeader, damaged, isDamage, objectIdOf, verifiedOpen, verified
 import type { OpenedShard, ShardStore } from './shard-store/port.ts'
 import { forEachBounded, throwIfCancelled } from './slots.ts'
 
-const pieceLength = 32 * leafLength
+const pieceLength = 16 * leafLength
 const piecesAtOnce = 12
 const openedKept = 2_000
 
@@ -165,7 +165,7 @@ class ObjectRead<Holder extends string> {
   }
 
   async range({ offset, length }: { offset: number; length: number }): Promise<Uint8Array<ArrayBuffer>> {
-    const result = new Uint8Array(length)
+    const result = Buffer.allocUnsafeSlow(length)
     await forEachBounded(this.#pieces(offset, offset + length), piecesAtOnce, async (piece) => {
       const bytes = await this.#piece(piece)
       const start = piece.number * this.#shardLength + piece.from

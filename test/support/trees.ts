@@ -22,6 +22,10 @@ export function makeTree(root: string): void {
   writeFileSync(join(root, 'nested', 'sparse'), Buffer.concat([Buffer.alloc(500_000), seededBytes(10, 99), Buffer.alloc(500_000)]))
   symlinkSync('../file-1', join(root, 'nested', 'link'))
   symlinkSync('/nowhere/at/all', join(root, 'dangling'))
+  // Older than the two seconds in which a time is not trusted to show every change.
+  for (const name of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
+    if (lstatSync(join(root, name)).isFile()) utimesSync(join(root, name), 1_200_000_000, 1_200_000_000)
+  }
   utimesSync(join(root, 'file-1'), 1_000_000_000.5, 1_000_000_000.5)
   utimesSync(join(root, 'nested', 'deeper'), 1_100_000_000, 1_100_000_000)
 }
