@@ -228,10 +228,17 @@ export class Repository implements AsyncDisposable {
     return { snapshots: snapshots.sort((a, b) => Date.parse(a.time) - Date.parse(b.time)), unreadable }
   }
 
-  /** By `latest`, an id or the beginning of one. Throws `not-found`, `invalid-input` when several begin so. */
+  /**
+   * By `latest`, an id or the beginning of one. Throws `not-found`, `invalid-input` when several begin so, and
+   * `object-missing` or `object-damaged` when it is there but cannot be read now.
+   */
   async snapshot(name: string, options: CallOptions = {}): Promise<Snapshot> {
     if (name === 'latest') {
-      const latest = (await this.snapshots(options)).snapshots.at(-1)
+      const { snapshots, unreadable } = await this.snapshots(options)
+      const latest = snapshots.at(-1)
+      const newest = unreadable.find(({ id }) => this.#local.all().some(({ document }) => document.latest === id))
+      // An older one must not pass for the newest because that cannot be read now: the error says what is missing.
+      if (newest !== undefined) await this.#readSnapshot(newest, options)
       if (latest === undefined) throw new HoldfastError('not-found', 'Cannot find a snapshot: there is none')
       return latest
     }

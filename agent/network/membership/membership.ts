@@ -89,6 +89,7 @@ export class Membership {
   #own: OwnState = { inst: randomBytes(12).toString('base64url'), seq: 0, admission: undefined, peer: undefined }
   #since: number
   #revision = 0
+  #replaced: ReadonlySet<MachineId> | undefined
 
   constructor(options: MembershipOptions) {
     this.#options = options
@@ -186,9 +187,16 @@ export class Membership {
   }
 
   #stateOf(record: PeerRecord): LiveState {
-    if (record.state === 'left') return 'gone'
+    if (record.state === 'left' || this.#isReplaced(record.id)) return 'gone'
     const expired = record.exp * 1000 + skewMs < this.#options.now()
     return expired && !this.liveness.isHeard(record.id) ? 'gone' : stateOfAge(this.liveness.silence(record.id))
+  }
+
+  /** Its owner said with the root key that it was lost, and that another machine took its place. */
+  #isReplaced(id: MachineId): boolean {
+    this.#replaced ??= new Set([...this.#peers.values(), this.#own.peer]
+      .flatMap((peer) => (peer?.admission.by === 'owner' ? [peer.admission.grant.old] : [])))
+    return this.#replaced.has(id)
   }
 
   /** A machine or invitation that an admin shut out. */
@@ -332,6 +340,7 @@ export class Membership {
   #keepPeer(peer: VerifiedPeer): void {
     const { admission, certificates, jws, record } = peer
     this.#peers.set(record.id, peer)
+    this.#replaced = undefined
     this.#held.set(jws, { kind: 'peer', peer })
     this.#admitted.clear()
     this.liveness.know(record.id)
@@ -413,6 +422,7 @@ export class Membership {
       throw new RangeError('Cannot adopt the own record: wrong machine, network, instance or seq')
     }
     this.#own = { ...this.#own, seq, peer }
+    this.#replaced = undefined
     this.#revision++
     peer.certificates.forEach((certificate, at) => this.#applyCertificate(peer.record.owners[at] as string, certificate))
   }
