@@ -109,6 +109,7 @@ class RestoreRun {
   async #openItem(path: string, parts: readonly string[], entry: FileEntry): Promise<RestoreItem | undefined> {
     const { target, request } = this.#parts
     if (!request.overwrite && await this.#isThere(parts, entry)) {
+      await target.removePartial(parts)
       this.#counts.unchangedFiles++
       return undefined
     }

@@ -15,6 +15,7 @@ import { HoldfastError } from '../../shared/errors.ts'
 import { systemCode, unwritable } from './file-faults.ts'
 import { fileIdOf, identityOf, utimesSeconds } from './file-identity.ts'
 import type { FileIdentity } from './file-identity.ts'
+import { removePartialJournal } from './partial-journal.ts'
 import { partialNames } from './partial-name.ts'
 import { assertReplaceable, placeSymlink, replace } from './placing.ts'
 import type { ExistingPolicy } from './placing.ts'
@@ -92,6 +93,14 @@ export class RestoreTarget {
     if (entry === undefined) return undefined
     const type = entry.isFile() ? 'file' : entry.isDirectory() ? 'directory' : entry.isSymbolicLink() ? 'symlink' : 'special'
     return { path, type, ...identityOf(entry) }
+  }
+
+  /** Removes what an earlier restore that was cut off left beside a file that is whole under its name. */
+  async removePartial(parts: readonly string[]): Promise<void> {
+    const { parent, name } = await safePath(this.root, parts, false)
+    const names = partialNames(name)
+    await rm(join(parent, names.data), { force: true })
+    await removePartialJournal(parent, names)
   }
 
   /**

@@ -270,3 +270,13 @@ test('names at the length limit are restored, and shortened beside an existing f
   assert.match(beside.path, /ä \(restored 2026-11-22 153000\)\.pst$/u)
   assert.deepEqual(readdirSync(root).length, 2)
 })
+
+test('removePartial() clears what a restore that was cut off after naming its file left beside it', async (t) => {
+  const folder = await scratchFolder(t)
+  const target = await open(folder)
+  writeFileSync(join(folder, 'a.txt'), 'whole')
+  writeFileSync(join(folder, '.a.txt.holdfast-partial'), 'whole')
+  writeFileSync(join(folder, '.a.txt.holdfast-partial.json'), '{}')
+  await target.removePartial(['a.txt'])
+  assert.deepEqual(readdirSync(folder), ['a.txt'])
+})
