@@ -14,6 +14,7 @@ import { thumbprint } from '../identity/machine.ts'
 import { type OwnerFile, sealAdminKey } from '../identity/owner-file.ts'
 import { type OwnerRoot, ownerFromWords } from '../identity/owner.ts'
 import { replaceMachine } from '../network/founding.ts'
+import { maxReplacements } from '../network/membership/admission.ts'
 import { parseLocator } from '../network/membership/invitation.ts'
 import { Membership } from '../network/membership/membership.ts'
 import { type Address, firstNetworkId } from '../network/membership/records.ts'
@@ -29,6 +30,9 @@ export async function recover(context: AgentContext, request: CommandRequest<'re
   const root = ownerFromWords(request.words)
   onProgress({ stage: 'looking for the work group' })
   const membership = await findGroup(context, request, root, signal)
+  if (membership.replacementsOf(root.id).length >= maxReplacements) {
+    throw new HoldfastError('unauthorized', `Cannot recover into the work group: ${maxReplacements} machines came in by this owner's kit already; ask an admin for an invitation, or restore with --from`)
+  }
   onProgress({ stage: 'asking the holders' })
   const found = await readKeyring(context, membership, root, signal)
   const epoch = Math.max(found.epoch, membership.ownerEpoch(root.id)) + 1

@@ -1,5 +1,5 @@
 /**
- * SIGKILL at steps spread evenly over a backup and a restore of the command line. A step is one write, fsync,
+ * SIGKILL at steps spread evenly over a backup, a restore and a recovery of the command line. A step is one write, fsync,
  * rename, database statement or write to a socket of the whole process (test/support/kill-at.mjs).
  */
 import assert from 'node:assert/strict'
@@ -11,12 +11,12 @@ import { type ProcessGroup, commandLine, startGroup } from '../support/process-g
 import { describeTree, makeTree, seededBytes } from '../support/trees.ts'
 
 const preload = pathToFileURL(join(import.meta.dirname, '..', 'support', 'kill-at.mjs')).href
-const points = { backup: 60, restore: 24 }
+const points = { backup: 60, restore: 24, recover: 20 }
 
 /** Steps of a whole run. */
-async function countSteps(group: ProcessGroup, args: readonly string[]): Promise<number> {
+async function countSteps(group: ProcessGroup, args: readonly string[], stdin = ''): Promise<number> {
   const file = join(group.directory, 'steps')
-  const run = await commandLine(args, { preload, environment: { HOLDFAST_TEST_COUNT: file } })
+  const run = await commandLine(args, { preload, environment: { HOLDFAST_TEST_COUNT: file }, stdin })
   assert.equal(run.code, 0, run.stderr)
   return Number(readFileSync(file, 'utf8'))
 }
@@ -25,14 +25,14 @@ function spread(total: number, count: number): number[] {
   return Array.from({ length: count }, (_, index) => Math.max(1, Math.round(((index + 0.5) / count) * total)))
 }
 
-async function killAt(step: number, args: readonly string[]): Promise<boolean> {
-  const run = await commandLine(args, { preload, environment: { HOLDFAST_TEST_KILL_AT: String(step) } })
+async function killAt(step: number, args: readonly string[], stdin = ''): Promise<boolean> {
+  const run = await commandLine(args, { preload, environment: { HOLDFAST_TEST_KILL_AT: String(step) }, stdin })
   assert.ok(run.code === null || run.code === 0, `step ${step}: ${run.code} ${run.stderr}`)
   return run.code === null
 }
 
-async function succeed(args: readonly string[]): Promise<string> {
-  const run = await commandLine(args)
+async function succeed(args: readonly string[], stdin = ''): Promise<string> {
+  const run = await commandLine(args, { stdin })
   assert.equal(run.code, 0, run.stderr)
   return run.stdout
 }
@@ -102,5 +102,29 @@ test(`a restore killed at any of ${points.restore} steps shows nothing unfinishe
     assert.deepEqual(describeTree(join(target, 'documents')), wanted, `step ${step}`)
     assert.ok(!readdirSync(target, { recursive: true, encoding: 'utf8' }).some((name) => name.includes('holdfast-partial')), `step ${step}`)
     rmSync(target, { recursive: true })
+  }
+})
+
+test(`a recovery killed at any of ${points.recover} steps is completed by running it again on an empty home`, async () => {
+  await using group = await startGroup(3)
+  const [owner] = group.agents
+  const file = join(group.directory, 'mail.bin')
+  writeFileSync(file, seededBytes(200_000, 4))
+  await owner!.run('protect', { paths: [file] })
+  await owner!.run('backup', {})
+  await owner!.kill()
+  const { words, locator } = group.kit
+  const args = (home: string) => ['recover', '--locator', locator, '--home', home, '--json']
+  const total = await countSteps(group, args(join(group.directory, 'counted')), words)
+  for (const [index, step] of spread(total, points.recover).entries()) {
+    const home = join(group.directory, `home-${index}`)
+    await killAt(step, args(home), words)
+    // What was interrupted is begun anew on an empty home: the holders are what counts.
+    rmSync(home, { recursive: true, force: true })
+    await succeed(args(home), words)
+    if (index % 5 !== 0) continue
+    const target = join(group.directory, `back-${index}`)
+    await succeed(['restore', 'latest', '--target', target, '--home', home, '--json'])
+    assert.deepEqual(readFileSync(join(target, 'mail.bin')), readFileSync(file))
   }
 })

@@ -9,7 +9,8 @@ import type { NetworkChain } from './network-chain.ts'
 import type { VerifiedAdmission, VerifiedPeer } from './records.ts'
 
 const skewSeconds = 2 * 86_400
-export const maxReplacements = 16
+/** Machines that one owner may let in by recovering, ever: an owner who is a rogue cannot fill the group with machines. */
+export const maxReplacements = 64
 
 export type Refusal =
   | 'revoked' | 'not-an-admin' | 'invitation-revoked' | 'invitation-expired' | 'invitation-used-up' | 'slot-taken'

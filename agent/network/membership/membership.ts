@@ -433,6 +433,11 @@ export class Membership {
     return this.#own.peer === undefined ? 'waiting' : refusalOf(this.#own.peer, this.#view())
   }
 
+  /** Machines that came in by this owner's word, after recoveries. */
+  replacementsOf(owner: OwnerId): MachineId[] {
+    return [...this.#peers.values()].filter(({ admission }) => admission.by === 'owner' && admission.grant.owner === owner).map((peer) => peer.record.id)
+  }
+
   // Judging
 
   #refusalOfHeld(peer: VerifiedPeer): AdmissionRefusal | undefined {
@@ -450,8 +455,7 @@ export class Membership {
       hasDevice: (owner, machine) => this.heads.get(owner, machine) !== undefined
         || (this.#peers.get(machine)?.certificates.some((one) => one.owner === owner) ?? false),
       slotHolder: (invitation, slot) => this.slotHolder(invitation, slot),
-      replacements: (owner) => [...this.#peers.values()]
-        .filter(({ admission }) => admission.by === 'owner' && admission.grant.owner === owner).map((peer) => peer.record.id),
+      replacements: (owner) => this.replacementsOf(owner),
     }
   }
 
