@@ -36,6 +36,7 @@ try {
 
 async function measureRun(run: number, bytes: number): Promise<number> {
   const file = join(directory, 'archive.pst')
+  rmSync(file, { force: true })
   await createArchive(file, { bytes, seed: run + 1 })
   const contestants = rotate([restic(directory), borg(directory), await holdfast(directory)], run)
   try {
