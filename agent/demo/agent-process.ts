@@ -14,7 +14,7 @@ import { agentRunner } from '../http/agent-client.ts'
 import { parseRuntime } from '../http/runtime-file.ts'
 
 /** What the launcher `holdfast` sets too: large buffers of ended steps go back to the system (glibc). */
-const launcherEnvironment = { MALLOC_MMAP_THRESHOLD_: '262144' }
+const launcherEnvironment = { MALLOC_MMAP_THRESHOLD_: '4194304' }
 
 const commandLine = fileURLToPath(new URL('../cli/holdfast.ts', import.meta.url))
 
