@@ -1,6 +1,7 @@
 /** What commands work on: the agent's parts, as agent/main.ts put them together. */
 import type { AdminSigner, OwnerFile } from '../identity/owner-file.ts'
 import type { Machine } from '../identity/machine.ts'
+import type { MachineId } from '../../shared/ids.ts'
 import type { OwnerRoot } from '../identity/owner.ts'
 import type { HeadStore, ObjectStore } from '../object-store.ts'
 import type { Dispersal } from '../network/dispersal.ts'
@@ -27,8 +28,11 @@ export interface Group {
   readonly rosterStatus: readonly RosterStatus[]
   /** Reads and writes the rosters once, now; renews this machine's record first when its content changed. */
   publish(): Promise<void>
-  /** One exchange of gossip with every peer that answers: afterwards ages and records are as fresh as they can be. */
-  meetPeers(signal: AbortSignal): Promise<void>
+  /**
+   * One exchange of gossip with every peer that answers: afterwards ages and records are as fresh as they can be. Returns
+   * who answered, after `patienceMs` (default: until all did or failed) at the latest.
+   */
+  meetPeers(signal: AbortSignal, options?: { patienceMs?: number }): Promise<ReadonlySet<MachineId>>
 }
 
 /** The owner's backup: the repository and what it stores through. */

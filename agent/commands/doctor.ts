@@ -46,10 +46,10 @@ function checkListening(context: AgentContext): Check {
 async function checkGroup(context: AgentContext, signal: AbortSignal): Promise<Check[]> {
   if (!context.isMember()) return [warning('work group', 'this machine is in none', 'holdfast network create or holdfast network join')]
   const group = context.group()
-  await group.meetPeers(signal)
+  const answering = await group.meetPeers(signal)
   const refusal = group.membership.ownRefusal()
   const members = group.membership.members().filter(({ state }) => state !== 'gone')
-  const online = members.filter(({ state }) => state === 'online')
+  const online = members.filter(({ id }) => answering.has(id))
   return [
     refusal === undefined ? ok('membership', `in ${group.membership.network.name}`) : failed('membership', `the others do not let this machine in: ${refusal}`, 'Ask the admin for a new invitation, or recover'),
     members.length > 0 && online.length === 0 ? failed('peers', `none of ${members.length} answers`, 'Check the network and the firewall: the peer port must be reachable') : ok('peers', `${online.length} of ${members.length} answer`),

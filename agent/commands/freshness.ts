@@ -1,6 +1,7 @@
 /** How sure what was found is the newest: a restore is never refused because few answered, it is graded. */
 import type { CommandResult } from '../../shared/api.ts'
 import { hasCode } from '../../shared/errors.ts'
+import { shortId } from '../../shared/ids.ts'
 import type { Backup } from './context.ts'
 
 type Freshness = CommandResult<'snapshots'>['freshness']
@@ -9,11 +10,13 @@ type Freshness = CommandResult<'snapshots'>['freshness']
 export async function refreshHeads({ repository, heads }: Backup, signal: AbortSignal): Promise<{ freshness: Freshness; warnings: string[] }> {
   try {
     const report = await repository.refresh({ signal })
+    const cloned = new Set([...report.conflicts, ...heads.clones])
     const warnings = [
-      ...report.rolledBack.map(({ machine, seen, found }) => `the holders show head ${found} of machine ${machine.slice(0, 8)} although head ${seen} existed: somebody went back in time`),
-      ...report.conflicts.map((machine) => `two different heads of one number of machine ${machine.slice(0, 8)}: its key has a clone`),
+      ...report.rolledBack.map(({ machine, seen, found }) => `The holders show head ${found} of machine ${shortId(machine)} although head ${seen} existed: somebody went back in time`),
+      ...heads.newer.map(({ machine, seq }) => `Head ${seq} of machine ${shortId(machine)} is known to exist, but nobody who answers has it`),
+      ...[...cloned].map((machine) => `Two machines sign backups with the key of machine ${shortId(machine)}: stop the copy, or recover with the recovery kit on an empty machine, which shuts both out`),
     ]
-    const confirmed = report.answered === report.asked && report.asked > 0 && warnings.length === 0 && heads.newer.length === 0
+    const confirmed = report.answered === report.asked && report.asked > 0 && warnings.length === 0
     return { freshness: { answered: report.answered, asked: report.asked, newest: confirmed ? 'confirmed' : 'found' }, warnings }
   } catch (error) {
     if (!hasCode(error, 'too-few-holders', 'peer-unreachable', 'object-missing')) throw error

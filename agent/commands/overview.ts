@@ -2,25 +2,21 @@
 import { lstatSync } from 'node:fs'
 import type { CommandRequest, CommandResult, Protection } from '../../shared/api.ts'
 import { hasCode } from '../../shared/errors.ts'
-import type { Member } from '../network/membership/membership.ts'
+import { type MachineId, shortId } from '../../shared/ids.ts'
+import type { Member, Membership } from '../network/membership/membership.ts'
 import { isSimulatedHost } from '../network/membership/host-id.ts'
 import { isSinglePlace } from '../network/redundancy.ts'
 import type { Snapshot } from '../repository/snapshot.ts'
 import type { AgentContext, Backup } from './context.ts'
 import type { RunOptions } from './command.ts'
-import { nothing, protectionOf } from './protection.ts'
+import { refreshHeads } from './freshness.ts'
+import { nothing, protectionOf, reachNow } from './protection.ts'
 
 const meetMs = 5_000
 
 /** Meets whoever answers within a few seconds, so that a short-lived command tells what is so now. */
-async function meet(context: AgentContext, signal: AbortSignal): Promise<void> {
-  const timeout = AbortSignal.timeout(meetMs)
-  try {
-    await context.group().meetPeers(AbortSignal.any([signal, timeout]))
-  } catch (error) {
-    signal.throwIfAborted()
-    if (!timeout.aborted) throw error
-  }
+async function meet(context: AgentContext, signal: AbortSignal): Promise<ReadonlySet<MachineId>> {
+  return await context.group().meetPeers(signal, { patienceMs: meetMs })
 }
 
 export async function peers(context: AgentContext, _request: CommandRequest<'peers'>, { signal }: RunOptions): Promise<CommandResult<'peers'>> {
@@ -55,8 +51,9 @@ export async function status(context: AgentContext, _request: CommandRequest<'st
   }
   const group = context.group()
   const { membership } = group
-  await meet(context, signal)
+  const answering = await meet(context, signal)
   const services = await context.backup()
+  const headWarnings = await headWarningsOf(services, signal)
   const { snapshots } = await services.repository.snapshots({ signal })
   const protection = protectionOf(services)
   const members = membership.members().filter(({ state }) => state !== 'gone')
@@ -66,14 +63,17 @@ export async function status(context: AgentContext, _request: CommandRequest<'st
     machine: { ...common.machine, name: membership.own.peer?.record.name ?? common.machine.name },
     network: {
       id: membership.net, name: membership.network.name, redundancy: membership.network.redundancy, level: levelName(level),
-      members: members.length + 1, online: members.filter(({ state }) => state === 'online').length + 1,
+      members: members.length + 1, online: members.filter(({ id }) => answering.has(id)).length + 1,
     },
     protection,
     paths: config.protect.map(({ path }) => pathStatus(path, snapshots, protection)),
     rosters: group.rosterStatus.map(({ locator, state, problem }) => ({
       locator, state: state === 'ok' ? 'ok' as const : state === 'unread' ? 'unknown' as const : 'unreachable' as const, detail: problem ?? (state === 'ok' || state === 'unread' ? '' : state),
     })),
-    warnings: warningsOf({ keyConfirmed: common.keyConfirmed, services, members, single: isSinglePlace(level) }),
+    warnings: [
+      ...(common.keyConfirmed ? [] : ['The recovery kit is not confirmed as stored: holdfast key show, then holdfast key confirm']),
+      ...groupWarnings(members, answering, isSinglePlace(level)), ...reachWarnings(services, answering), ...headWarnings, ...cloneWarnings(membership),
+    ],
   }
 }
 
@@ -109,15 +109,41 @@ function changedSince(path: string, mtimeNs: bigint): boolean {
   return now === undefined || now.mtimeNs !== mtimeNs
 }
 
-function warningsOf({ keyConfirmed, services, members, single }: { keyConfirmed: boolean; services: Backup; members: readonly Member[]; single: boolean }): string[] {
-  const silent = members.filter(({ state }) => state !== 'online').map(({ name }) => name)
+function groupWarnings(members: readonly Member[], answering: ReadonlySet<MachineId>, single: boolean): string[] {
+  const silent = members.filter(({ id }) => !answering.has(id)).map(({ name }) => name)
   return [
-    ...(keyConfirmed ? [] : ['The recovery kit is not confirmed as stored: holdfast key show, then holdfast key confirm']),
     ...(silent.length === 0 ? [] : [`No answer from ${silent.join(', ')}`]),
     ...(members.length === 0 ? ['No other machine is in the work group yet: nothing can be backed up'] : []),
     ...(single && members.length > 0 ? ['Only one copy elsewhere is possible: add a machine'] : []),
-    ...services.heads.newer.map(({ machine, seq }) => `Head ${seq} of machine ${machine.slice(0, 8)} is known to exist, but nobody who answers has it`),
   ]
+}
+
+/** Acknowledged shards count as placed while their machine is away; what that means for a restore now is said here. */
+function reachWarnings(services: Backup, answering: ReadonlySet<MachineId>): string[] {
+  const reach = reachNow(services, answering)
+  if (reach === undefined || reach.have >= reach.placed) return []
+  const { have, placed, need } = reach
+  return [have < need
+    ? `Not everything can be restored right now: only ${have} of the ${placed} machines that hold it answer, ${need} are needed`
+    : `Only ${have} of the ${placed} machines that hold the backup answer; ${need} are needed to restore it`]
+}
+
+/** A short-lived command has not asked for heads yet; what is slow to answer is left out. */
+async function headWarningsOf(services: Backup, signal: AbortSignal): Promise<string[]> {
+  const timeout = AbortSignal.timeout(meetMs)
+  try {
+    return (await refreshHeads(services, AbortSignal.any([signal, timeout]))).warnings
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!timeout.aborted) throw error
+    return ['The newest heads could not be asked for in time']
+  }
+}
+
+function cloneWarnings(membership: Membership): string[] {
+  return [...membership.clones].map((id) => (id === membership.self
+    ? 'Another machine uses the key of this one, perhaps a copy of its home: stop the copy, or recover with the recovery kit on an empty machine, which shuts both out'
+    : `Two machines use the key of ${membership.member(id)?.name ?? shortId(id)}: its user is to stop the copy`))
 }
 
 export async function coverage(context: AgentContext, _request: CommandRequest<'coverage'>, { signal }: RunOptions): Promise<CommandResult<'coverage'>> {

@@ -4,7 +4,7 @@
  * The words give the root key; a proof signed by it opens the doors of the holders. The newest heads name the keyring, the
  * keyring opens the indexes. Then the owner's epoch is raised: a certificate for this machine, a fresh data key, a
  * replacement record that lets it in for the lost one, and a head that takes over what the lost one kept alive.
- * Running it again after an interruption begins anew and harms nothing.
+ * Running it again after an interruption goes on where this home was left, or begins anew on an empty one.
  */
 import { randomBytes } from 'node:crypto'
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
@@ -26,8 +26,35 @@ import type { RunOptions } from './command.ts'
 import { refreshHeads } from './freshness.ts'
 
 export async function recover(context: AgentContext, request: CommandRequest<'recover'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'recover'>> {
-  if (context.isMember()) throw new HoldfastError('already-exists', 'Cannot recover here: this machine is in a work group already; recover on an empty one (another --home)')
   const root = ownerFromWords(request.words)
+  if (context.isMember()) await assertUnfinished(context, root)
+  else await takePlace(context, request, { root, signal, onProgress })
+  await context.group().publish()
+  await context.group().meetPeers(signal)
+  onProgress({ stage: 'rebuilding the index' })
+  const services = await context.backup()
+  await services.dispersal.refresh({ signal })
+  const { freshness } = await refreshHeads(services, signal)
+  onProgress({ stage: 'shutting the lost machine out' })
+  await services.repository.adopt({ signal })
+  const { snapshots } = await services.repository.snapshots({ signal })
+  return {
+    owner: root.id, machine: context.machine.id, epoch: context.ownerFile()?.epoch ?? 0, snapshots: snapshots.length,
+    objects: services.repository.head?.live.length ?? 0, holders: freshness.answered, freshness,
+    paths: snapshots.at(-1)?.roots.map(({ path }) => path) ?? [], member: context.group().membership.ownRefusal() === undefined,
+  }
+}
+
+/** A recovery that ended between the membership and the head goes on; anything else on a member is a mistake. */
+async function assertUnfinished(context: AgentContext, root: OwnerRoot): Promise<void> {
+  const { admission } = context.group().membership.own
+  const isOurs = admission?.by === 'owner' && context.ownerFile()?.owner === root.id
+  if (isOurs && (await context.backup()).repository.head === undefined) return
+  throw new HoldfastError('already-exists', 'Cannot recover here: this machine is in a work group already; recover on an empty one (another --home)')
+}
+
+/** Raises the owner's epoch and makes this machine a member in the place of the lost one. */
+async function takePlace(context: AgentContext, request: CommandRequest<'recover'>, { root, signal, onProgress }: RunOptions & { root: OwnerRoot }): Promise<void> {
   onProgress({ stage: 'looking for the work group' })
   const membership = await findGroup(context, request, root, signal)
   if (membership.replacementsOf(root.id).length >= maxReplacements) {
@@ -42,23 +69,9 @@ export async function recover(context: AgentContext, request: CommandRequest<'re
   const keyring = addRecipient(raised, { kid: context.machine.id, role: 'device', kx: context.machine.exchangeJwk })
   if (request.label !== undefined) context.settings.setLabel(request.label)
   await context.enter(membership, await ownerFileOf(context, { root, membership, epoch }), keyring)
-  await context.group().publish()
-  await context.group().meetPeers(signal)
-  onProgress({ stage: 'rebuilding the index' })
-  const services = await context.backup()
-  await services.dispersal.refresh({ signal })
-  const { freshness } = await refreshHeads(services, signal)
-  onProgress({ stage: 'shutting the lost machine out' })
-  await services.repository.adopt({ signal })
-  const { snapshots } = await services.repository.snapshots({ signal })
-  const latest = snapshots.at(-1)
-  return {
-    owner: root.id, machine: context.machine.id, epoch, snapshots: snapshots.length, objects: services.repository.head?.live.length ?? 0,
-    holders: freshness.answered, freshness, paths: latest?.roots.map(({ path }) => path) ?? [], member: membership.ownRefusal() === undefined,
-  }
 }
 
-/** From the rosters of the locator, from the peers that it names, or from the one that was given. */
+/** From the rosters of the locator and, when they do not have the group, all peers that it names; or from the one given. */
 async function findGroup(context: AgentContext, request: CommandRequest<'recover'>, root: OwnerRoot, signal: AbortSignal): Promise<Membership> {
   if (request.peer !== undefined) {
     const records = await context.askMembers(parseAddress(request.peer), root, signal)
@@ -67,18 +80,23 @@ async function findGroup(context: AgentContext, request: CommandRequest<'recover
     return await membershipFrom(context, net, records)
   }
   const locator = parseLocator(request.locator ?? '')
-  const records: string[] = []
-  for (const text of locator.rosters) records.push(...await rosterRecords(context, text, signal))
-  for (const address of locator.peers) {
-    if (records.length > 0) break
-    records.push(...await context.askMembers(address, root, signal).catch((error: unknown) => {
-      if (!hasCode(error, 'peer-unreachable', 'unauthorized', 'timeout')) throw error
-      return []
-    }))
-  }
-  const membership = await membershipFrom(context, locator.net, records)
-  if (membership.chain.current === undefined) throw new HoldfastError('roster-unavailable', `Cannot recover: neither the rosters nor the peers of the locator answer; try --peer HOST:PORT of a machine that is on`, { details: { rosters: locator.rosters } })
+  const fromRosters = await Promise.all(locator.rosters.map(async (text) => await rosterRecords(context, text, signal)))
+  const membership = await membershipFrom(context, locator.net, fromRosters.flat())
+  if (membership.chain.current === undefined || membership.members().length === 0) await askPeers(context, membership, { peers: locator.peers, root, signal })
+  if (membership.chain.current === undefined) throw new HoldfastError('roster-unavailable', 'Cannot recover: neither the rosters nor the peers of the locator answer; try --peer HOST:PORT of a machine that is on', { details: { rosters: locator.rosters } })
   return membership
+}
+
+/** Whatever answers at an old address may be a stranger by now: what it says counts as far as it is signed for this group. */
+async function askPeers(context: AgentContext, membership: Membership, { peers, root, signal }: { peers: readonly Address[]; root: OwnerRoot; signal: AbortSignal }): Promise<void> {
+  await Promise.all(peers.map(async (address) => {
+    try {
+      await membership.ingest(await context.askMembers(address, root, signal), { kind: 'member', name: 'recovery' })
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof HoldfastError)) throw error
+    }
+  }))
 }
 
 async function rosterRecords(context: AgentContext, locator: string, signal: AbortSignal): Promise<string[]> {

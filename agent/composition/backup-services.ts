@@ -12,8 +12,7 @@ import { HeadDistribution } from '../network/head-distribution.ts'
 import type { Membership } from '../network/membership/membership.ts'
 import type { Peers } from '../network/peers.ts'
 import { PlacementIndex } from '../network/placement-index.ts'
-import type { Keyring } from '../repository/keyring.ts'
-import { Repository, type RepositoryOptions } from '../repository/repository.ts'
+import { Repository } from '../repository/repository.ts'
 import type { Log } from './log.ts'
 
 export interface StoreParts {
@@ -65,18 +64,14 @@ export interface RepositoryParts {
   readonly workers: number | null
 }
 
-/** Opens the repository of the home, or begins it with `keyring`. */
-export async function openBackup({ home, machine, owner, workers }: RepositoryParts, stores: StoreServices, keyring?: Keyring): Promise<Backup & AsyncDisposable> {
-  const options: RepositoryOptions = {
+/** Opens the repository of the home; it owns `stores` from then on, and ends them when it cannot be opened. */
+export async function openBackup({ home, machine, owner, workers }: RepositoryParts, stores: StoreServices): Promise<Backup & AsyncDisposable> {
+  await using stack = new AsyncDisposableStack()
+  stack.use(stores)
+  const repository = stack.use(await Repository.open({
     store: stores.dispersal, heads: stores.heads, machine, certificate: owner.certificate, directory: home.repository,
     clock: Date.now, random: (length) => randomBytes(length), threads: workers ?? undefined,
-  }
-  const repository = keyring === undefined ? await Repository.open(options) : await Repository.create({ ...options, keyring })
-  return {
-    repository, dispersal: stores.dispersal, heads: stores.heads,
-    async [Symbol.asyncDispose]() {
-      await repository[Symbol.asyncDispose]()
-      await stores[Symbol.asyncDispose]()
-    },
-  }
+  }))
+  const owned = stack.move()
+  return { repository, dispersal: stores.dispersal, heads: stores.heads, [Symbol.asyncDispose]: async () => { await owned[Symbol.asyncDispose]() } }
 }

@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { HoldfastError } from '../../shared/errors.ts'
+import type { MachineId } from '../../shared/ids.ts'
 import type { Group } from '../commands/context.ts'
 import type { Config } from '../config.ts'
 import type { OwnerFile } from '../identity/owner-file.ts'
@@ -50,7 +51,7 @@ export class GroupServices implements Group, AsyncDisposable {
   readonly #gossip: Gossip
   readonly #rosters: RosterSync
   readonly #hostId: string
-  readonly #pending = new Set<Promise<void>>()
+  readonly #pending = new Set<Promise<unknown>>()
   readonly #clock: NetworkClock = systemClock
   readonly #unsubscribe: () => void
   #renewing: Promise<void> = Promise.resolve()
@@ -105,29 +106,48 @@ export class GroupServices implements Group, AsyncDisposable {
   }
 
   /** Whoever is not reached is tried once more after the rosters were read: they may know a newer address. */
-  async meetPeers(signal: AbortSignal): Promise<void> {
-    if (await this.#meet(this.membership.members(), signal)) return
-    const rosters = Promise.withResolvers<void>()
-    const enough = this.#clock.after(rosterPatienceMs, rosters.resolve)
-    this.#track(this.#rosters.syncOnce().finally(rosters.resolve))
-    await rosters.promise
-    enough()
-    await this.#meet(this.membership.members().filter(({ state }) => state !== 'online'), signal)
+  async meetPeers(signal: AbortSignal, { patienceMs }: { patienceMs?: number } = {}): Promise<ReadonlySet<MachineId>> {
+    const met = new Set<MachineId>()
+    const until = patienceMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(patienceMs)])
+    try {
+      await this.#meet(met, until)
+      if (this.#unmet(met).length === 0) return met
+      await this.#rostersRead(until)
+      await this.#meet(met, until)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!until.aborted) throw error
+    }
+    return met
   }
 
-  async #meet(members: readonly Member[], signal: AbortSignal): Promise<boolean> {
-    const met = await Promise.all(members.filter(({ state }) => state !== 'gone').map(async ({ id }) => {
+  #unmet(met: ReadonlySet<MachineId>): Member[] {
+    return this.membership.members().filter(({ id, state }) => state !== 'gone' && !met.has(id))
+  }
+
+  /** Adds who answers to `met`. */
+  async #meet(met: Set<MachineId>, signal: AbortSignal): Promise<void> {
+    await Promise.all(this.#unmet(met).map(async ({ id }) => {
       try {
-        await this.#gossip.meet(await this.links.link(id, signal))
-        return true
+        const link = await this.links.link(id, signal)
+        if (await unlessAborted(this.#gossip.meet(link), signal)) met.add(id)
       } catch (error) {
         signal.throwIfAborted()
         if (!(error instanceof HoldfastError)) throw error
         this.#options.log('peer-not-met', { machine: id, error })
-        return false
       }
     }))
-    return met.every(Boolean)
+  }
+
+  async #rostersRead(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const enough = this.#clock.after(rosterPatienceMs, resolve)
+    this.#track(this.#rosters.syncOnce().finally(resolve))
+    try {
+      await unlessAborted(promise, signal)
+    } finally {
+      enough()
+    }
   }
 
   /** A new head or record travels to the rosters; awaited at the end, so that a short-lived command takes it there too. */
@@ -135,9 +155,18 @@ export class GroupServices implements Group, AsyncDisposable {
     this.#track(this.#rosters.syncOnce())
   }
 
-  #track(work: Promise<void>): void {
-    const tracked = work.catch((error: unknown) => this.#options.log('background-fault', { error })).finally(() => this.#pending.delete(tracked))
+  #track(work: Promise<unknown>): void {
+    const tracked: Promise<unknown> = work.catch((error: unknown) => this.#options.log('background-fault', { error })).finally(() => this.#pending.delete(tracked))
     this.#pending.add(tracked)
+  }
+
+  /** A head that is on its way to the rosters gets there, but one that hangs does not hold the agent's end up. */
+  async #pendingOver(patienceMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const enough = this.#clock.after(patienceMs, resolve)
+    void Promise.all(this.#pending).finally(resolve)
+    await promise
+    enough()
   }
 
   /** One renewal at a time: two would use one seq twice. */
@@ -195,10 +224,24 @@ export class GroupServices implements Group, AsyncDisposable {
     this.#cancelUpkeep()
     this.#unsubscribe()
     await this.#gossip[Symbol.asyncDispose]()
-    while (this.#pending.size > 0) await Promise.all(this.#pending)
+    await this.#pendingOver(rosterPatienceMs)
     await this.#rosters[Symbol.asyncDispose]()
+    while (this.#pending.size > 0) await Promise.all(this.#pending)
     await this.links[Symbol.asyncDispose]()
     await this.#options.store[Symbol.asyncDispose]()
+  }
+}
+
+/** For work that somebody else waits for too and that ends by itself. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const abort = () => { reject(signal.reason) }
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }
 

@@ -7,7 +7,7 @@
  * reported and left out; a head of which only the notice board knows is named in `newer`: what was found is older.
  */
 import { readFile } from 'node:fs/promises'
-import { HoldfastError } from '../../shared/errors.ts'
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import type { MachineId, OwnerId } from '../../shared/ids.ts'
 import type { HeadStore, PublishedHead, StoreOptions } from '../object-store.ts'
 import type { DeviceKeys } from './device-keys.ts'
@@ -56,11 +56,17 @@ export interface CollectedHeads {
 
 export class HeadDistribution implements HeadStore {
   readonly #options: HeadDistributionOptions
+  readonly #clones = new Set<MachineId>()
   #newerSeen: CollectedHeads['newer'] = []
 
   /** Of the last collect: heads that only the notice board knows. */
   get newer(): CollectedHeads['newer'] {
     return this.#newerSeen
+  }
+
+  /** Devices of which two different heads of one number were found: two machines sign with one key. */
+  get clones(): ReadonlySet<MachineId> {
+    return this.#clones
   }
 
   constructor(options: HeadDistributionOptions) {
@@ -75,22 +81,32 @@ export class HeadDistribution implements HeadStore {
     await writeDurably(this.#options.path, headToJson(head))
     const asked = holders.list().filter(({ state }) => state !== 'gone')
     let acknowledged = 0
+    let cloned: unknown
     const posting = this.#tried('notice board', async () => await board?.post({ certificate: head.certificate, head: head.head }))
     await forEachBounded(asked.filter(({ id }) => !holders.isDoubtful(id)), machinesAtOnce, async ({ id }) => {
-      if (await this.#put(id, head, signal)) acknowledged++
+      const refusal = await this.#put(id, head, signal)
+      if (refusal === undefined) acknowledged++
+      else if (hasCode(refusal, 'key-cloned')) cloned = refusal
     })
     await posting
     throwIfCancelled(signal)
+    if (acknowledged === 0 && cloned !== undefined) throw new HoldfastError('key-cloned', `Cannot publish head ${head.seq}: the others have another head of this number, so a copy of this machine's key is in use`, { cause: cloned })
     if (acknowledged === 0) throw new HoldfastError('too-few-holders', `Cannot publish head ${head.seq}: none of ${asked.length} machines took it`, { details: { asked: asked.length } })
     return { acknowledged, asked: asked.length }
   }
 
-  async #put(machine: MachineId, head: PublishedHead, signal: AbortSignal | undefined): Promise<boolean> {
-    const outcome = await this.#tried(machine, async () => {
-      await (await this.#options.holders.connect(machine, signal)).putHead(head, { signal })
-      return true
+  /** Undefined when the machine took it, else why not. */
+  async #put(machine: MachineId, head: PublishedHead, signal: AbortSignal | undefined): Promise<unknown> {
+    let refusal: unknown
+    await this.#tried(machine, async () => {
+      try {
+        await (await this.#options.holders.connect(machine, signal)).putHead(head, { signal })
+      } catch (error) {
+        refusal = error
+        throw error
+      }
     }, signal)
-    return outcome === true
+    return refusal
   }
 
   async collect({ signal }: StoreOptions = {}): Promise<CollectedHeads> {
@@ -130,7 +146,10 @@ export class HeadDistribution implements HeadStore {
       const known = newest.get(head.device.machine)
       const order = known === undefined ? 1 : compareHeads(head, known)
       if (order > 0) newest.set(head.device.machine, head)
-      else if (order === 0 && known?.head !== head.head) throw new HoldfastError('record-invalid', `Cannot use head ${head.seq}: there are two of this number, the device's key has a clone`)
+      else if (order === 0 && known?.head !== head.head) {
+        this.#clones.add(head.device.machine)
+        throw new HoldfastError('key-cloned', `Cannot use head ${head.seq}: there are two of this number, the device's key has a clone`)
+      }
     })
   }
 

@@ -18,6 +18,12 @@ export interface LocalHead {
   readonly published: boolean
 }
 
+/** Whether a head was ever kept under the repository's folder: then something of it may lie on holders. */
+export function hasSignedHeads(repository: string): boolean {
+  const directory = join(repository, 'heads')
+  return existsSync(directory) && readdirSync(directory).some((file) => file.endsWith('.head'))
+}
+
 export class LocalHeads {
   readonly #directory: string
   readonly #heads = new Map<MachineId, LocalHead>()

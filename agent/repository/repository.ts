@@ -78,7 +78,7 @@ export interface HeadReport {
   readonly heads: readonly Head[]
   /** Devices of which an older head was found than one seen before, though someone answered: a roll-back. */
   readonly rolledBack: readonly { machine: MachineId, seen: number, found: number }[]
-  /** Devices with two different heads of one number: a cloned key. */
+  /** Devices with two different heads of one number, and this one when it finds a head of its own that it never signed: a cloned key. */
   readonly conflicts: readonly MachineId[]
   /** Heads that did not verify. */
   readonly rejected: number
@@ -106,12 +106,7 @@ export class Repository implements AsyncDisposable {
 
   /** Begins on a machine that has no repository of the owner yet. Throws `already-exists`. */
   static async create(options: RepositoryOptions & { readonly keyring: Keyring }): Promise<Repository> {
-    const path = keyringPath(options.directory)
-    if (existsSync(path)) throw new HoldfastError('already-exists', 'Cannot create the repository: there is one')
-    mkdirSync(options.directory, { recursive: true, mode: 0o700 })
-    const local = new LocalHeads(options.directory)
-    local.begin()
-    writeDurably(path, await sealKeyring(options.keyring))
+    await beginRepository(options.directory, options.keyring)
     return await Repository.open(options)
   }
 
@@ -177,6 +172,8 @@ export class Repository implements AsyncDisposable {
         rejected++
       }
     }
+    const own = found.get(this.#options.machine.id)
+    if (own !== undefined && this.#local.known && (this.head === undefined || compareHeads(own, this.head) > 0)) conflicts.add(own.document.machine)
     const rolledBack = this.#compareWithSeen(found)
     for (const head of found.values()) {
       const there = this.#local.get(head.document.machine)
@@ -184,8 +181,8 @@ export class Repository implements AsyncDisposable {
     }
     this.#local.begin()
     await this.#load(options)
-    const own = this.#local.get(this.#options.machine.id)
-    if (own?.published === false) await this.#publishAgain(own.head, options)
+    const newestOwn = this.#local.get(this.#options.machine.id)
+    if (newestOwn?.published === false) await this.#publishAgain(newestOwn.head, options)
     return { answered, asked, heads: this.#local.all(), rolledBack, conflicts: [...conflicts], rejected, unreadable: this.#unreadable }
   }
 
@@ -525,7 +522,7 @@ export class Repository implements AsyncDisposable {
     try {
       await this.#options.heads.publish(head.published, options)
     } catch (error) {
-      if (!hasCode(error, 'too-few-holders')) throw error
+      if (!hasCode(error, 'too-few-holders', 'key-cloned')) throw error
       return
     }
     this.#local.set(head, true)
@@ -547,6 +544,15 @@ export class Repository implements AsyncDisposable {
     const candidates = [this.head, ...[...adopted ?? []].sort((a, b) => Date.parse(b.document.time) - Date.parse(a.document.time))]
     return candidates.map((head) => head?.document.latest).find((id) => id !== undefined && named.has(id))
   }
+}
+
+/** The local part of `Repository.create`: afterwards `Repository.open` works, also when the process ended in between. */
+export async function beginRepository(directory: string, keyring: Keyring): Promise<void> {
+  const path = keyringPath(directory)
+  if (existsSync(path)) throw new HoldfastError('already-exists', 'Cannot create the repository: there is one')
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  new LocalHeads(directory).begin()
+  writeDurably(path, await sealKeyring(keyring))
 }
 
 /** Chains taken over, by this head and those that it took over. */

@@ -86,6 +86,7 @@ export class Membership {
   readonly #listeners = new Set<(event: MembershipEvent) => void>()
   readonly rosters = new RosterWatch((event) => { this.#emit({ type: 'roster-rolled-back', ...event }) })
   readonly #admitted = new Map<MachineId, AdmissionRefusal | undefined>()
+  readonly #clones = new Set<MachineId>()
   #own: OwnState = { inst: randomBytes(12).toString('base64url'), seq: 0, admission: undefined, peer: undefined }
   #since: number
   #revision = 0
@@ -151,6 +152,7 @@ export class Membership {
   }
 
   #emit(event: MembershipEvent): void {
+    if (event.type === 'cloned-key') this.#clones.add(event.id)
     for (const listener of this.#listeners) listener(event)
   }
 
@@ -217,6 +219,11 @@ export class Membership {
   /** Call when a peer answered. */
   heard(id: MachineId): void {
     this.liveness.heard(id)
+  }
+
+  /** Machines whose key two machines were seen to use since this agent started; its own id when a copy of its home runs. */
+  get clones(): ReadonlySet<MachineId> {
+    return this.#clones
   }
 
   slotHolder(invitation: string, slot: number): MachineId | undefined {
@@ -353,12 +360,18 @@ export class Membership {
 
   /**
    * A record of this machine's own id. One from before this state was begun (`iat`, own clock) is our own from an earlier
-   * life of the home: its seq is taken over. Later ones with another `inst` or a higher seq are somebody else's work.
+   * life of the home: its seq is taken over. Later ones with another `inst` or a higher seq, or another
+   * one of the newest seq, are somebody else's work.
    */
   #applyOwn({ record, jws }: VerifiedPeer): Verdict {
     if (record.net !== this.net) return 'foreign'
     const { inst, seq, peer } = this.#own
-    if (record.inst === inst && record.seq <= seq) return jws === peer?.jws ? 'known' : 'stale'
+    if (record.inst === inst && record.seq <= seq) {
+      if (peer === undefined || jws === peer.jws || record.seq < peer.record.seq) return jws === peer?.jws ? 'known' : 'stale'
+      // A copy of this home has the same `inst`, and went on from the same number.
+      this.#emit({ type: 'cloned-key', id: this.self, what: 'peer' })
+      return 'cloned-key'
+    }
     if (record.inst !== inst && record.iat * 1000 < this.#since) {
       this.#own = { ...this.#own, seq: Math.max(seq, record.seq) }
       this.#revision++

@@ -73,7 +73,7 @@ export interface GossipOptions {
 export class Gossip implements AsyncDisposable {
   readonly #options: GossipOptions
   readonly #stop = new AbortController()
-  readonly #running = new Map<MachineId, Promise<void>>()
+  readonly #running = new Map<MachineId, Promise<boolean>>()
   #cancel: () => void = () => undefined
 
   constructor(options: GossipOptions) {
@@ -101,26 +101,28 @@ export class Gossip implements AsyncDisposable {
     }))
   }
 
-  /** For every link that is dialled: one exchange, together with one that is under way already. */
-  async meet(link: Link): Promise<void> {
-    await this.#settle(link.machine, async () => link)
+  /** For every link that is dialled: one exchange, together with one that is under way already. True when it succeeded. */
+  async meet(link: Link): Promise<boolean> {
+    return await this.#settle(link.machine, async () => link)
   }
 
-  async #settle(id: MachineId, linkTo: () => Promise<Link>): Promise<void> {
+  async #settle(id: MachineId, linkTo: () => Promise<Link>): Promise<boolean> {
     const running = this.#running.get(id)
     if (running !== undefined) return await running
     const exchanging = this.#exchange(id, linkTo).finally(() => { this.#running.delete(id) })
     this.#running.set(id, exchanging)
-    await exchanging
+    return await exchanging
   }
 
-  async #exchange(id: MachineId, linkTo: () => Promise<Link>): Promise<void> {
+  async #exchange(id: MachineId, linkTo: () => Promise<Link>): Promise<boolean> {
     const { membership, onExchange } = this.#options
     try {
       const report = await exchange(membership, partnerOver(await linkTo()), this.#stop.signal)
       onExchange?.(id, report)
+      return true
     } catch (error) {
       onExchange?.(id, error instanceof HoldfastError ? error : new HoldfastError('internal', 'Cannot gossip: unexpected failure', { cause: error }))
+      return false
     }
   }
 

@@ -67,6 +67,8 @@ export class RecoveryPeers implements Peers, AsyncDisposable {
     if (open !== undefined) {
       const link = await open.catch(() => undefined)
       if (link !== undefined && !link.ended.aborted) return link
+      // Whoever waited beside us may have dialled by now.
+      if (this.#links.get(id) !== open) return await this.#link(id)
     }
     const dialled = this.#dial(id)
     this.#links.set(id, dialled)

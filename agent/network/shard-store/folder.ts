@@ -269,7 +269,7 @@ export class FolderShardStore implements TransferringShardStore, AsyncDisposable
     if (epoch < this.#history.ownerEpoch(owner)) throw new HoldfastError('revoked', `Cannot keep the head: epoch ${epoch} of its owner is over`)
     const newest = this.#history.newest(owner, machine)
     const order = newest === undefined ? 1 : compareHeads(head, newest)
-    if (order === 0 && newest?.head !== head.head) throw new HoldfastError('record-invalid', `Cannot keep the head: another head ${head.seq} of the device is here, its key has a clone`)
+    if (order === 0 && newest?.head !== head.head) throw new HoldfastError('key-cloned', `Cannot keep the head: another head ${head.seq} of the device is here, its key has a clone`)
     if (order <= 0) return
     await this.#folder(owner)
     await writeDurably(join(this.#folderPath(owner), `${idToBytes(machine).toString('hex')}.head`), headToJson(head))

@@ -221,7 +221,7 @@ test('every dialled link begins with gossip, and a partner that is down is repor
   const [near, far, third] = [await group.open('near'), await group.open('far'), await group.open('third')]
   await introduce(near, far)
   await far.membership.ingest([third.record], { kind: 'roster', name: 'test' })
-  const met = Promise.withResolvers<void>()
+  const met = Promise.withResolvers<boolean>()
   await using stack = new AsyncDisposableStack()
   const links = stack.use(linksOf(near, { onLink: (link) => { met.resolve(gossip.meet(link)) } }))
   const outcomes: unknown[] = []

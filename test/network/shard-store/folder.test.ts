@@ -258,7 +258,7 @@ test('heads survive the loss of either database, and a second head of one seq is
   const [first, second] = [await makeHead(owner, 1, makeLive(20)), await makeHead(owner, 2, makeLive(30))]
   await folder.store.putHead(first)
   await folder.store.putHead(second)
-  await assert.rejects(folder.store.putHead(await makeHead(owner, 2, makeLive(2))), withCode('record-invalid'))
+  await assert.rejects(folder.store.putHead(await makeHead(owner, 2, makeLive(2))), withCode('key-cloned'))
   const beside = join(folder.path, idToBytes(owner.root.id).toString('hex'), `${idToBytes(owner.machine.id).toString('hex')}.head`)
   assert.deepEqual(JSON.parse(await readFile(beside, 'utf8')), { v: 1, certificate: second.certificate, head: second.head, live: Buffer.from(second.live).toString('base64') })
   await folder.store[Symbol.asyncDispose]()
