@@ -157,3 +157,24 @@ export const progressSchema = z.object({
   stage: z.string(), bytesDone: bytes.optional(), bytesTotal: bytes.optional(), filesDone: count.optional(), bytesSent: bytes.optional(), detail: z.string().optional(),
 })
 export type Progress = z.infer<typeof progressSchema>
+
+/** RFC 9457, as a caller reads it: an unknown code of a newer agent is shown, not refused. */
+export const problemSchema = z.object({
+  type: z.string(), title: z.string(), status: z.int(), detail: z.string(), code: z.string(), guidance: z.string(),
+  details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string()).readonly()])),
+})
+
+/** A command that is queued or under way in the agent, whoever started it. */
+export const runStateSchema = z.object({
+  id: z.string(), name: z.custom<CommandName>((name) => typeof name === 'string' && isCommandName(name)), startedAt: time,
+  /** `queued`, `running`, or what the command says of itself. */
+  stage: z.string(), progress: progressSchema.optional(),
+})
+export type RunState = z.infer<typeof runStateSchema>
+
+/** What the agent tells over Socket.IO, on event `run`. */
+export const runEventSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('run'), run: runStateSchema }),
+  z.object({ type: z.literal('ended'), id: z.string(), name: runStateSchema.shape.name, result: z.unknown(), problem: problemSchema.nullable() }),
+])
+export type RunEvent = z.infer<typeof runEventSchema>

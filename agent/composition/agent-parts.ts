@@ -1,0 +1,254 @@
+/**
+ * The parts of an agent for one home, and what commands see of them (AgentContext). agent/main.ts says in which order they
+ * start; what starts only once the machine is in a work group (the group's services, the backup) is kept in `#later`.
+ */
+import { readFileSync, rmSync } from 'node:fs'
+import { hostname } from 'node:os'
+import type { CommandName, CommandRequest, CommandResult } from '../../shared/api.ts'
+import { HoldfastError } from '../../shared/errors.ts'
+import type { RunOptions } from '../commands/command.ts'
+import type { AgentContext, Backup, RecoverySession } from '../commands/context.ts'
+import { Settings } from '../commands/settings.ts'
+import type { Config } from '../config.ts'
+import { type Home, readFileIfThere, writePrivateFile } from '../home.ts'
+import type { Machine } from '../identity/machine.ts'
+import { type OwnerFile, openAdminKey, openFromMachine, parseOwnerFile } from '../identity/owner-file.ts'
+import type { OwnerRoot } from '../identity/owner.ts'
+import { systemClock } from '../network/clock.ts'
+import type { Membership } from '../network/membership/membership.ts'
+import type { Address } from '../network/membership/records.ts'
+import { MembershipStore } from '../network/membership/store.ts'
+import { makeCertificate } from '../network/peer/certificate.ts'
+import type { Identity } from '../network/peer/dial.ts'
+import { Door } from '../network/peer/door.ts'
+import { askMembers } from '../network/peer/recovery-peers.ts'
+import { openRoster } from '../network/roster/locator.ts'
+import { FolderShardStore } from '../network/shard-store/folder.ts'
+import type { Keyring } from '../repository/keyring.ts'
+import { hasSignedHeads } from '../repository/local-heads.ts'
+import { beginRepository } from '../repository/repository.ts'
+import { AgentTriggers } from './agent-triggers.ts'
+import { openBackup, openStores } from './backup-services.ts'
+import { CommandRuns } from './command-runs.ts'
+import { GroupServices } from './group-services.ts'
+import { loadMachine } from './identity-files.ts'
+import { type Log, fileLog } from './log.ts'
+import { reachableAddresses } from './reachable-addresses.ts'
+import { openRecovery, recoveryDialling } from './recovery-session.ts'
+
+export interface AgentOptions {
+  readonly config: Config
+  /** Listen and run triggers; without it the agent is there for one command. */
+  readonly serve: boolean
+  readonly testMachine?: string
+  /** Aborts when the agent is to stop: commands under way are cancelled. */
+  readonly signal: AbortSignal
+}
+
+/** What carries a command out. */
+type Perform = <C extends CommandName>(name: C, context: AgentContext, request: CommandRequest<C>, options: RunOptions) => Promise<CommandResult<C>> | CommandResult<C>
+
+export class AgentParts implements AgentContext {
+  readonly clock = { now: Date.now, monotonic: () => performance.now() }
+  readonly machine: Machine
+  readonly settings: Settings
+  readonly holder: FolderShardStore
+  readonly homeDirectory: string
+  readonly runs: CommandRuns
+  readonly #home: Home
+  readonly #options: AgentOptions
+  /** What starts while the agent runs: the group's services, the backup. */
+  readonly #later = new AsyncDisposableStack()
+  readonly #log: Log
+  readonly #identity: Identity
+  readonly #version: string
+  #door: Door | undefined
+  #group: GroupServices | undefined
+  #backup: Promise<Backup> | undefined
+  #triggers: AgentTriggers | undefined
+
+  static async open(home: Home, options: AgentOptions, { stack, perform }: { stack: AsyncDisposableStack; perform: Perform }): Promise<AgentParts> {
+    const machine = loadMachine(home)
+    const log = fileLog(home.log, Date.now)
+    rmSync(home.scratch, { recursive: true, force: true })
+    const made: { parts?: AgentParts } = {}
+    const holder = stack.use(await FolderShardStore.open({
+      path: home.holder, quota: options.config.offer.quotaBytes ?? undefined, minFree: minFreeOf(options),
+      certificateOf: (owner, of) => made.parts?.knownGroup()?.membership.deviceOf(owner, of),
+      report: (error) => log('holder-folder-fault', { error }),
+    }))
+    const parts = new AgentParts({ home, options, machine, holder, log, perform, certificate: await makeCertificate(machine) })
+    made.parts = parts
+    if (options.serve) stack.use(await parts.openDoor())
+    stack.use(parts.#later)
+    return parts
+  }
+
+  private constructor({ home, options, machine, holder, log, perform, certificate }: {
+    home: Home, options: AgentOptions, machine: Machine, holder: FolderShardStore, log: Log, perform: Perform, certificate: string,
+  }) {
+    this.machine = machine
+    this.holder = holder
+    this.homeDirectory = home.directory
+    this.#home = home
+    this.#options = options
+    this.runs = new CommandRuns((name, request, runOptions) => perform(name, this, request, runOptions), options.signal)
+    this.#log = log
+    this.#identity = { machine, certificate }
+    this.#version = packageVersion()
+    this.settings = new Settings({ file: home.config, effective: options.config, write: writePrivateFile })
+  }
+
+  /** Listens before this machine is a member too: then everybody is a stranger. */
+  async openDoor(): Promise<Door> {
+    const { port, host } = this.#options.config.peerAddress
+    this.#door = await Door.open({
+      identity: this.#identity, listen: { host: host ?? '::', port }, clock: systemClock,
+      membership: { admits: async (jws) => await this.#groupServices().membership.admits(jws) },
+      onGuest: (guest) => {
+        if (this.#group === undefined) return guest.end()
+        if (guest.caller.as === 'member') this.#group.links.seen(guest.caller.machine, guest.address)
+        this.#group.host.welcome(guest)
+      },
+      onEvent: (event) => this.#log(event.type, { ...event, caller: undefined, machine: 'caller' in event ? event.caller.machine : undefined }),
+    })
+    return this.#door
+  }
+
+  get peerAddress(): string {
+    const [address] = this.addresses()
+    return address === undefined ? '' : `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`
+  }
+
+  addresses(): readonly Address[] {
+    return this.#door === undefined ? [] : reachableAddresses(this.#options.config.peerAddress.host, this.#door.port)
+  }
+
+  isMember(): boolean {
+    return this.#group !== undefined
+  }
+
+  knownGroup(): GroupServices | undefined {
+    return this.#group
+  }
+
+  group(): GroupServices {
+    return this.#groupServices()
+  }
+
+  #groupServices(): GroupServices {
+    if (this.#group === undefined) throw hasSignedHeads(this.#home.repository) ? membershipLost(this.#home) : new HoldfastError('not-a-member', 'Cannot do that yet: this machine is in no work group')
+    return this.#group
+  }
+
+  ownerFile(): OwnerFile | undefined {
+    const text = readFileIfThere(this.#home.owner)
+    return text === undefined ? undefined : parseOwnerFile(text)
+  }
+
+  saveOwner(owner: OwnerFile): void {
+    writePrivateFile(this.#home.owner, JSON.stringify(owner))
+  }
+
+  async words(): Promise<string> {
+    const sealed = this.ownerFile()?.words
+    if (sealed === undefined) throw new HoldfastError('key-missing', 'Cannot show the words: the kit was confirmed as stored, so they were erased from this machine')
+    return await openFromMachine(this.machine, sealed)
+  }
+
+  async adminKey() {
+    const sealed = this.ownerFile()?.admin
+    if (sealed === undefined) throw new HoldfastError('unauthorized', 'Cannot do that: the owner of this machine is no admin of the work group')
+    return await openAdminKey(this.machine, sealed)
+  }
+
+  openRoster(locator: string) {
+    return openRoster(locator)
+  }
+
+  /** Takes up the membership that the home has, if any. */
+  async startGroup(): Promise<void> {
+    const net = await MembershipStore.networkAt(this.#home.group)
+    if (net === undefined) {
+      if (hasSignedHeads(this.#home.repository)) this.#log('membership-lost', { error: membershipLost(this.#home) })
+      return
+    }
+    const { store, damaged } = await MembershipStore.open(this.#home.group, { net, self: this.machine.id, ...this.clock })
+    if (damaged !== undefined) this.#log('membership-damaged', { set_aside: damaged })
+    await this.#openGroup(store)
+  }
+
+  async enter(membership: Membership, owner: OwnerFile, keyring: Keyring): Promise<void> {
+    if (this.isMember()) throw new HoldfastError('already-exists', 'Cannot enter a work group: this machine is in one already')
+    if (hasSignedHeads(this.#home.repository)) throw membershipLost(this.#home)
+    // What an attempt left that ended before the membership was saved: nobody knows of it.
+    rmSync(this.#home.repository, { recursive: true, force: true })
+    for (const suffix of ['', '-wal', '-shm']) rmSync(`${this.#home.placement}${suffix}`, { force: true })
+    this.saveOwner(owner)
+    await beginRepository(this.#home.repository, keyring)
+    await this.#openGroup(await MembershipStore.create(this.#home.group, membership))
+  }
+
+  async #openGroup(store: MembershipStore): Promise<void> {
+    const { config, testMachine } = this.#options
+    const group = this.#later.use(await GroupServices.open({
+      store, identity: this.#identity, holder: this.holder, log: this.#log, version: this.#version,
+      name: () => this.settings.config.label ?? testMachine ?? hostname(), owner: () => this.ownerFile(),
+      addresses: this.#door === undefined ? undefined : this.addresses(), testMachine,
+      minFree: minFreeOf(this.#options), limits: config.limits,
+    }))
+    this.#group = group
+    if (this.#options.serve) group.start()
+  }
+
+  async backup(): Promise<Backup> {
+    const group = this.#groupServices()
+    this.#backup ??= this.#openBackup(group).catch((error: unknown) => {
+      this.#backup = undefined // the next command tries again
+      throw error
+    })
+    return await this.#backup
+  }
+
+  async #openBackup(group: GroupServices): Promise<Backup> {
+    const owner = this.ownerFile()
+    if (owner === undefined) throw new HoldfastError('key-missing', 'Cannot open the backup: owner.json is missing; recover with the recovery kit')
+    const common = { home: this.#home, machine: this.machine, owner }
+    const stores = await openStores({ ...common, membership: group.membership, peers: group.links, log: this.#log, spread: () => group.spread() })
+    return this.#later.use(await openBackup({ ...common, workers: this.settings.config.limits.workers }, stores))
+  }
+
+  async askMembers(address: Address, root: OwnerRoot, signal: AbortSignal): Promise<string[]> {
+    return await askMembers(address, await recoveryDialling(this.#identity, root, this.clock.now()), signal)
+  }
+
+  async beginRecovery(membership: Membership, root: OwnerRoot): Promise<RecoverySession> {
+    return await openRecovery({ home: this.#home, identity: this.#identity, log: this.#log, nowMs: this.clock.now() }, membership, root)
+  }
+
+  nextBackupMs(): number | null {
+    return this.#triggers?.nextBackupMs ?? null
+  }
+
+  running(): string | null {
+    return this.runs.busyWith ?? null
+  }
+
+  async startTriggers(): Promise<AgentTriggers> {
+    this.#triggers = await AgentTriggers.start({ settings: this.settings, homeDirectory: this.homeDirectory, isMember: () => this.isMember(), run: this.runs.run, log: this.#log })
+    return this.#triggers
+  }
+}
+
+function membershipLost({ group, directory }: Home): HoldfastError {
+  return new HoldfastError('key-missing', `Cannot act for the work group: ${group} is missing or damaged, though ${directory} has the keys of a backup; put the file back, or recover into another --home`)
+}
+
+/** Several simulated machines share one disk, which may well be fuller than a real holder's: a fiftieth of it stays free. */
+function minFreeOf({ config, testMachine }: AgentOptions): number {
+  return testMachine === undefined ? config.offer.minFree : Math.min(0.02, config.offer.minFree)
+}
+
+function packageVersion(): string {
+  return (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version
+}

@@ -1,0 +1,107 @@
+/**
+ * Runs commands: those that must not overlap one after the other, the others beside them. Whoever listens hears of every
+ * run, whoever started it (the command line, the pane, a trigger), and may cancel it by its id.
+ */
+import { randomUUID } from 'node:crypto'
+import type { CommandName, CommandRequest, CommandResult, RunEvent, RunState } from '../../shared/api.ts'
+import { HoldfastError, toProblem } from '../../shared/errors.ts'
+import type { RunCommand, RunOptions } from '../commands/command.ts'
+
+/** Commands that change the backup wait for each other. */
+const exclusive: ReadonlySet<CommandName> = new Set(['network create', 'network join', 'backup', 'repair', 'forget', 'recover'])
+
+export type PerformCommand = <C extends CommandName>(name: C, request: CommandRequest<C>, options: RunOptions) => Promise<CommandResult<C>> | CommandResult<C>
+
+interface Run {
+  state: RunState
+  readonly controller: AbortController
+}
+
+export class CommandRuns implements AsyncDisposable {
+  readonly #perform: PerformCommand
+  readonly #stop: AbortSignal
+  readonly #stopping = new AbortController()
+  readonly #runs = new Map<string, Run>()
+  readonly #ends = new Set<Promise<unknown>>()
+  readonly #listeners = new Set<(event: RunEvent) => void>()
+  #turn: Promise<unknown> = Promise.resolve()
+
+  /** Runs are cancelled when `stop` aborts, and at the end. */
+  constructor(perform: PerformCommand, stop: AbortSignal) {
+    this.#perform = perform
+    this.#stop = AbortSignal.any([stop, this.#stopping.signal])
+  }
+
+  /** What is queued or under way, oldest first. */
+  get states(): readonly RunState[] {
+    return [...this.#runs.values()].map(({ state }) => state)
+  }
+
+  /** The exclusive command under way. */
+  get busyWith(): CommandName | undefined {
+    return this.states.find(({ name, stage }) => exclusive.has(name) && stage !== 'queued')?.name
+  }
+
+  /** Returns what ends the subscription. */
+  subscribe(listener: (event: RunEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** False when there is no such run (any more). */
+  cancel(id: string): boolean {
+    const run = this.#runs.get(id)
+    run?.controller.abort(new HoldfastError('cancelled', `Cannot finish ${run.state.name}: it was cancelled`))
+    return run !== undefined
+  }
+
+  readonly run: RunCommand = async (name, request, options) => {
+    const id = randomUUID()
+    const controller = new AbortController()
+    const signal = AbortSignal.any([options.signal, controller.signal, this.#stop])
+    this.#runs.set(id, { state: { id, name, startedAt: new Date().toISOString(), stage: exclusive.has(name) ? 'queued' : 'running' }, controller })
+    const onProgress: RunOptions['onProgress'] = (progress) => {
+      this.#tell(id, { stage: progress.stage, progress })
+      options.onProgress(progress)
+    }
+    const perform = async () => {
+      signal.throwIfAborted()
+      this.#tell(id, { stage: 'running' })
+      return await this.#perform(name, request, { signal, onProgress })
+    }
+    const work = exclusive.has(name) ? this.#inTurn(perform) : perform()
+    const end = this.#finish(id, work).finally(() => { this.#ends.delete(end) })
+    this.#ends.add(end)
+    return await work
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.catch(() => {}).then(work)
+    this.#turn = turn
+    return await turn
+  }
+
+  #tell(id: string, change: Partial<RunState>): void {
+    const run = this.#runs.get(id)
+    if (run === undefined) return
+    run.state = { ...run.state, ...change }
+    this.#emit({ type: 'run', run: run.state })
+  }
+
+  async #finish(id: string, work: Promise<unknown>): Promise<void> {
+    const outcome = await work.then((result) => ({ result, problem: null }), (error: unknown) => ({ result: null, problem: toProblem(error) }))
+    const run = this.#runs.get(id)
+    this.#runs.delete(id)
+    if (run !== undefined) this.#emit({ type: 'ended', id, name: run.state.name, ...outcome })
+  }
+
+  #emit(event: RunEvent): void {
+    for (const listener of this.#listeners) listener(event)
+  }
+
+  /** Cancels what is under way and waits for its end. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort(new HoldfastError('cancelled', 'Cannot finish: the agent is stopping'))
+    await Promise.all(this.#ends)
+  }
+}
