@@ -17,6 +17,7 @@ import { coverage, peers, status } from './commands/overview.ts'
 import { protect, unprotect } from './commands/protect.ts'
 import { recover } from './commands/recover.ts'
 import { restore } from './commands/restore.ts'
+import { signIn } from './commands/sign-in.ts'
 import { repair, verify } from './commands/verify.ts'
 import { type AgentOptions, AgentParts } from './composition/agent-parts.ts'
 import { type Home, lockHome, removeFile, writePrivateFile } from './home.ts'
@@ -58,5 +59,5 @@ type Handlers = { readonly [C in CommandName]: (context: AgentContext, request: 
 const handlers: Handlers = {
   'network create': networkCreate, 'network invite': networkInvite, 'network join': networkJoin, 'protect': protect, 'unprotect': unprotect,
   'backup': backup, 'snapshots': listSnapshots, 'ls': listEntries, 'restore': restore, 'verify': verify, 'repair': repair, 'forget': forget, 'peers': peers,
-  'status': status, 'coverage': coverage, 'key show': keyShow, 'key confirm': keyConfirm, 'recover': recover, 'doctor': doctor,
+  'status': status, 'coverage': coverage, 'key show': keyShow, 'key confirm': keyConfirm, 'recover': recover, 'doctor': doctor, 'sign-in': signIn,
 }

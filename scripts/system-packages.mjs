@@ -4,6 +4,8 @@ import { spawnSync } from 'node:child_process'
 
 const packages = [
   { name: 'pst-utils', command: 'readpst', why: 'an independent reader of Outlook archives' },
+  ...['samba', 'samba-ad-dc', 'samba-ad-provision', 'samba-dsdb-modules', 'samba-vfs-modules', 'winbind', 'ldb-tools'].map((name) => (
+    { name, command: 'samba', why: 'a real Active Directory domain controller' })),
 ]
 
 const has = (command) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0

@@ -137,6 +137,14 @@ export const commands = {
       paths: z.array(z.string()), member: z.boolean(),
     }),
   },
+  'sign-in': {
+    request: z.strictObject({
+      locator: z.string().min(1), user: z.string().min(1).max(256).optional(), password: z.string().min(1).max(1024).optional(), ca: z.string().max(65_536).optional(),
+      /** Makes the place (the container, the folder) when it is not there. */
+      prepare: z.boolean().default(false),
+    }),
+    result: z.object({ locator: z.string(), account: z.string(), records: count, writable: z.literal(true) }),
+  },
   doctor: {
     request: z.strictObject({}),
     result: z.object({ ok: z.boolean(), checks: z.array(z.object({ name: z.string(), state: z.enum(['ok', 'warning', 'failed']), detail: z.string(), fix: z.string().nullable() })) }),

@@ -17,6 +17,7 @@ import { runAgent } from './run-agent.ts'
 import { openPane } from './open-pane.ts'
 import { ProgressLine } from './progress-line.ts'
 import { renderers } from './render.ts'
+import { readSecret } from './secrets.ts'
 
 const minimumNode = [24, 8] as const
 
@@ -49,12 +50,20 @@ async function runOnce(invocation: Invocation, signal: AbortSignal): Promise<num
       if (invocation.values['from'] !== undefined) return await restoreCollected(invocation, signal)
   }
   if (invocation.name === 'key confirm' && invocation.values['yes'] !== true) await confirmStored(signal)
-  const { name, input } = invocation.name === 'recover' ? await recoverRequest(invocation, signal) : toRequest(invocation)
+  const { name, input } = await requestOf(invocation, signal)
   const request = commands[name].request.safeParse(input)
   if (!request.success) throw new HoldfastError('invalid-input', `Cannot run ${name}: ${request.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('; ')}`)
   const result = await runCommand(home, name, request.data, signal)
   print(invocation, name, result)
   return exitCode(invocation, name, result)
+}
+
+async function requestOf(invocation: Invocation, signal: AbortSignal) {
+  switch (invocation.name) {
+    case 'recover': return await recoverRequest(invocation, signal)
+    case 'sign-in': return await signInRequest(invocation, signal)
+    default: return toRequest(invocation)
+  }
 }
 
 async function runCommand(home: ReturnType<typeof homeAt>, name: CommandName, request: object, signal: AbortSignal): Promise<CommandResult<CommandName>> {
@@ -97,19 +106,18 @@ async function recoverRequest(invocation: Invocation, signal: AbortSignal) {
   return { name: 'recover' as const, input: { words, ...given } as never }
 }
 
-/** The 24 words: asked for on a terminal, else everything on stdin. */
 async function readWords(signal: AbortSignal): Promise<string> {
-  if (process.stdin.isTTY) {
-    const lines = createInterface({ input: process.stdin, output: process.stderr })
-    try {
-      return await lines.question('The 24 words of the recovery kit: ', { signal })
-    } finally {
-      lines.close()
-    }
-  }
-  let text = ''
-  for await (const part of process.stdin) text += String(part)
-  return text
+  return await readSecret('The 24 words of the recovery kit: ', { signal, echo: true })
+}
+
+async function signInRequest({ positionals, values }: Invocation, signal: AbortSignal) {
+  const [locator, ...more] = positionals
+  if (locator === undefined || more.length > 0) throw new HoldfastError('invalid-input', 'usage: holdfast sign-in LOCATOR --user NAME [--ca FILE] [--prepare]')
+  const user = values['user'] as string | undefined
+  const ca = values['ca'] === undefined ? undefined : readFileSync(values['ca'] as string, 'utf8')
+  const password = user === undefined ? undefined : await readSecret(`Password of ${user}: `, { signal })
+  const given = Object.fromEntries(Object.entries({ user, password, ca }).filter(([, value]) => value !== undefined))
+  return { name: 'sign-in' as const, input: { locator, prepare: values['prepare'] === true, ...given } as never }
 }
 
 async function confirmStored(signal: AbortSignal): Promise<void> {

@@ -116,6 +116,7 @@ export const renderers: Renderers = {
     `The lost machine is shut out (epoch ${result.epoch}).${result.member ? ' This machine has taken its place in the group.' : ''}`,
     'Next: `holdfast restore latest --target DIR`.',
   ].join('\n'),
+  'sign-in': ({ locator, account, records }) => `Signed in as ${account}: ${locator} can be read (${records} records) and written`,
   'doctor': (result) => result.checks.map((check) => `${{ ok: 'ok     ', warning: 'warning', failed: 'FAILED ' }[check.state]} ${check.name}: ${check.detail}${check.fix === null ? '' : `\n        fix: ${check.fix}`}`).join('\n'),
 }
 

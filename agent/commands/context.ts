@@ -8,7 +8,8 @@ import type { Dispersal } from '../network/dispersal.ts'
 import type { HeadDistribution } from '../network/head-distribution.ts'
 import type { Membership } from '../network/membership/membership.ts'
 import type { Address } from '../network/membership/records.ts'
-import type { FolderRoster } from '../network/roster/folder.ts'
+import type { DirectorySignIn } from '../network/roster/ldap-directory.ts'
+import type { Roster } from '../network/roster/port.ts'
 import type { RosterStatus } from '../network/roster/roster-sync.ts'
 import type { ShardStore } from '../network/shard-store/port.ts'
 import type { Keyring } from '../repository/keyring.ts'
@@ -48,6 +49,11 @@ export interface RecoverySession extends AsyncDisposable {
   readonly heads: HeadStore
 }
 
+/** Where a machine keeps who it signs in as at rosters. */
+export interface SignInStore {
+  keepDirectorySignIn(url: string, signIn: DirectorySignIn): Promise<void>
+}
+
 export interface AgentContext {
   readonly clock: Clock
   readonly machine: Machine
@@ -63,7 +69,9 @@ export interface AgentContext {
   saveOwner(owner: OwnerFile): void
   /** Throws `not-a-member` or `key-missing`. Opened at the first call, shared by all. */
   backup(): Promise<Backup>
-  openRoster(locator: string): FolderRoster
+  /** Throws `invalid-input` for a locator that is none. */
+  openRoster(locator: string): Roster
+  readonly signIns: SignInStore
   /** All records that the machine at the address knows; nothing of them is believed yet. */
   askMembers(address: Address, root: OwnerRoot, signal: AbortSignal): Promise<string[]>
   /** Reads from the members' doors with a proof by the owner's root key. */

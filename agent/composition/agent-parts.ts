@@ -22,7 +22,7 @@ import { makeCertificate } from '../network/peer/certificate.ts'
 import type { Identity } from '../network/peer/dial.ts'
 import { Door } from '../network/peer/door.ts'
 import { askMembers } from '../network/peer/recovery-peers.ts'
-import { openRoster } from '../network/roster/locator.ts'
+import { openRoster } from '../network/roster/open-roster.ts'
 import { FolderShardStore } from '../network/shard-store/folder.ts'
 import type { Keyring } from '../repository/keyring.ts'
 import { hasSignedHeads } from '../repository/local-heads.ts'
@@ -35,6 +35,7 @@ import { loadMachine } from './identity-files.ts'
 import { type Log, fileLog } from './log.ts'
 import { reachableAddresses } from './reachable-addresses.ts'
 import { openRecovery, recoveryDialling } from './recovery-session.ts'
+import { SignIns } from './sign-ins.ts'
 
 export interface AgentOptions {
   readonly config: Config
@@ -55,6 +56,7 @@ export class AgentParts implements AgentContext {
   readonly holder: FolderShardStore
   readonly homeDirectory: string
   readonly runs: CommandRuns
+  readonly signIns: SignIns
   readonly #home: Home
   readonly #options: AgentOptions
   /** What starts while the agent runs: the group's services, the backup. */
@@ -89,6 +91,7 @@ export class AgentParts implements AgentContext {
   }) {
     this.machine = machine
     this.holder = holder
+    this.signIns = new SignIns(home.signIns, machine)
     this.homeDirectory = home.directory
     this.#home = home
     this.#options = options
@@ -163,7 +166,7 @@ export class AgentParts implements AgentContext {
   }
 
   openRoster(locator: string) {
-    return openRoster(locator)
+    return openRoster(locator, this.signIns)
   }
 
   /** Takes up the membership that the home has, if any. */
@@ -193,7 +196,7 @@ export class AgentParts implements AgentContext {
     const { config, testMachine } = this.#options
     const group = this.#later.use(await GroupServices.open({
       store, identity: this.#identity, holder: this.holder, log: this.#log, version: this.#version,
-      name: () => this.settings.config.label ?? testMachine ?? hostname(), owner: () => this.ownerFile(),
+      openRoster: (locator) => this.openRoster(locator), name: () => this.settings.config.label ?? testMachine ?? hostname(), owner: () => this.ownerFile(),
       addresses: this.#door === undefined ? undefined : this.addresses(), testMachine,
       minFree: minFreeOf(this.#options), limits: config.limits,
     }))

@@ -19,7 +19,7 @@ import type { Identity } from '../network/peer/dial.ts'
 import { Gossip } from '../network/peer/gossip.ts'
 import { Host, type HostEvent } from '../network/peer/host.ts'
 import { Links } from '../network/peer/links.ts'
-import { openRoster } from '../network/roster/locator.ts'
+import type { Roster } from '../network/roster/port.ts'
 import { RosterSync, type RosterStatus } from '../network/roster/roster-sync.ts'
 import type { TransferringShardStore } from '../network/shard-store/port.ts'
 import type { Log } from './log.ts'
@@ -34,6 +34,7 @@ export interface GroupOptions {
   readonly holder: TransferringShardStore
   readonly log: Log
   readonly version: string
+  readonly openRoster: (locator: string) => Roster
   readonly name: () => string
   readonly owner: () => OwnerFile | undefined
   /** Where this agent listens; undefined while it does not, then its record keeps what it said before. */
@@ -79,7 +80,7 @@ export class GroupServices implements Group, AsyncDisposable {
     })
     this.#gossip = new Gossip({ membership, links: this.links, clock: this.#clock, random: Math.random })
     this.#rosters = new RosterSync({
-      membership, rosters: membership.network.rosters.map((locator) => openRoster(locator)), now: Date.now, random: Math.random,
+      membership, rosters: membership.network.rosters.map((locator) => options.openRoster(locator)), now: Date.now, random: Math.random,
       delay: async (ms, signal) => { await delay(ms, undefined, { signal }) },
       onChange: async () => { await store.saveIfChanged() },
       onFault: (error, locator) => log('roster-fault', { locator, error }),

@@ -12,12 +12,9 @@ import { link, lstat, mkdir, open, readFile, readdir, rename, rm } from 'node:fs
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HoldfastError } from '../../../shared/errors.ts'
+import { checkRecord, maxListingBytes, maxRecordBytes, maxRecords, recordFolders } from './names.ts'
 import type { Roster, RosterListing, RosterRecord } from './port.ts'
 
-const folders = { network: '.jws', peers: '.jws', claims: '.jws', heads: '.json' } as const
-const maxFileBytes = 65_536
-const maxFiles = 20_000
-const maxTotalBytes = 64 * 1024 * 1024
 const readAtOnce = 8
 const renameDelaysMs = [20, 60, 180, 500, 1200]
 
@@ -48,7 +45,7 @@ export class FolderRoster implements Roster {
     let total = 0
     for (let at = 0; at < found.length; at += readAtOnce) {
       signal?.throwIfAborted()
-      const batch = found.slice(at, at + readAtOnce).filter(({ stat }) => (total += Number(stat.size)) <= maxTotalBytes)
+      const batch = found.slice(at, at + readAtOnce).filter(({ stat }) => (total += Number(stat.size)) <= maxListingBytes)
       const texts = await Promise.all(batch.map(({ path }) => readText(path)))
       batch.forEach(({ name }, index) => {
         const text = texts[index]
@@ -63,14 +60,14 @@ export class FolderRoster implements Roster {
   async #scan(signal: AbortSignal | undefined): Promise<{ found: Found[]; ignored: number }> {
     const found: Found[] = []
     const top = await this.#reach('read', () => readdir(this.#root))
-    let ignored = top.filter((name) => !Object.hasOwn(folders, name) && !isTemporary(name)).length
-    for (const [folder, ending] of Object.entries(folders)) {
+    let ignored = top.filter((name) => !Object.hasOwn(recordFolders, name) && !isTemporary(name)).length
+    for (const [folder, ending] of Object.entries(recordFolders)) {
       for (const name of (await this.#namesIn(folder)).sort()) {
         signal?.throwIfAborted()
         if (isTemporary(name)) continue
         const path = join(this.#root, folder, name)
-        const stat = name.endsWith(ending) && found.length < maxFiles ? await statOf(path) : undefined
-        if (stat?.isFile() && stat.size <= maxFileBytes) found.push({ name: `${folder}/${name}`, path, stat })
+        const stat = name.endsWith(ending) && found.length < maxRecords ? await statOf(path) : undefined
+        if (stat?.isFile() && stat.size <= maxRecordBytes) found.push({ name: `${folder}/${name}`, path, stat })
         else ignored++
       }
     }
@@ -125,12 +122,8 @@ export class FolderRoster implements Roster {
 
   /** Throws TypeError for a name or text that the port does not allow. */
   #pathOf(name: string, text: string): string {
-    const [, folder, rest] = /^(network|peers|claims|heads)\/([0-9a-f-]{1,160}\.(?:jws|json))$/.exec(name) ?? []
-    if (folder === undefined || rest === undefined || !rest.endsWith(folders[folder as keyof typeof folders])) {
-      throw new TypeError(`Cannot write to the roster: ${name} is no record name`)
-    }
-    if (Buffer.byteLength(text) > maxFileBytes) throw new TypeError(`Cannot write to the roster: ${name} would be too long`)
-    return join(this.#root, folder, rest)
+    const { folder, file } = checkRecord(name, text)
+    return join(this.#root, folder, file)
   }
 
   async #reach<T>(verb: 'read' | 'write' | 'make', work: () => Promise<T>): Promise<T> {
@@ -171,7 +164,7 @@ async function statOf(path: string): Promise<BigIntStats | undefined> {
 async function readText(path: string): Promise<string | undefined> {
   try {
     const bytes = await readFile(path)
-    return bytes.length > maxFileBytes ? undefined : new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return bytes.length > maxRecordBytes ? undefined : new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
     return undefined
   }

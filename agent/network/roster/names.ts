@@ -21,3 +21,28 @@ export function claimName(invitation: string, slot: number): string {
 export function headName(owner: OwnerId, machine: MachineId): string {
   return `heads/${hex(owner)}-${hex(machine)}.json`
 }
+
+/** Folders of a roster and the ending that the records in each have. */
+export const recordFolders = { network: '.jws', peers: '.jws', claims: '.jws', heads: '.json' } as const
+export type RecordFolder = keyof typeof recordFolders
+
+/** UTF-8 bytes of one record, at most. */
+export const maxRecordBytes = 65_536
+/** What one roster may hold for one listing, so that a roster full of rubbish does not fill the memory. */
+export const maxRecords = 20_000
+export const maxListingBytes = 64 * 1024 * 1024
+
+/** The folder and file name of a record. Throws TypeError for a name that no record has or a text that is too long. */
+export function checkRecord(name: string, text = ''): { folder: RecordFolder; file: string } {
+  const [, folder, file] = /^(network|peers|claims|heads)\/([0-9a-f-]{1,160}\.(?:jws|json))$/.exec(name) ?? []
+  if (folder === undefined || file === undefined || !file.endsWith(recordFolders[folder as RecordFolder])) {
+    throw new TypeError(`Cannot write to the roster: ${name} is no record name`)
+  }
+  if (Buffer.byteLength(text) > maxRecordBytes) throw new TypeError(`Cannot write to the roster: ${name} would be too long`)
+  return { folder: folder as RecordFolder, file }
+}
+
+/** Whether somebody's record of that name may be read. */
+export function isRecordName(name: string): boolean {
+  return /^(?:(?:network|peers|claims)\/[^/]{1,200}\.jws|heads\/[^/]{1,200}\.json)$/.test(name)
+}

@@ -20,6 +20,8 @@ export interface RosterListing {
 
 /**
  * Duties:
+ * - prepare: makes the place if it is not there and proves that it can be written: for who founds a group, never for who
+ *   joins or polls. Rejects `roster-unavailable`.
  * - list: every readable record (`whole`), or those changed since the cursor, and a new cursor. Foreign, unreadable, oversized files
  *   are counted in `ignored`, never thrown. Rejects `roster-unavailable` when the place itself cannot be read.
  * - putOwn: replaces the record of that name, atomically for readers. Last writer wins.
@@ -28,6 +30,7 @@ export interface RosterListing {
  */
 export interface Roster {
   readonly locator: string
+  prepare(options?: { signal?: AbortSignal | undefined }): Promise<void>
   list(cursor?: string, options?: { signal?: AbortSignal | undefined }): Promise<RosterListing>
   putOwn(name: string, text: string, options?: { signal?: AbortSignal | undefined }): Promise<void>
   createOnce(name: string, text: string, options?: { signal?: AbortSignal | undefined }): Promise<'created' | 'exists'>

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { HoldfastError } from '../../../shared/errors.ts'
 import { FolderRoster } from '../../../agent/network/roster/folder.ts'
-import { normalizeLocator, openRoster } from '../../../agent/network/roster/locator.ts'
+import { normalizeLocator } from '../../../agent/network/roster/locator.ts'
 import { rosterSuite } from '../../suites/roster.ts'
 
 const withCode = (code: string) => (error: unknown) => error instanceof HoldfastError && error.code === code
@@ -95,7 +95,7 @@ test('locators: paths become absolute, ~ and network paths are understood', () =
 })
 
 test('locators that are not supported are refused with what is', () => {
-  for (const text of ['sharepoint:https://x', 'ldap://x', 'ldaps://x', 'exchange:a@b', 'ftp://x', '/srv/share', 'folder:', 'folder:a\0b']) {
-    assert.throws(() => openRoster(text), (error) => withCode('invalid-input')(error) && /supported: folder:PATH/.test((error as Error).message), text)
+  for (const text of ['sharepoint:https://x', 'exchange:a@b', 'ftp://x', '/srv/share', 'folder:', 'folder:a\0b']) {
+    assert.throws(() => normalizeLocator(text), (error) => withCode('invalid-input')(error) && /supported: folder:PATH/.test((error as Error).message), text)
   }
 })

@@ -184,7 +184,7 @@ test('a roster that is down or hangs is unavailable, and the other one is kept i
   const machine = await newMachine()
   const membership = await founded(roster, machine)
   const down = new FolderRoster(join(path, 'not', 'mounted'))
-  const hung: Roster = { locator: 'folder:/hung', list: () => new Promise(() => {}), putOwn: () => new Promise(() => {}), createOnce: () => new Promise(() => {}), remove: () => new Promise(() => {}) }
+  const hung: Roster = { locator: 'folder:/hung', prepare: () => new Promise(() => {}), list: () => new Promise(() => {}), putOwn: () => new Promise(() => {}), createOnce: () => new Promise(() => {}), remove: () => new Promise(() => {}) }
   const sync = syncOf(membership, [down, hung, roster])
   // The timeout's own timer does not keep a process alive; this one does.
   const awake = setInterval(() => {}, 1000)

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { Client } from 'ldapts'
+import { HoldfastError } from '../../../shared/errors.ts'
+import { parseRosterLocator } from '../../../agent/network/roster/locator.ts'
+import { openRoster } from '../../../agent/network/roster/open-roster.ts'
+import type { Roster } from '../../../agent/network/roster/port.ts'
+import { AgentProcess } from '../../../agent/demo/agent-process.ts'
+import { rosterSuite } from '../../suites/roster.ts'
+import { type DomainController, delegatedContainer, missingForDomainController, password, startDomainController } from '../../support/domain-controller.ts'
+import { commandLine } from '../../support/process-group.ts'
+
+const peer = `peers/${'ab'.repeat(32)}.jws`
+const other = `peers/${'cd'.repeat(32)}.jws`
+const skip = missingForDomainController()
+if (skip !== undefined && process.env['CI'] === 'true') throw new Error(skip)
+
+function isUnavailable(words: RegExp): (error: unknown) => boolean {
+  return (error) => error instanceof HoldfastError && error.code === 'roster-unavailable' && words.test(error.message)
+}
+
+describe('Active Directory', { skip }, () => {
+  let folder: string
+  let dc: DomainController
+  let labels = 0
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'holdfast-dc-'))
+    dc = await startDomainController(folder)
+  })
+  after(async () => {
+    await dc.stop()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  const rosterOf = (locator: string, user: string, secret = password): Roster =>
+    openRoster(locator, { directorySignIn: async () => ({ user: `${user}@LAB.EXAMPLE.TEST`, password: secret, ca: dc.ca }) })
+  const container = (label: string, url = dc.ldaps) => `${url}/${encodeURI(delegatedContainer)}?${label}`
+
+  rosterSuite({
+    name: 'a delegated container',
+    open: async () => {
+      const locator = container(`suite-${++labels}`)
+      return { roster: rosterOf(locator, 'ann'), again: () => rosterOf(locator, 'ann'), [Symbol.asyncDispose]: async () => {} }
+    },
+  })
+
+  rosterSuite({
+    name: 'below the computer object',
+    open: async () => {
+      const locator = `${dc.ldaps}/?computer-${++labels}`
+      return { roster: rosterOf(locator, 'PC01$'), again: () => rosterOf(locator, 'PC01$'), [Symbol.asyncDispose]: async () => {} }
+    },
+  })
+
+  test('machines publish below their own computer objects, and each sees all of them', async () => {
+    const locator = `${dc.ldaps}/?everybody`
+    await rosterOf(locator, 'PC01$').putOwn(peer, 'one')
+    await rosterOf(locator, 'PC02$').putOwn(other, 'two')
+    const { records } = await rosterOf(locator, 'ann').list()
+    assert.deepEqual(records.map(({ name, text }) => [name, text]).sort(), [[peer, 'one'], [other, 'two']])
+  })
+
+  test('members of the group add records, and nobody changes or removes those of another', async () => {
+    const [ann, bob] = [rosterOf(container('owners'), 'ann'), rosterOf(container('owners'), 'bob')]
+    await ann.putOwn(peer, 'of ann')
+    await bob.putOwn(other, 'of bob')
+    await assert.rejects(bob.putOwn(peer, 'forged'), isUnavailable(/may not write/))
+    await assert.rejects(bob.remove(peer), isUnavailable(/may not write/))
+    const { records } = await bob.list()
+    assert.deepEqual(records.map(({ text }) => text).sort(), ['of ann', 'of bob'])
+  })
+
+  test('ldap is upgraded by StartTLS before the password is sent', async () => {
+    const roster = rosterOf(container('starttls', dc.ldap), 'ann')
+    await roster.putOwn(peer, 'x')
+    assert.deepEqual((await roster.list()).records.map(({ text }) => text), ['x'])
+  })
+
+  test('a wrong password, a CA that is not trusted, a container that is not there: each says so', async () => {
+    await assert.rejects(rosterOf(container('wrong'), 'ann', 'nonsense').list(), isUnavailable(/password is wrong/))
+    const untrusting = openRoster(container('wrong'), { directorySignIn: async () => ({ user: 'ann', password }) })
+    await assert.rejects(untrusting.list(), isUnavailable(/certificate is not trusted/))
+    await assert.rejects(rosterOf(`${dc.ldaps}/CN=Nowhere,DC=lab,DC=example,DC=test`, 'ann').putOwn(peer, 'x'), isUnavailable(/not there|may not write/))
+    await assert.rejects(openRoster(container('wrong'), { directorySignIn: async () => undefined }).list(), isUnavailable(/holdfast sign-in/))
+    await assert.rejects(rosterOf('ldaps://127.0.0.1:1/CN=x,DC=y', 'ann').list(), isUnavailable(/ECONNREFUSED/))
+  })
+
+  test('a container whose parent is there is made by who founds a group', async () => {
+    const locator = `${dc.ldaps}/CN=Second,DC=lab,DC=example,DC=test`
+    const roster = rosterOf(locator, 'Administrator')
+    await roster.prepare()
+    await roster.prepare()
+    assert.equal(await roster.createOnce(peer, 'x'), 'created')
+  })
+
+  test('a record of the greatest length and more than one page of entries come back', async () => {
+    const roster = rosterOf(container('many'), 'ann')
+    await roster.putOwn(peer, 'x'.repeat(65_536))
+    const client = new Client({ url: dc.ldaps, tlsOptions: { ca: [dc.ca] } })
+    await client.bind('ann@LAB.EXAMPLE.TEST', password)
+    for (let index = 0; index < 600; index++) {
+      await client.add(`CN=made-${index},${delegatedContainer}`, {
+        objectClass: ['top', 'leaf', 'connectionPoint', 'serviceConnectionPoint'],
+        keywords: ['holdfast-roster-1:many', `holdfast-record:peers/${index.toString(16).padStart(64, '0')}.jws`], serviceBindingInformation: `peer ${index}`,
+      })
+    }
+    await client.unbind()
+    const { records, whole } = await roster.list()
+    assert.equal(records.length, 601)
+    assert.equal(whole, true)
+    assert.equal(records.find(({ name }) => name === peer)?.text.length, 65_536)
+  })
+
+  test('a work group lives in the directory: signed in, founded, joined, backed up and restored from the command line', async () => {
+    const locator = `${dc.ldaps}/${encodeURI(delegatedContainer)}?team`
+    await writeFile(join(folder, 'ca.pem'), dc.ca)
+    const at = (name: string) => ['--home', join(folder, name), '--json']
+    const signIn = async (name: string, user: string, secret = password) =>
+      await commandLine(['sign-in', locator, '--user', `${user}@LAB.EXAMPLE.TEST`, '--ca', join(folder, 'ca.pem'), ...at(name)], { stdin: `${secret}\n` })
+    const early = await commandLine(['network', 'create', 'Team', '--roster', locator, ...at('one')])
+    assert.match(early.stderr, /nobody signed in on this machine; run holdfast sign-in/)
+    assert.match((await signIn('one', 'ann', 'wrong')).stderr, /user name or password is wrong/)
+    assert.deepEqual(JSON.parse((await signIn('one', 'ann')).stdout), { locator, account: 'ann@LAB.EXAMPLE.TEST', records: 0, writable: true })
+    assert.equal((await commandLine(['network', 'create', 'Team', '--roster', locator, ...at('one')])).code, 0)
+    const { invitation } = JSON.parse((await commandLine(['network', 'invite', ...at('one')])).stdout) as { invitation: string }
+    assert.equal((await signIn('two', 'bob')).code, 0)
+    assert.equal((await commandLine(['network', 'join', invitation, ...at('two')])).code, 0)
+    const kept = await readFile(join(folder, 'two', 'sign-ins.json'), 'utf8')
+    assert.ok(!kept.includes(password), 'the password is sealed to the machine')
+    await using stack = new AsyncDisposableStack()
+    for (const name of ['one', 'two']) {
+      const agent = await AgentProcess.start({ home: join(folder, name), machine: name })
+      stack.defer(async () => { await agent.kill() })
+    }
+    await writeFile(join(folder, 'mail.txt'), 'ten years of mail')
+    await commandLine(['protect', join(folder, 'mail.txt'), ...at('one')])
+    const backup = await commandLine(['backup', '--offline-ok', ...at('one')])
+    assert.equal(backup.code, 0, backup.stderr)
+    const status = JSON.parse((await commandLine(['status', ...at('one')])).stdout) as { rosters: unknown; network: { online: number } }
+    assert.deepEqual([status.rosters, status.network.online], [[{ locator, state: 'ok', detail: '' }], 2])
+    assert.equal((await commandLine(['restore', 'latest', '--target', join(folder, 'back'), ...at('one')])).code, 0)
+  })
+
+  test('foreign entries, nonsense names and empty records are counted and left alone', async () => {
+    const client = new Client({ url: dc.ldaps, tlsOptions: { ca: [dc.ca] } })
+    await client.bind('ann@LAB.EXAMPLE.TEST', password)
+    const keywords = [['holdfast-record:../../x.jws'], ['holdfast-record:peers/none.jws'], []]
+    for (const [index, extra] of keywords.entries()) {
+      await client.add(`CN=odd-${index},${delegatedContainer}`, {
+        objectClass: ['top', 'leaf', 'connectionPoint', 'serviceConnectionPoint'], keywords: ['holdfast-roster-1:odd', ...extra], ...(index === 1 ? {} : { serviceBindingInformation: 'text' }),
+      })
+    }
+    await client.unbind()
+    const { records, ignored } = await rosterOf(container('odd'), 'ann').list()
+    assert.deepEqual([records.length, ignored], [0, 3])
+  })
+})
+
+test('directory locators are read strictly and never carry a password', () => {
+  const place = parseRosterLocator('ldaps://dc1.example.com/CN=Holdfast,DC=example,DC=com')
+  assert.deepEqual(place, {
+    kind: 'directory', locator: 'ldaps://dc1.example.com/CN=Holdfast,DC=example,DC=com',
+    place: { locator: 'ldaps://dc1.example.com/CN=Holdfast,DC=example,DC=com', url: 'ldaps://dc1.example.com', container: 'CN=Holdfast,DC=example,DC=com', label: 'holdfast' },
+  })
+  const below = parseRosterLocator('ldap://dc1:3389/?Sales')
+  assert.deepEqual(below.kind === 'directory' && [below.place.url, below.place.container, below.place.label], ['ldap://dc1:3389', undefined, 'Sales'])
+  for (const bad of ['ldaps://', 'ldaps:///CN=x', 'ldaps://ann:secret@dc/CN=x', 'ldaps://dc/nonsense', 'ldaps://dc/CN=x?a*b', 'ldaps://dc/CN=%zz', 'ldaps://dc/CN=x#y']) {
+    assert.throws(() => parseRosterLocator(bad), (error) => error instanceof HoldfastError && error.code === 'invalid-input', bad)
+  }
+})
