@@ -17,6 +17,7 @@ import { runAgent } from './run-agent.ts'
 import { openPane } from './open-pane.ts'
 import { ProgressLine } from './progress-line.ts'
 import { renderers } from './render.ts'
+import { writeManifest } from './write-manifest.ts'
 import { readSecret } from './secrets.ts'
 
 const minimumNode = [24, 8] as const
@@ -45,6 +46,7 @@ async function runOnce(invocation: Invocation, signal: AbortSignal): Promise<num
   const home = homeAt(resolveHome(invocation.home))
   switch (invocation.name) {
     case 'demo': return await (await import('./run-demo.ts')).runDemo(invocation, signal)
+    case 'manifest': return writeManifest(home, invocation, packageVersion())
     case 'open': return await openPane(home)
     case 'restore':
       if (invocation.values['from'] !== undefined) return await restoreCollected(invocation, signal)
