@@ -1,0 +1,103 @@
+/**
+ * Plays classic Outlook for Windows (WebView2) to the real office.js of /office: what outlook-win32-16.02.js expects of
+ * `window.external`, and no more. Calls are recorded by their dispatch id, so a test sees what reached the mailbox.
+ * Only the host is played: office.js, its checks of arguments and its callbacks are the real ones.
+ */
+import type { BrowserContext, Page } from 'playwright-core'
+
+/** Dispatch ids of outlook-win32-16.02.js that the tests ask about. */
+export const outlookCalls = { writeSettings: -1, replaceNotification: 35, attachBase64: 148 } as const
+
+export interface OutlookScene {
+  /** `none`: the pane was opened with no message selected. */
+  readonly item: 'read' | 'compose' | 'none'
+  readonly dark?: boolean
+  readonly locale?: string
+  /** What the mailbox keeps for the add-in. */
+  readonly roamingSettings?: Readonly<Record<string, unknown>>
+  readonly mailboxVersion?: number
+}
+
+interface HostCall { readonly dispatch: number; readonly parameters: unknown }
+
+/** Every page opened in this context from now on is a pane inside Outlook. */
+export async function playOutlook(context: BrowserContext, scene: OutlookScene): Promise<void> {
+  await context.addInitScript(hostScript, scene)
+}
+
+/** What the page asked of Outlook so far. */
+export async function callsToOutlook(page: Page, dispatch?: number): Promise<HostCall[]> {
+  const calls = await page.evaluate('globalThis.__outlookCalls ?? []') as HostCall[]
+  return dispatch === undefined ? calls : calls.filter((call) => call.dispatch === dispatch)
+}
+
+/** The roaming settings as the page saved them last; empty when it saved none. */
+export async function savedRoamingSettings(page: Page): Promise<Record<string, unknown>> {
+  const last = (await callsToOutlook(page, outlookCalls.writeSettings)).at(-1)
+  if (last === undefined) return {}
+  const [names, values] = last.parameters as [string[], string[]]
+  const kept = JSON.parse(values[names.indexOf('SettingsKey')] ?? '{}') as Record<string, string>
+  return Object.fromEntries(Object.entries(kept).map(([name, value]) => [name, JSON.parse(value) as unknown]))
+}
+
+/** Runs inside the page, before anything else: it may use nothing from this file. */
+function hostScript(scene: OutlookScene): void {
+  const world = globalThis as unknown as Record<string, unknown>
+  const calls: HostCall[] = []
+  world['__outlookCalls'] = calls
+  const locale = scene.locale ?? 'en-US'
+  const mailbox = {
+    permissionLevel: 3, hostVersion: '16.0.20000.20000', owaView: 'TwoColumns', userProfileType: 'office365',
+    userDisplayName: 'Ana Ruiz', userEmailAddress: 'ana@contoso.test', userTimeZone: 'UTC', timeZoneOffsets: [],
+  }
+  const person = { address: 'bo@contoso.test', name: 'Bo Lind' }
+  const item = {
+    itemType: scene.item === 'compose' ? 4 : 1, isRead: scene.item === 'read', id: 'AAMkItem', itemClass: 'IPM.Note', subject: 'The contract', conversationId: 'c1',
+    dateTimeCreated: 1_700_000_000_000, dateTimeModified: 1_700_000_000_000, sender: person, from: person, to: [], cc: [], attachments: [],
+  }
+  const initialData = scene.item === 'none' ? mailbox : { ...mailbox, ...item }
+  const settings: Record<string, string> = Object.fromEntries(Object.entries(scene.roamingSettings ?? {}).map(([name, value]) => [name, JSON.stringify(value)]))
+  const colour = (light: number, dark: number) => (scene.dark === true ? dark : light)
+  const theme = {
+    primaryFontColor: colour(0x262626, 0xffffff), primaryBackgroundColor: colour(0xffffff, 0x292929),
+    secondaryFontColor: colour(0x444444, 0xd6d6d6), secondaryBackgroundColor: colour(0xfafafa, 0x1f1f1f),
+  }
+  const context: Record<string, () => unknown> = {
+    GetAppType: () => 8, GetSolutionRef: () => 'holdfast', GetAppVersionMajor: () => 16, GetAppVersionMinor: () => 2,
+    GetAppUILocale: () => locale, GetAppDataLocale: () => locale, GetDocUrl: () => '', GetAppCapabilities: () => 0, GetActivationMode: () => 0,
+    GetControlIntegrationLevel: () => 0, GetSolutionToken: () => '', GetCorrelationId: () => 'correlation', GetInstanceId: () => 'instance',
+    GetTouchEnabled: () => false, GetCommerceAllowed: () => false, GetHostCustomMessage: () => undefined, GetHostFullVersion: () => '16.0.20000.20000',
+    GetSupportedMatrix: () => JSON.stringify({ Mailbox: scene.mailboxVersion ?? 1.15 }), GetDialogRequirementMatrix: () => '{}',
+    GetFeaturesForSolution: () => '', GetInitialDisplayMode: () => 0, GetOfficeThemeInfo: () => JSON.stringify(theme),
+    GetSettings: () => ({
+      Read(names: string[], values: string[]) {
+        for (const [name, value] of Object.entries(settings)) {
+          names.push(name)
+          values.push(value)
+        }
+      },
+      Write(names: unknown, values: unknown) {
+        calls.push({ dispatch: -1, parameters: [names, values] })
+      },
+    }),
+  }
+  const external = {
+    GetHostInfo: () => `Outlook$Win32$16.02$${locale}$correlation$$$0$`,
+    GetContext: () => context,
+    GetLoggingAllowed: () => false,
+    Execute(dispatch: number, parameters: unknown, answer: (data: unknown, status: number) => void) {
+      calls.push({ dispatch, parameters: JSON.parse(JSON.stringify(parameters ?? null)) as unknown })
+      const data = JSON.stringify(dispatch === 1 ? initialData : { data: null })
+      setTimeout(() => answer({ toArray: () => [data, 0] }, 0), 0)
+    },
+    RegisterEvent(dispatch: number, _target: unknown, handler: unknown, answer: (status: number) => void) {
+      calls.push({ dispatch, parameters: 'register' })
+      world['__outlookHandlers'] = { ...world['__outlookHandlers'] as object, [dispatch]: handler }
+      setTimeout(() => answer(0), 0)
+    },
+    UnregisterEvent(_dispatch: number, _target: unknown, answer: (status: number) => void) {
+      setTimeout(() => answer(0), 0)
+    },
+  }
+  Object.defineProperty(globalThis, 'external', { value: external, configurable: true, writable: true })
+}
