@@ -21,6 +21,7 @@ export interface Home {
   readonly scratch: string
   readonly log: string
   readonly signIns: string
+  readonly rosters: string
 }
 
 export function homeAt(directory: string): Home {
@@ -28,7 +29,7 @@ export function homeAt(directory: string): Home {
   return {
     directory, config: at('config.json'), machine: at('machine.json'), owner: at('owner.json'), group: at('group.json'),
     runtime: at('agent.json'), repository: at('repository'), placement: at('placement.sqlite'), holder: at('holder'),
-    scratch: at('scratch'), log: at('agent.log'), signIns: at('sign-ins.json'),
+    scratch: at('scratch'), log: at('agent.log'), signIns: at('sign-ins.json'), rosters: at('rosters'),
   }
 }
 

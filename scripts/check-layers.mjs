@@ -22,6 +22,7 @@ const rules = {
   'agent/demo/outlook-archive/': ['shared/'],
   'agent/demo/': ['shared/', 'agent/demo/', 'agent/http/', 'agent/commands/command.ts', 'agent/home.ts'],
   'agent/home.ts': ['shared/'],
+  'agent/system-browser.ts': [],
   'agent/config.ts': ['shared/'],
   'agent/main.ts': ['shared/', 'agent/'],
   'agent/composition/': ['shared/', 'agent/'],

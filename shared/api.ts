@@ -142,6 +142,8 @@ export const commands = {
       locator: z.string().min(1), user: z.string().min(1).max(256).optional(), password: z.string().min(1).max(1024).optional(), ca: z.string().max(65_536).optional(),
       /** Makes the place (the container, the folder) when it is not there. */
       prepare: z.boolean().default(false),
+      /** At Microsoft: with a code on another device instead of a browser on this one. */
+      deviceCode: z.boolean().default(false),
     }),
     result: z.object({ locator: z.string(), account: z.string(), records: count, writable: z.literal(true) }),
   },

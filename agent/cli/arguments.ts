@@ -46,7 +46,7 @@ export const syntax: Record<string, Syntax> = {
   'key show': { usage: 'key show', summary: 'show the recovery kit, until it is confirmed as stored' },
   'key confirm': { usage: 'key confirm [--yes]', summary: 'the kit is stored safely: erase the words from this machine', options: { yes: flag } },
   'recover': { usage: 'recover --locator STRING | --peer HOST:PORT [--label NAME]', summary: 'on an empty machine: get ready to restore; reads the words from stdin', options: { locator: text, peer: text, label: text } },
-  'sign-in': { usage: 'sign-in LOCATOR --user NAME [--ca FILE] [--prepare]', summary: 'sign this machine in where the roster is; asks for the password', options: { user: text, ca: text, prepare: flag } },
+  'sign-in': { usage: 'sign-in LOCATOR [--user NAME [--ca FILE] | --device-code] [--prepare]', summary: 'sign this machine in where the roster is: in the browser, or with a password', options: { 'user': text, 'ca': text, 'prepare': flag, 'device-code': flag } },
   'doctor': { usage: 'doctor', summary: 'check this machine and print how to fix what is wrong' },
   'manifest': { usage: 'manifest [--office] [--base-url URL] [--icon-base-url URL] [--out DIR]', summary: 'print the Outlook add-in\'s manifest (--office: Word and Excel) for this agent\'s address or another', options: { 'office': flag, 'base-url': text, 'icon-base-url': text, 'out': text } },
   'open': { usage: 'open', summary: 'open the pane in the browser' },

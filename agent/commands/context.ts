@@ -9,6 +9,8 @@ import type { HeadDistribution } from '../network/head-distribution.ts'
 import type { Membership } from '../network/membership/membership.ts'
 import type { Address } from '../network/membership/records.ts'
 import type { DirectorySignIn } from '../network/roster/ldap-directory.ts'
+import type { MicrosoftApp, MicrosoftSignIn } from '../network/roster/graph/microsoft-sign-in.ts'
+import type { RosterAccess } from '../network/roster/open-roster.ts'
 import type { Roster } from '../network/roster/port.ts'
 import type { RosterStatus } from '../network/roster/roster-sync.ts'
 import type { ShardStore } from '../network/shard-store/port.ts'
@@ -51,7 +53,10 @@ export interface RecoverySession extends AsyncDisposable {
 
 /** Where a machine keeps who it signs in as at rosters. */
 export interface SignInStore {
+  /** What rosters are opened with. */
+  readonly access: RosterAccess
   keepDirectorySignIn(url: string, signIn: DirectorySignIn): Promise<void>
+  microsoftSignIn(app: MicrosoftApp): MicrosoftSignIn
 }
 
 export interface AgentContext {
@@ -72,6 +77,8 @@ export interface AgentContext {
   /** Throws `invalid-input` for a locator that is none. */
   openRoster(locator: string): Roster
   readonly signIns: SignInStore
+  /** False when there is no browser to open it in. */
+  openBrowser(address: string): Promise<boolean>
   /** All records that the machine at the address knows; nothing of them is believed yet. */
   askMembers(address: Address, root: OwnerRoot, signal: AbortSignal): Promise<string[]>
   /** Reads from the members' doors with a proof by the owner's root key. */

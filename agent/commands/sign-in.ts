@@ -1,38 +1,75 @@
-/** Signs this machine in at a roster, and proves it: a record is written, found again and removed. */
+/** Signs this machine in where a roster is, and proves it: a record is written, found again and removed. */
 import { randomBytes } from 'node:crypto'
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
+import { consentLink } from '../network/roster/graph/microsoft-sign-in.ts'
+import { type RosterPlace, parseRosterLocator } from '../network/roster/locator.ts'
 import { openRoster } from '../network/roster/open-roster.ts'
-import { parseRosterLocator } from '../network/roster/locator.ts'
 import type { Roster } from '../network/roster/port.ts'
 import type { RunOptions } from './command.ts'
 import type { AgentContext } from './context.ts'
 
-/** The sign-in is kept only once it was seen to work. */
-export async function signIn(context: AgentContext, request: CommandRequest<'sign-in'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'sign-in'>> {
+type Request = CommandRequest<'sign-in'>
+
+/** A password is kept only once it was seen to work. */
+export async function signIn(context: AgentContext, request: Request, options: RunOptions): Promise<CommandResult<'sign-in'>> {
   const place = parseRosterLocator(request.locator)
-  if (place.kind === 'folder') throw new HoldfastError('invalid-input', 'Cannot sign in to a folder: the system does that; check that you can open it')
+  switch (place.kind) {
+    case 'folder': throw new HoldfastError('invalid-input', 'Cannot sign in to a folder: the system does that; check that you can open it')
+    case 'directory': return await signInToDirectory(context, { place, request, options })
+    case 'sharepoint': case 'exchange': return await signInAtMicrosoft(context, { place, request, options })
+  }
+}
+
+interface Asked<K extends RosterPlace['kind']> {
+  readonly place: RosterPlace & { kind: K }
+  readonly request: Request
+  readonly options: RunOptions
+}
+
+async function signInToDirectory(context: AgentContext, { place, request, options }: Asked<'directory'>): Promise<CommandResult<'sign-in'>> {
   const { user, password, ca } = request
   if (user === undefined || password === undefined) throw new HoldfastError('invalid-input', 'Cannot sign in: a directory needs --user NAME and the password on stdin')
   const given = { user, password, ...(ca === undefined ? {} : { ca }) }
-  const roster = openRoster(place.locator, { directorySignIn: async () => given })
-  onProgress({ stage: 'looking at the roster' })
-  if (request.prepare) await roster.prepare({ signal })
-  const { records } = await roster.list(undefined, { signal })
-  onProgress({ stage: 'writing a test record' })
-  await proveWritable(roster, signal)
+  const roster = openRoster(place.locator, { ...context.signIns.access, directorySignIn: async () => given })
+  const records = await prove(roster, request, options)
   await context.signIns.keepDirectorySignIn(place.place.url, given)
-  return { locator: place.locator, account: user, records: records.length, writable: true }
+  return { locator: place.locator, account: user, records, writable: true }
 }
 
-async function proveWritable(roster: Roster, signal: AbortSignal): Promise<void> {
+async function signInAtMicrosoft(context: AgentContext, { place, request, options }: Asked<'sharepoint' | 'exchange'>): Promise<CommandResult<'sign-in'>> {
+  const { signal, onProgress } = options
+  onProgress({ stage: 'signing in at Microsoft' })
+  const account = await context.signIns.microsoftSignIn(place.app).signIn({
+    openBrowser: async (url) => {
+      const isOpen = await context.openBrowser(url)
+      onProgress({ stage: 'signing in at Microsoft', detail: isOpen ? 'go on in the browser' : `open ${url}` })
+    },
+    showCode: (message) => { onProgress({ stage: 'signing in at Microsoft', detail: message }) },
+  }, { deviceCode: request.deviceCode, signal })
+  onProgress({ stage: `signed in as ${account}` })
+  try {
+    return { locator: place.locator, account, records: await prove(context.openRoster(place.locator), request, options), writable: true }
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== 'roster-unavailable') throw error
+    throw new HoldfastError(error.code, `${error.message}. Signed in as ${account}; when a permission is missing, an admin opens ${consentLink(place.app)}`, { details: { ...error.details, consent: consentLink(place.app) }, cause: error })
+  }
+}
+
+/** How many records are there. */
+async function prove(roster: Roster, { prepare }: Request, { signal, onProgress }: RunOptions): Promise<number> {
+  onProgress({ stage: 'looking at the roster' })
+  if (prepare) await roster.prepare({ signal })
+  const { records } = await roster.list(undefined, { signal })
+  onProgress({ stage: 'writing a test record' })
   const name = `claims/${randomBytes(16).toString('hex')}-0.jws`
   const text = `Holdfast wrote this to try the roster; it may be removed. ${randomBytes(8).toString('hex')}`
   await roster.putOwn(name, text, { signal })
   try {
-    const { records } = await roster.list(undefined, { signal })
-    if (!records.some((record) => record.name === name && record.text === text)) throw new HoldfastError('roster-unavailable', `Cannot use the roster ${roster.locator}: what was written there is not found again`, { details: { locator: roster.locator, state: 'writes are lost' } })
+    const after = await roster.list(undefined, { signal })
+    if (!after.records.some((record) => record.name === name && record.text === text)) throw new HoldfastError('roster-unavailable', `Cannot use the roster ${roster.locator}: what was written there is not found again`, { details: { locator: roster.locator, state: 'writes are lost' } })
   } finally {
     await roster.remove(name)
   }
+  return records.length
 }

@@ -27,6 +27,7 @@ import { FolderShardStore } from '../network/shard-store/folder.ts'
 import type { Keyring } from '../repository/keyring.ts'
 import { hasSignedHeads } from '../repository/local-heads.ts'
 import { beginRepository } from '../repository/repository.ts'
+import { openInBrowser } from '../system-browser.ts'
 import { AgentTriggers } from './agent-triggers.ts'
 import { openBackup, openStores } from './backup-services.ts'
 import { CommandRuns } from './command-runs.ts'
@@ -91,7 +92,7 @@ export class AgentParts implements AgentContext {
   }) {
     this.machine = machine
     this.holder = holder
-    this.signIns = new SignIns(home.signIns, machine)
+    this.signIns = new SignIns(home, machine, packageVersion())
     this.homeDirectory = home.directory
     this.#home = home
     this.#options = options
@@ -163,6 +164,10 @@ export class AgentParts implements AgentContext {
     const sealed = this.ownerFile()?.admin
     if (sealed === undefined) throw new HoldfastError('unauthorized', 'Cannot do that: the owner of this machine is no admin of the work group')
     return await openAdminKey(this.machine, sealed)
+  }
+
+  async openBrowser(address: string): Promise<boolean> {
+    return await openInBrowser(address)
   }
 
   openRoster(locator: string) {

@@ -1,9 +1,13 @@
 /** Picks the adapter for a place. Nothing is touched yet. */
-import { HoldfastError } from '../../../shared/errors.ts'
 import { ActiveDirectoryRoster } from './active-directory.ts'
 import { AdsiDirectory } from './adsi-directory.ts'
 import type { DirectoryPlace } from './directory.ts'
 import { FolderRoster } from './folder.ts'
+import { ExchangeRoster } from './graph/exchange.ts'
+import { type GraphAccess, unavailable } from './graph/graph.ts'
+import type { MicrosoftApp } from './graph/microsoft-sign-in.ts'
+import type { ReplicaMemory } from './graph/replica.ts'
+import { SharePointRoster } from './graph/sharepoint.ts'
 import { type DirectorySignIn, LdapDirectory } from './ldap-directory.ts'
 import { type LocatorPlace, parseRosterLocator } from './locator.ts'
 import type { Roster } from './port.ts'
@@ -12,6 +16,12 @@ import type { Roster } from './port.ts'
 export interface RosterAccess {
   /** Undefined when nobody signed in to that directory on this machine. `url` is `ldaps://host[:port]`. */
   directorySignIn(url: string): Promise<DirectorySignIn | undefined>
+  /** Undefined when nobody is signed in at Microsoft for that app, or the sign-in expired. */
+  microsoftToken(app: MicrosoftApp): Promise<string | undefined>
+  /** Keeps a copy of what a roster holds, by its locator. */
+  memory(locator: string): ReplicaMemory | undefined
+  readonly fetch: typeof fetch
+  readonly version: string
 }
 
 /** Throws `invalid-input` for what is not supported. */
@@ -20,6 +30,24 @@ export function openRoster(text: string, access: RosterAccess, options: LocatorP
   switch (place.kind) {
     case 'folder': return new FolderRoster(place.path)
     case 'directory': return openDirectory(place.place, access)
+    case 'sharepoint': return new SharePointRoster(place.place, graphAccess(place, access), access.memory(place.locator))
+    case 'exchange': return new ExchangeRoster(place.place, graphAccess(place, access), access.memory(place.locator))
+  }
+}
+
+function graphAccess({ locator, app }: { locator: string; app: MicrosoftApp }, access: RosterAccess): GraphAccess {
+  return {
+    fetch: access.fetch, version: access.version,
+    token: async ({ signal }) => {
+      try {
+        const token = await access.microsoftToken(app)
+        if (token !== undefined) return token
+      } catch (cause) {
+        signal?.throwIfAborted()
+        throw unavailable(locator, 'the sign-in cannot be renewed now', { cause })
+      }
+      throw unavailable(locator, 'nobody is signed in on this machine, or the sign-in expired; run holdfast sign-in')
+    },
   }
 }
 
@@ -28,7 +56,7 @@ function openDirectory(place: DirectoryPlace, access: RosterAccess): Roster {
   const ldap = new LdapDirectory(place, async () => {
     const signIn = await access.directorySignIn(place.url)
     if (signIn !== undefined) return signIn
-    throw new HoldfastError('roster-unavailable', `Cannot use the roster ${place.locator}: nobody signed in on this machine; run holdfast sign-in`, { details: { locator: place.locator, state: 'not signed in' } })
+    throw unavailable(place.locator, 'nobody signed in on this machine; run holdfast sign-in')
   })
   if (process.platform !== 'win32') return new ActiveDirectoryRoster(place, ldap)
   const adsi = new AdsiDirectory(place)

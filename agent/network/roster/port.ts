@@ -30,6 +30,8 @@ export interface RosterListing {
  */
 export interface Roster {
   readonly locator: string
+  /** Requests are counted by who runs the place: it is polled seldom, by lot (roster-sync.ts). */
+  readonly isMetered?: boolean
   prepare(options?: { signal?: AbortSignal | undefined }): Promise<void>
   list(cursor?: string, options?: { signal?: AbortSignal | undefined }): Promise<RosterListing>
   putOwn(name: string, text: string, options?: { signal?: AbortSignal | undefined }): Promise<void>

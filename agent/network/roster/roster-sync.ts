@@ -50,10 +50,15 @@ interface Place {
   readonly shown: Map<string, string>
   rounds: number
   running: Promise<void> | undefined
+  /** The place asked to be left alone until then, in milliseconds of `now`. */
+  notBefore: number
 }
 
 /** Every tenth reading is a full one, in case a file system's times are too coarse to show a change. */
 const fullEvery = 10
+/** Mean pause between polls of a metered place, for a small group and at most. */
+const meteredMeanMs = 5 * 60_000
+const meteredMaxMs = 6 * 3_600_000
 
 export class RosterSync implements AsyncDisposable {
   readonly #options: Required<Pick<RosterSyncOptions, 'intervalMs' | 'timeoutMs'>> & RosterSyncOptions
@@ -63,7 +68,7 @@ export class RosterSync implements AsyncDisposable {
 
   constructor(options: RosterSyncOptions) {
     this.#options = { ...options, intervalMs: options.intervalMs ?? 45_000, timeoutMs: options.timeoutMs ?? 20_000 }
-    this.#places = options.rosters.map((roster) => ({ roster, cursor: undefined, shown: new Map(), rounds: 0, running: undefined, status: statusOf(roster.locator, 'unread') }))
+    this.#places = options.rosters.map((roster) => ({ roster, cursor: undefined, shown: new Map(), rounds: 0, running: undefined, notBefore: 0, status: statusOf(roster.locator, 'unread') }))
   }
 
   get status(): readonly RosterStatus[] {
@@ -79,11 +84,23 @@ export class RosterSync implements AsyncDisposable {
     while (!signal.aborted) {
       await this.#turn(place)
       try {
-        await this.#options.delay(this.#options.intervalMs * (0.8 + 0.4 * this.#options.random()), signal)
+        await this.#options.delay(this.#pauseMs(place), signal)
       } catch (error) {
         if (!signal.aborted) throw error
       }
     }
+  }
+
+  /**
+   * A metered place is polled by lot: about once a minute by all members together, however many they are, and gossip
+   * spreads what one of them finds.
+   */
+  #pauseMs({ roster, notBefore }: Place): number {
+    const { membership, intervalMs, random, now } = this.#options
+    const members = membership.members().length + 1
+    const meanMs = roster.isMetered === true ? Math.min(meteredMaxMs, Math.max(meteredMeanMs, members * 60_000)) : intervalMs
+    const spread = roster.isMetered === true ? 0.5 + random() : 0.8 + 0.4 * random()
+    return Math.max(meanMs * spread, notBefore - now())
   }
 
   /** One turn over all rosters now; never rejects for what a roster does. */
@@ -98,6 +115,7 @@ export class RosterSync implements AsyncDisposable {
 
   /** Waits for the roster at most `timeoutMs`; an earlier turn that still hangs is not overtaken. */
   async #turn(place: Place): Promise<void> {
+    if (this.#options.now() < place.notBefore) return
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(this.#options.timeoutMs)])
     place.running ??= this.#sync(place, signal).finally(() => { place.running = undefined })
     const { promise: aborted, reject } = Promise.withResolvers<never>()
@@ -118,6 +136,8 @@ export class RosterSync implements AsyncDisposable {
     if (!expected) this.#options.onFault?.(error, place.roster.locator)
     const problem = error instanceof HoldfastError ? error.message : expected ? 'Cannot read the roster: no answer in time' : 'Cannot read the roster: unexpected failure'
     place.cursor = undefined
+    const waitSeconds = error instanceof HoldfastError ? Number(error.details['retryAfterSeconds'] ?? 0) : 0
+    place.notBefore = this.#options.now() + waitSeconds * 1000
     place.status = { ...place.status, state: 'unavailable', problem }
   }
 

@@ -11,6 +11,7 @@ import type { Roster } from '../../../agent/network/roster/port.ts'
 import { AgentProcess } from '../../../agent/demo/agent-process.ts'
 import { rosterSuite } from '../../suites/roster.ts'
 import { type DomainController, delegatedContainer, missingForDomainController, password, startDomainController } from '../../support/domain-controller.ts'
+import { accessWith } from '../../support/roster-access.ts'
 import { commandLine } from '../../support/process-group.ts'
 
 const peer = `peers/${'ab'.repeat(32)}.jws`
@@ -37,7 +38,7 @@ describe('Active Directory', { skip }, () => {
   })
 
   const rosterOf = (locator: string, user: string, secret = password): Roster =>
-    openRoster(locator, { directorySignIn: async () => ({ user: `${user}@LAB.EXAMPLE.TEST`, password: secret, ca: dc.ca }) })
+    openRoster(locator, accessWith({ directorySignIn: async () => ({ user: `${user}@LAB.EXAMPLE.TEST`, password: secret, ca: dc.ca }) }))
   const container = (label: string, url = dc.ldaps) => `${url}/${encodeURI(delegatedContainer)}?${label}`
 
   rosterSuite({
@@ -82,10 +83,10 @@ describe('Active Directory', { skip }, () => {
 
   test('a wrong password, a CA that is not trusted, a container that is not there: each says so', async () => {
     await assert.rejects(rosterOf(container('wrong'), 'ann', 'nonsense').list(), isUnavailable(/password is wrong/))
-    const untrusting = openRoster(container('wrong'), { directorySignIn: async () => ({ user: 'ann', password }) })
+    const untrusting = openRoster(container('wrong'), accessWith({ directorySignIn: async () => ({ user: 'ann', password }) }))
     await assert.rejects(untrusting.list(), isUnavailable(/certificate is not trusted/))
     await assert.rejects(rosterOf(`${dc.ldaps}/CN=Nowhere,DC=lab,DC=example,DC=test`, 'ann').putOwn(peer, 'x'), isUnavailable(/not there|may not write/))
-    await assert.rejects(openRoster(container('wrong'), { directorySignIn: async () => undefined }).list(), isUnavailable(/holdfast sign-in/))
+    await assert.rejects(openRoster(container('wrong'), accessWith({})).list(), isUnavailable(/holdfast sign-in/))
     await assert.rejects(rosterOf('ldaps://127.0.0.1:1/CN=x,DC=y', 'ann').list(), isUnavailable(/ECONNREFUSED/))
   })
 

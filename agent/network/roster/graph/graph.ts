@@ -1,0 +1,167 @@
+/**
+ * Microsoft Graph as the rosters use it: one client, the documented throttling signals obeyed, and every failure told as
+ * `roster-unavailable` with what to do.
+ *
+ * The client's own middleware answers 429, 503 and 504 by waiting as Retry-After says (short waits only); what asks for
+ * longer is told upwards as `retryAfterSeconds`, and roster-sync.ts leaves the place alone until then. Network errors are
+ * not retried by the client, so one more attempt is made here.
+ */
+import {
+  AuthenticationHandler, Client, type Context, GraphError, type Middleware, RedirectHandler, RedirectHandlerOptions, RetryHandler, RetryHandlerOptions, TelemetryHandler,
+} from '@microsoft/microsoft-graph-client'
+import { HoldfastError } from '../../../../shared/errors.ts'
+import type { Options } from '../directory.ts'
+
+/** Where a token comes from, and how the network is reached. */
+export interface GraphAccess {
+  /** An access token for Microsoft Graph. Rejects `roster-unavailable` when somebody has to sign in. */
+  readonly token: (options: Options) => Promise<string>
+  readonly fetch: typeof fetch
+  /** `holdfast` version, for the decorated user agent that Microsoft asks for. */
+  readonly version: string
+}
+
+/** A wait up to this is slept through inside a call; a longer one ends the call. */
+const patienceSeconds = 5
+const retries = 2
+
+export class Graph {
+  readonly #client: Client
+  readonly #locator: string
+  readonly #access: GraphAccess
+  #token = ''
+
+  constructor(locator: string, access: GraphAccess) {
+    this.#locator = locator
+    this.#access = access
+    this.#client = Client.initWithMiddleware({ middleware: chain(access, async () => this.#token), defaultVersion: 'v1.0' })
+  }
+
+  async get(path: string, options: Options & { headers?: Record<string, string> } = {}): Promise<unknown> {
+    return await this.#call(() => this.#request(path, options).get() as Promise<unknown>, options)
+  }
+
+  /** The bytes of a file as text. */
+  async getText(path: string, options: Options = {}): Promise<string> {
+    const response = await this.#call(() => this.#request(path, options).responseType('arraybuffer' as never).get() as Promise<ArrayBuffer>, options)
+    return new TextDecoder().decode(response)
+  }
+
+  async post(path: string, body: object, options: Options = {}): Promise<unknown> {
+    return await this.#call(() => this.#request(path, options).post(body) as Promise<unknown>, options)
+  }
+
+  async patch(path: string, body: object, options: Options = {}): Promise<unknown> {
+    return await this.#call(() => this.#request(path, options).patch(body) as Promise<unknown>, options)
+  }
+
+  /** Sends text as a file. */
+  async putText(path: string, text: string, options: Options = {}): Promise<unknown> {
+    return await this.#call(() => this.#request(path, { ...options, headers: { 'content-type': 'text/plain' } }).put(Buffer.from(text)) as Promise<unknown>, options)
+  }
+
+  async delete(path: string, options: Options = {}): Promise<void> {
+    await this.#call(() => this.#request(path, options).delete() as Promise<unknown>, options)
+  }
+
+  #request(path: string, { signal, headers = {} }: Options & { headers?: Record<string, string> }) {
+    const request = this.#client.api(path).headers(headers)
+    return signal === undefined ? request : request.option('signal', signal)
+  }
+
+  async #call<T>(work: () => Promise<T>, { signal }: Options): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      signal?.throwIfAborted()
+      this.#token = await this.#access.token({ signal })
+      try {
+        return await work()
+      } catch (error) {
+        signal?.throwIfAborted()
+        if (error instanceof GraphError && error.statusCode === -1 && attempt === 1) continue
+        throw this.#told(error)
+      }
+    }
+  }
+
+  /** GraphFailure for what the rosters decide about themselves; else `roster-unavailable`. */
+  #told(error: unknown): unknown {
+    if (!(error instanceof GraphError)) return error
+    if ([404, 409, 410, 412].includes(error.statusCode)) return new GraphFailure(error)
+    return unavailable(this.#locator, stateOf(error), { cause: error, retryAfterSeconds: retryAfterOf(error.headers) })
+  }
+
+  missing(state: string): HoldfastError {
+    return unavailable(this.#locator, state)
+  }
+
+  /** For a GraphFailure that nobody expected. */
+  unexpected(error: unknown): unknown {
+    if (!(error instanceof GraphFailure)) return error
+    const state = error.status === 404 ? 'the place is not there, or this account may not see it' : `Microsoft Graph answered ${error.status} ${error.code}`
+    return unavailable(this.#locator, state, { cause: error })
+  }
+}
+
+/** 404, 409, 410 or 412: an answer about the thing that was asked for. */
+export class GraphFailure extends Error {
+  override readonly name = 'GraphFailure'
+  readonly status: number
+  readonly code: string
+
+  constructor(error: GraphError) {
+    super(`${error.statusCode} ${error.code ?? ''}`, { cause: error })
+    this.status = error.statusCode
+    this.code = error.code ?? ''
+  }
+}
+
+export function hasStatus(error: unknown, ...statuses: readonly number[]): error is GraphFailure {
+  return error instanceof GraphFailure && statuses.includes(error.status)
+}
+
+export function unavailable(locator: string, state: string, { cause, retryAfterSeconds }: { cause?: unknown; retryAfterSeconds?: number | undefined } = {}): HoldfastError {
+  return new HoldfastError('roster-unavailable', `Cannot use the roster ${locator}: ${state}`, {
+    details: { locator, state, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) }, cause,
+  })
+}
+
+function chain({ fetch, version }: GraphAccess, getAccessToken: () => Promise<string>): Middleware[] {
+  const authentication = new AuthenticationHandler({ getAccessToken })
+  const shouldRetry = (_delay: number, _attempt: number, _request: unknown, _options: unknown, response: Response) =>
+    (retryAfterOf(response.headers) ?? 0) <= patienceSeconds
+  return [
+    authentication,
+    new RetryHandler(new RetryHandlerOptions(1, retries, shouldRetry as never)),
+    new RedirectHandler(new RedirectHandlerOptions()),
+    new TelemetryHandler(),
+    {
+      async execute(context: Context): Promise<void> {
+        const headers = new Headers(context.options?.headers as Record<string, string> | undefined)
+        // A download is redirected to an address that is good by itself: the token is Microsoft Graph's alone.
+        if (new URL(context.request as string).hostname !== 'graph.microsoft.com') headers.delete('authorization')
+        headers.set('user-agent', `NONISV|Holdfast|Holdfast/${version}`)
+        context.response = await fetch(context.request as string, { ...context.options, headers } as RequestInit)
+      },
+    },
+  ]
+}
+
+/** Seconds, from Retry-After (a number or a date) or RateLimit-Reset, whichever is longer. */
+export function retryAfterOf(headers: Headers | undefined): number | undefined {
+  const limited = headers?.get('ratelimit-remaining') === '0' ? Number(headers.get('ratelimit-reset')) : Number.NaN
+  const text = headers?.get('retry-after') ?? ''
+  const asked = text === '' ? Number.NaN : Number.isNaN(Number(text)) ? (Date.parse(text) - Date.now()) / 1000 : Number(text)
+  const known = [limited, asked].filter((seconds) => Number.isFinite(seconds) && seconds >= 0)
+  return known.length === 0 ? undefined : Math.min(Math.ceil(Math.max(...known)), 86_400)
+}
+
+function stateOf({ statusCode, code, message, headers }: GraphError): string {
+  switch (statusCode) {
+    case -1: return `Microsoft Graph cannot be reached (${message.slice(0, 100)})`
+    case 401: return 'the sign-in is no longer valid; run holdfast sign-in'
+    case 403: return `this account may not use it (${code ?? 'accessDenied'}); an admin must grant the permission`
+    case 429: return `Microsoft asks to wait ${retryAfterOf(headers) ?? 'a while'} seconds`
+    case 507: return 'the library is full'
+    default: return `Microsoft Graph answered ${statusCode} ${code ?? ''}`.trim()
+  }
+}

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { HoldfastError } from '../../../shared/errors.ts'
+import { MicrosoftSignIn, consentLink } from '../../../agent/network/roster/graph/microsoft-sign-in.ts'
+import { FakeEntra } from '../../support/fake-entra.ts'
+
+const app = { client: '11111111-2222-3333-4444-555555555555', tenant: 'contoso.onmicrosoft.com' }
+
+function open(entra: FakeEntra, kept: { text?: string | undefined }) {
+  return new MicrosoftSignIn({ app, fetch: entra.fetch, cache: { load: async () => kept.text, save: async (text) => { kept.text = text } } })
+}
+
+const noBrowser = async (): Promise<void> => { throw new Error('no browser is wanted here') }
+
+test('a device code signs in, the token cache is kept, and another process renews from it', async () => {
+  const entra = new FakeEntra()
+  const kept: { text?: string } = {}
+  const shown: string[] = []
+  const account = await open(entra, kept).signIn({ openBrowser: noBrowser, showCode: (message) => { shown.push(message) } }, { deviceCode: true })
+  assert.equal(account, 'ann@contoso.com')
+  assert.match(shown.join(), /type ABCD1234/)
+  assert.match(kept.text ?? '', /refresh-1/)
+  assert.equal(await open(entra, kept).token(), 'token-2')
+})
+
+test('a sign-in that was revoked has no token, nobody signed in has none, and a network that is down rejects', async () => {
+  const entra = new FakeEntra()
+  const kept: { text?: string } = {}
+  assert.equal(await open(entra, kept).token(), undefined)
+  await open(entra, kept).signIn({ openBrowser: noBrowser, showCode: () => {} }, { deviceCode: true })
+  entra.isRevoked = true
+  assert.equal(await open(entra, kept).token(), undefined)
+  const down = new MicrosoftSignIn({ app, fetch: async () => { throw new TypeError('fetch failed') }, cache: { load: async () => kept.text, save: async () => {} } })
+  await assert.rejects(down.token())
+})
+
+test('a sign-in that fails says why and names the link for an admin', async () => {
+  const fails: typeof fetch = async () => new Response(JSON.stringify({ error: 'invalid_client', error_description: 'AADSTS65001: consent is missing' }), { status: 400, headers: { 'content-type': 'application/json' } })
+  const signIn = new MicrosoftSignIn({ app, fetch: fails, cache: { load: async () => undefined, save: async () => {} } })
+  await assert.rejects(signIn.signIn({ openBrowser: noBrowser, showCode: () => {} }, { deviceCode: true }),
+    (error) => error instanceof HoldfastError && error.code === 'unauthorized' && error.details['consent'] === consentLink(app))
+})
