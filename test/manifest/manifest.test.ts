@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { XMLParser, XMLValidator } from 'fast-xml-parser'
 import { OfficeAddinManifest } from 'office-addin-manifest'
 import { configSchema } from '../../agent/config.ts'
-import { manifestFileNames, manifestKinds, renderManifest } from '../../agent/manifest/render.ts'
+import { manifestFileNames, manifestKinds, renderManifest } from '../../agent/manifest/manifest.ts'
 import { hasCode } from '../../shared/errors.ts'
 
 const root = new URL('../../', import.meta.url)
