@@ -45,7 +45,13 @@ export const configSchema = z.strictObject({
     /** Share of the disk that is never used. */
     minFree: z.number().min(0).max(0.95).default(0.3),
   }).prefault({}),
-  paneAddress: z.strictObject({ port: z.int().min(0).max(65_535).default(17_470) }).prefault({}),
+  paneAddress: z.strictObject({
+    port: z.int().min(0).max(65_535).default(17_470),
+    /** Pages besides Microsoft's that may show the pane, such as a company's own Outlook on the web. */
+    frameAncestors: z.array(z.url({ protocol: /^https$/ })).max(20).default([]),
+  }).prefault({}),
+  /** Lets the pane connect by the company account that Outlook is signed in with; null: by `holdfast open` or a code. */
+  entra: z.strictObject({ tenant: z.uuid(), audience: z.string().min(1), user: z.uuid() }).nullable().default(null),
   peerAddress: z.strictObject({
     port: z.int().min(0).max(65_535).default(17_471),
     /** Address to listen on; null: all interfaces. */

@@ -22,6 +22,9 @@ export interface Home {
   readonly log: string
   readonly signIns: string
   readonly rosters: string
+  readonly paneCertificate: string
+  readonly paneTokens: string
+  readonly entraKeys: string
 }
 
 export function homeAt(directory: string): Home {
@@ -30,6 +33,7 @@ export function homeAt(directory: string): Home {
     directory, config: at('config.json'), machine: at('machine.json'), owner: at('owner.json'), group: at('group.json'),
     runtime: at('agent.json'), repository: at('repository'), placement: at('placement.sqlite'), holder: at('holder'),
     scratch: at('scratch'), log: at('agent.log'), signIns: at('sign-ins.json'), rosters: at('rosters'),
+    paneCertificate: at('pane-certificate.json'), paneTokens: at('pane-tokens.json'), entraKeys: at('entra-keys.json'),
   }
 }
 

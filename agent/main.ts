@@ -20,8 +20,8 @@ import { restore } from './commands/restore.ts'
 import { signIn } from './commands/sign-in.ts'
 import { repair, verify } from './commands/verify.ts'
 import { type AgentOptions, AgentParts } from './composition/agent-parts.ts'
+import { openPane } from './composition/open-pane-door.ts'
 import { type Home, lockHome, removeFile, writePrivateFile } from './home.ts'
-import { openPaneDoor } from './http/pane-door.ts'
 
 export interface Agent extends AsyncDisposable {
   readonly id: string
@@ -37,12 +37,12 @@ export async function openAgent(home: Home, options: AgentOptions): Promise<Agen
   stack.use(lockHome(home))
   const parts = await AgentParts.open(home, options, { stack, perform: (name, context, request, runOptions) => handlers[name](context, request, runOptions) })
   const { run } = parts.runs
-  const pane = options.serve ? stack.use(await openPaneDoor(run, { port: options.config.paneAddress.port, nowMs: Date.now() })) : undefined
+  const pane = options.serve ? stack.use(await openPane(home, parts)) : undefined
   await parts.startGroup()
   if (pane !== undefined) {
     stack.use(await parts.startTriggers())
     writePrivateFile(home.runtime, JSON.stringify({
-      v: 1, pid: process.pid, machine: parts.machine.id, peer: parts.peerAddress, pane: { port: pane.port, token: pane.token, certificate: pane.certificate },
+      v: 1, pid: process.pid, machine: parts.machine.id, peer: parts.peerAddress, pane: { port: pane.port, token: pane.token, certificate: pane.authority },
     }))
     stack.defer(() => removeFile(home.runtime))
   }

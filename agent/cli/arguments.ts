@@ -49,7 +49,7 @@ export const syntax: Record<string, Syntax> = {
   'sign-in': { usage: 'sign-in LOCATOR [--user NAME [--ca FILE] | --device-code] [--prepare]', summary: 'sign this machine in where the roster is: in the browser, or with a password', options: { 'user': text, 'ca': text, 'prepare': flag, 'device-code': flag } },
   'doctor': { usage: 'doctor', summary: 'check this machine and print how to fix what is wrong' },
   'manifest': { usage: 'manifest [--office] [--base-url URL] [--icon-base-url URL] [--out DIR]', summary: 'print the Outlook add-in\'s manifest (--office: Word and Excel) for this agent\'s address or another', options: { 'office': flag, 'base-url': text, 'icon-base-url': text, 'out': text } },
-  'open': { usage: 'open', summary: 'open the pane in the browser' },
+  'open': { usage: 'open [--code] [--print]', summary: 'open the pane in the browser, connected; --code shows what to type in a pane that is open', options: { code: flag, print: flag } },
   'demo': { usage: 'demo [--machines N] [--size BYTES] [--file PATH] [--exit]', summary: 'a work group on this machine: protect, grow, lose machines, recover, compare', options: { machines: text, file: text, size: text, exit: flag } },
 }
 

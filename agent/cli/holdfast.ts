@@ -47,7 +47,7 @@ async function runOnce(invocation: Invocation, signal: AbortSignal): Promise<num
   switch (invocation.name) {
     case 'demo': return await (await import('./run-demo.ts')).runDemo(invocation, signal)
     case 'manifest': return writeManifest(home, invocation, packageVersion())
-    case 'open': return await openPane(home)
+    case 'open': return await openPane(home, invocation)
     case 'restore':
       if (invocation.values['from'] !== undefined) return await restoreCollected(invocation, signal)
   }

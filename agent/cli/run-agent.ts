@@ -18,7 +18,7 @@ export async function runAgent(invocation: Invocation): Promise<number> {
   const quota = option('quota')
   const merged = {
     ...config,
-    paneAddress: { port: panePort === undefined ? config.paneAddress.port : parseNumber('pane-port', panePort, ports) },
+    paneAddress: { ...config.paneAddress, port: panePort === undefined ? config.paneAddress.port : parseNumber('pane-port', panePort, ports) },
     peerAddress: { port: peerPort === undefined ? config.peerAddress.port : parseNumber('peer-port', peerPort, ports), host: option('peer-host') ?? config.peerAddress.host },
     offer: { ...config.offer, quotaBytes: quota === undefined ? config.offer.quotaBytes : parseBytes(quota) },
   }

@@ -64,7 +64,7 @@ export class AgentParts implements AgentContext {
   readonly #later = new AsyncDisposableStack()
   readonly #log: Log
   readonly #identity: Identity
-  readonly #version: string
+  readonly version: string
   #door: Door | undefined
   #group: GroupServices | undefined
   #backup: Promise<Backup> | undefined
@@ -99,7 +99,7 @@ export class AgentParts implements AgentContext {
     this.runs = new CommandRuns((name, request, runOptions) => perform(name, this, request, runOptions), options.signal)
     this.#log = log
     this.#identity = { machine, certificate }
-    this.#version = packageVersion()
+    this.version = packageVersion()
     this.settings = new Settings({ file: home.config, effective: options.config, write: writePrivateFile })
   }
 
@@ -200,7 +200,7 @@ export class AgentParts implements AgentContext {
   async #openGroup(store: MembershipStore): Promise<void> {
     const { config, testMachine } = this.#options
     const group = this.#later.use(await GroupServices.open({
-      store, identity: this.#identity, holder: this.holder, log: this.#log, version: this.#version,
+      store, identity: this.#identity, holder: this.holder, log: this.#log, version: this.version,
       openRoster: (locator) => this.openRoster(locator), name: () => this.settings.config.label ?? testMachine ?? hostname(), owner: () => this.ownerFile(),
       addresses: this.#door === undefined ? undefined : this.addresses(), testMachine,
       minFree: minFreeOf(this.#options), limits: config.limits,

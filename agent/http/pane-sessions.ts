@@ -1,0 +1,146 @@
+/**
+ * Who is connected to the pane door. A pane is paired once, by a ticket in the address that `holdfast open` opens or by a
+ * code that a person types, and then carries a token that lives in its memory and ours. The ribbon's "Back up now" runs
+ * without a pane: it carries a token that can start a backup and nothing else, of which the home keeps a digest.
+ */
+import { createHash, randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
+import { z } from 'zod'
+import { HoldfastError } from '../../shared/errors.ts'
+
+export type Scope = 'full' | 'backup'
+
+export interface SessionFile {
+  read(): string | undefined
+  write(text: string): void
+}
+
+const ticketMs = 5 * 60_000
+const codeMs = 10 * 60_000
+const codeTries = 5
+const paneMs = 12 * 3_600_000
+const maxPanes = 64
+const maxBackupTokens = 50
+/** Without letters and digits that look alike. */
+const codeAlphabet = '23456789ABCDEFGHJKMNPQRSTUVWXYZ'
+const codeLength = 6
+
+const fileSchema = z.object({ v: z.literal(1), tokens: z.array(z.object({ id: z.string(), digest: z.string(), created: z.string(), label: z.string() })) })
+type BackupToken = z.infer<typeof fileSchema>['tokens'][number]
+
+export class PaneSessions {
+  /** The command line's, from the runtime file: good as long as the agent runs. */
+  readonly ownToken = randomBytes(32).toString('base64url')
+  readonly #now: () => number
+  readonly #file: SessionFile
+  readonly #tickets = new Map<string, number>()
+  readonly #panes = new Map<string, number>()
+  #code: { readonly text: string; readonly until: number; tries: number } | undefined
+
+  /** `now` in milliseconds. Throws `invalid-config` later when the file is damaged. */
+  constructor(file: SessionFile, now: () => number) {
+    this.#file = file
+    this.#now = now
+  }
+
+  newTicket(): string {
+    const ticket = randomBytes(24).toString('base64url')
+    this.#sweep(this.#tickets)
+    this.#tickets.set(digestOf(ticket), this.#now() + ticketMs)
+    return ticket
+  }
+
+  /** A new code makes an older one void. */
+  newCode(): string {
+    const text = Array.from({ length: codeLength }, () => codeAlphabet[randomInt(codeAlphabet.length)]).join('')
+    this.#code = { text, until: this.#now() + codeMs, tries: codeTries }
+    return text
+  }
+
+  /** Throws `not-paired`, or `too-many-attempts` when the code was guessed at too often. */
+  pair(given: { readonly ticket: string } | { readonly code: string }): string {
+    if ('ticket' in given) {
+      const digest = digestOf(given.ticket)
+      const until = this.#tickets.get(digest)
+      this.#tickets.delete(digest)
+      if (until === undefined || until < this.#now()) throw new HoldfastError('not-paired', 'Cannot connect: the link was used already or is too old; run holdfast open again')
+    } else this.#useCode(given.code)
+    return this.open()
+  }
+
+  #useCode(given: string): void {
+    const code = this.#code
+    if (code === undefined || code.until < this.#now()) throw new HoldfastError('not-paired', 'Cannot connect: there is no code that is still good; run holdfast open --code')
+    if (code.tries-- <= 0) throw new HoldfastError('too-many-attempts', 'Cannot connect: the code was typed wrong too often')
+    const same = timingSafeEqual(Buffer.from(digestOf(given.trim().toUpperCase().replaceAll(/[\s-]/g, ''))), Buffer.from(digestOf(code.text)))
+    if (!same) throw new HoldfastError(code.tries > 0 ? 'not-paired' : 'too-many-attempts', `Cannot connect: the code is not right; ${code.tries} attempts are left`, { details: { attemptsLeft: code.tries } })
+    this.#code = undefined
+  }
+
+  /** A token for a pane whose person is known. The longest unused one gives way when there are too many. */
+  open(): string {
+    const token = randomBytes(32).toString('base64url')
+    this.#sweep(this.#panes)
+    if (this.#panes.size >= maxPanes) this.#panes.delete([...this.#panes].sort(([, a], [, b]) => a - b)[0]?.[0] ?? '')
+    this.#panes.set(digestOf(token), this.#now() + paneMs)
+    return token
+  }
+
+  close(token: string): void {
+    this.#panes.delete(digestOf(token))
+  }
+
+  /** What the token allows; undefined when it is none (any more). Using it makes it last. */
+  scopeOf(token: string): Scope | undefined {
+    const digest = digestOf(token)
+    if (timingSafeEqual(Buffer.from(digest), Buffer.from(digestOf(this.ownToken)))) return 'full'
+    const until = this.#panes.get(digest)
+    if (until !== undefined && until >= this.#now()) {
+      this.#panes.set(digest, this.#now() + paneMs)
+      return 'full'
+    }
+    return this.backupTokens().some((known) => known.digest === digest) ? 'backup' : undefined
+  }
+
+  newBackupToken(label: string): { id: string; token: string } {
+    const token = randomBytes(32).toString('base64url')
+    const id = randomBytes(6).toString('hex')
+    const known = this.backupTokens().slice(-(maxBackupTokens - 1))
+    this.#save([...known, { id, digest: digestOf(token), created: new Date(this.#now()).toISOString(), label }])
+    return { id, token }
+  }
+
+  /** False when there is none of that id. */
+  revokeBackupToken(id: string): boolean {
+    const known = this.backupTokens()
+    const kept = known.filter((token) => token.id !== id)
+    if (kept.length < known.length) this.#save(kept)
+    return kept.length < known.length
+  }
+
+  backupTokens(): readonly BackupToken[] {
+    const text = this.#file.read()
+    if (text === undefined) return []
+    try {
+      return fileSchema.parse(JSON.parse(text)).tokens
+    } catch {
+      return [] // made anew by the next pane
+    }
+  }
+
+  #save(tokens: readonly BackupToken[]): void {
+    this.#file.write(JSON.stringify({ v: 1, tokens }))
+  }
+
+  #sweep(kept: Map<string, number>): void {
+    for (const [digest, until] of kept) if (until < this.#now()) kept.delete(digest)
+  }
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url')
+}
+
+/** The bearer token of a request; empty when it has none. */
+export function bearerOf(authorization: string | undefined): string {
+  return /^Bearer ([A-Za-z0-9._~+/-]{1,8192}=*)$/.exec(authorization ?? '')?.[1] ?? ''
+}
