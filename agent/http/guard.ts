@@ -29,7 +29,7 @@ export class Guard {
 
   /** Throws `wrong-host` or `forbidden`. */
   check(headers: IncomingHttpHeaders): void {
-    if (!this.#hosts.includes(headers.host ?? '')) throw new HoldfastError('wrong-host', 'Cannot answer: asked under another name than localhost')
+    this.checkHost(headers)
     const { origin } = headers
     if (origin !== undefined && !this.#hosts.some((host) => origin === `https://${host}`)) throw new HoldfastError('forbidden', 'Cannot answer: another page asked')
     const site = headers['sec-fetch-site']
@@ -37,6 +37,11 @@ export class Guard {
     if (site !== undefined && !['same-origin', 'none'].includes(String(site)) && headers['sec-fetch-mode'] !== 'navigate') {
       throw new HoldfastError('forbidden', 'Cannot answer: another page asked')
     }
+  }
+
+  /** Throws `wrong-host`. */
+  checkHost(headers: IncomingHttpHeaders): void {
+    if (!this.#hosts.includes(headers.host ?? '')) throw new HoldfastError('wrong-host', 'Cannot answer: asked under another name than localhost')
   }
 
   readonly handle = (request: Request, response: Response, next: NextFunction): void => {
@@ -48,10 +53,16 @@ export class Guard {
       'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'cross-origin-resource-policy': 'same-origin', 'cache-control': 'no-store',
     })
     try {
-      this.check(request.headers)
+      if (isPicture(request)) this.checkHost(request.headers)
+      else this.check(request.headers)
     } catch (error) {
       return sendProblem(response, error)
     }
     next()
   }
+}
+
+/** The ribbon's icons: the same for everybody, and Outlook on the web draws them in pages of its own. */
+function isPicture({ method, path }: Request): boolean {
+  return method === 'GET' && path.startsWith('/icons/')
 }

@@ -82,6 +82,15 @@ test('a page of another origin gets nothing, whatever token it carries', async (
   assert.equal((await call(door, '/api/runs', { headers: { ...token, 'origin': `https://localhost:${door.port}`, 'sec-fetch-site': 'same-origin' } })).status, 200)
 })
 
+test('a page of Office shows the icons of the ribbon, and gets nothing else', async () => {
+  await using door = await openDoor(perform)
+  const headers = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }
+  const icon = await call(door, '/icons/restore-16.png', { headers })
+  assert.deepEqual([icon.status, icon.headers['cross-origin-resource-policy']], [200, 'cross-origin'])
+  assert.equal((await call(door, '/manifest.xml', { headers })).code, 'forbidden')
+  assert.equal((await call(door, '/icons/restore-16.png', { headers: { host: `rebound.example:${door.port}` } })).code, 'wrong-host')
+})
+
 function socketTo(door: OpenDoor, options: { auth?: object; headers?: Record<string, string>; transport?: 'websocket' | 'polling' }): Socket {
   return io(`https://localhost:${door.port}`, {
     path: '/events', transports: [options.transport ?? 'websocket'], reconnection: false, forceNew: true, ca: [door.authority], extraHeaders: options.headers ?? {}, auth: options.auth ?? {},
