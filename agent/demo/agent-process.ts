@@ -23,6 +23,8 @@ export interface AgentProcessOptions {
   /** Shown as a simulated machine of this name. */
   readonly machine: string
   readonly quota?: string
+  /** Any free one without it. */
+  readonly panePort?: number
   readonly environment?: NodeJS.ProcessEnv
 }
 
@@ -50,7 +52,7 @@ export class AgentProcess implements AsyncDisposable {
     await mkdir(options.home, { recursive: true })
     const log = openSync(join(options.home, 'stderr.log'), 'a')
     const child = spawn(process.execPath, [
-      '--disable-warning=ExperimentalWarning', commandLine, 'agent', '--home', options.home, '--json', '--pane-port', '0', '--peer-port', '0',
+      '--disable-warning=ExperimentalWarning', commandLine, 'agent', '--home', options.home, '--json', '--pane-port', String(options.panePort ?? 0), '--peer-port', '0',
       '--peer-host', '127.0.0.1', '--quota', options.quota ?? '50GB', '--test-machine', options.machine,
     ], { stdio: ['ignore', 'pipe', log], env: { ...launcherEnvironment, ...process.env, ...options.environment } })
     closeSync(log)
