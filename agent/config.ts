@@ -20,6 +20,8 @@ export const configSchema = z.strictObject({
   protect: z.array(protectedPathSchema).default([]),
   /** Also protect Outlook's OST caches, which Outlook can make anew. */
   includeOutlookCaches: z.boolean().default(false),
+  /** Folders in which archives are looked for, besides where Outlook keeps them. */
+  watchFolders: z.array(z.string().min(1)).max(100).default([]),
   schedule: z.strictObject({
     /** Cron expression of regular backups (local time), or null for none. */
     cron: z.string().nullable().default('0 12 * * *'),
@@ -31,6 +33,8 @@ export const configSchema = z.strictObject({
     growthBytes: z.number().positive().default(64 * 1024 * 1024),
     /** How often protected files are looked at. */
     pollSeconds: z.number().positive().default(30),
+    /** Nothing starts by itself before this time. */
+    pausedUntil: z.iso.datetime().nullable().default(null),
   }).prefault({}),
   limits: z.strictObject({
     /** Bytes per second of shards sent to, and read from, all peers together; null: no limit. */

@@ -9,15 +9,21 @@ import { backup } from './commands/backup.ts'
 import { listEntries, listSnapshots } from './commands/browse.ts'
 import type { RunCommand, RunOptions } from './commands/command.ts'
 import type { AgentContext } from './commands/context.ts'
+import { coverage } from './commands/coverage.ts'
 import { doctor } from './commands/doctor.ts'
 import { networkCreate, networkInvite, networkJoin } from './commands/enroll.ts'
+import { folders } from './commands/folders.ts'
 import { forget } from './commands/forget.ts'
 import { keyConfirm, keyShow } from './commands/key.ts'
-import { coverage, peers, status } from './commands/overview.ts'
+import { peers } from './commands/peers.ts'
 import { protect, unprotect } from './commands/protect.ts'
 import { recover } from './commands/recover.ts'
 import { restore } from './commands/restore.ts'
 import { signIn } from './commands/sign-in.ts'
+import { search } from './commands/search.ts'
+import { pause, settings } from './commands/settings.ts'
+import { status } from './commands/status.ts'
+import { suggestions } from './commands/suggestions.ts'
 import { repair, verify } from './commands/verify.ts'
 import { type AgentOptions, AgentParts } from './composition/agent-parts.ts'
 import { openPane } from './composition/open-pane-door.ts'
@@ -59,5 +65,6 @@ type Handlers = { readonly [C in CommandName]: (context: AgentContext, request: 
 const handlers: Handlers = {
   'network create': networkCreate, 'network invite': networkInvite, 'network join': networkJoin, 'protect': protect, 'unprotect': unprotect,
   'backup': backup, 'snapshots': listSnapshots, 'ls': listEntries, 'restore': restore, 'verify': verify, 'repair': repair, 'forget': forget, 'peers': peers,
-  'status': status, 'coverage': coverage, 'key show': keyShow, 'key confirm': keyConfirm, 'recover': recover, 'doctor': doctor, 'sign-in': signIn,
+  'status': status, 'coverage': coverage, 'key show': keyShow, 'key confirm': keyConfirm, 'recover': recover, 'doctor': doctor, 'sign-in': signIn, 'search': search,
+  'settings': settings, 'pause': pause, 'suggestions': suggestions, 'folders': folders,
 }

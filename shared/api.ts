@@ -49,6 +49,30 @@ const memberSchema = z.object({
   unprotectedBytes: bytes.nullable(), lastVerifiedRestore: time.nullable(), machineState: z.enum(['online', 'away', 'doubtful', 'gone']),
 })
 
+/** What a person may set on a machine (docs/operations.md); null: no limit, never, or the default. */
+const settingsSchema = z.object({
+  label: z.string().max(80).nullable(),
+  schedule: z.object({ cron: z.string().nullable(), quietHours: z.object({ from: z.string(), to: z.string() }).nullable(), settleSeconds: z.number(), growthBytes: z.number() }),
+  limits: z.object({ uploadBytesPerSecond: z.number().nullable(), downloadBytesPerSecond: z.number().nullable() }),
+  offer: z.object({ quotaBytes: z.number().nullable(), minFree: z.number() }),
+  includeOutlookCaches: z.boolean(),
+  watchFolders: z.array(z.string()),
+  /** Settings that the running agent takes up at its next start. */
+  afterRestart: z.array(z.string()),
+})
+const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time of day such as 22:30')
+const settingsChangeSchema = z.strictObject({
+  label: z.string().trim().min(1).max(80).optional(),
+  schedule: z.strictObject({
+    cron: z.string().max(200).nullable(), quietHours: z.strictObject({ from: timeOfDay, to: timeOfDay }).nullable(), settleSeconds: z.number().positive(), growthBytes: z.number().positive(),
+  }).partial().optional(),
+  limits: z.strictObject({ uploadBytesPerSecond: z.number().positive().nullable(), downloadBytesPerSecond: z.number().positive().nullable() }).partial().optional(),
+  offer: z.strictObject({ quotaBytes: z.number().min(0).nullable(), minFree: z.number().min(0).max(0.95) }).partial().optional(),
+  includeOutlookCaches: z.boolean().optional(),
+  watchFolders: z.array(path).max(100).optional(),
+})
+export type SettingsChange = z.output<typeof settingsChangeSchema>
+
 export const commands = {
   'network create': {
     request: z.strictObject({ name: z.string().trim().min(1).max(80), roster: z.string().min(1), redundancy: z.string().default('auto'), label: z.string().max(80).optional() }),
@@ -85,9 +109,16 @@ export const commands = {
     request: z.strictObject({ snapshot: z.string().min(1), path: z.string().default('') }),
     result: z.object({ snapshot: z.string(), entries: z.array(entrySchema) }),
   },
+  search: {
+    request: z.strictObject({ snapshot: z.string().min(1), text: z.string().trim().min(1).max(200), limit: z.int().min(1).max(1000).default(200) }),
+    /** Names that hold the text, upper and lower case alike. `more`: there are others. */
+    result: z.object({ snapshot: z.string(), entries: z.array(entrySchema), more: z.boolean() }),
+  },
   restore: {
     request: z.strictObject({
-      snapshot: z.string().min(1), path: z.string().default(''), target: path, overwrite: z.boolean().default(false),
+      snapshot: z.string().min(1), path: z.string().default(''),
+      /** A folder; null: beside the originals, under names that say so, never over them. */
+      target: path.nullable().default(null), overwrite: z.boolean().default(false),
     }),
     result: z.object({
       snapshot: z.string(), target: z.string(), bytes, files: count, directories: count, symlinks: count, unchangedFiles: count,
@@ -112,8 +143,30 @@ export const commands = {
     }),
   },
   peers: { request: z.strictObject({}), result: z.object({ peers: z.array(peerSchema) }) },
-  status: {
+  settings: {
+    request: z.strictObject({ change: settingsChangeSchema.default({}) }),
+    result: z.object({ settings: settingsSchema }),
+  },
+  pause: {
+    /** Automatic backups wait so long; null: they go on. */
+    request: z.strictObject({ hours: z.number().positive().max(24 * 31).nullable() }),
+    result: z.object({ pausedUntil: time.nullable() }),
+  },
+  suggestions: {
     request: z.strictObject({}),
+    result: z.object({ archives: z.array(z.object({ path: z.string(), bytes, modified: time, kind: z.enum(['pst', 'ost']), protected: z.boolean() })) }),
+  },
+  folders: {
+    request: z.strictObject({ path: path.optional(), files: z.boolean().default(false) }),
+    /** Without a path: where to begin. Folders first. */
+    result: z.object({
+      path: z.string(), parent: z.string().nullable(), more: z.boolean(),
+      entries: z.array(z.object({ name: z.string(), path: z.string(), type: z.enum(['directory', 'file']), bytes })),
+    }),
+  },
+  status: {
+    /** Not fresh: what is known without asking anybody now. */
+    request: z.strictObject({ fresh: z.boolean().default(true) }),
     result: z.object({
       network: z.object({ id: z.string(), name: z.string(), redundancy: z.string(), level: z.string(), members: count, online: count }).nullable(),
       machine: z.object({ id: z.string(), name: z.string(), owner: z.string().nullable() }),
@@ -121,7 +174,13 @@ export const commands = {
       paths: z.array(z.object({
         path: z.string(), state: z.enum(['protected', 'partial', 'unprotected']), lastSnapshot: z.string().nullable(), lastSnapshotTime: time.nullable(),
         changedSince: z.boolean(), reason: z.string().nullable(),
+        kind: z.enum(['outlook', 'file', 'folder', 'missing']),
+        /** Now, and how many more than in the last snapshot; null for a folder, which would have to be walked. */
+        bytes: bytes.nullable(), growthBytes: z.number().nullable(),
       })),
+      /** The machines that hold this owner's backup, and how many shards each. */
+      holders: z.array(z.object({ machine: z.string(), name: z.string(), state: z.enum(['online', 'away', 'doubtful', 'gone']), shards: count })),
+      pausedUntil: time.nullable(),
       rosters: z.array(z.object({ locator: z.string(), state: z.enum(['ok', 'unreachable', 'unknown']), detail: z.string() })),
       holder: z.object({ used: bytes, quota: bytes, free: bytes }),
       keyConfirmed: z.boolean(), nextBackup: time.nullable(), running: z.string().nullable(), warnings: z.array(z.string()),

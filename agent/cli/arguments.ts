@@ -36,7 +36,13 @@ export const syntax: Record<string, Syntax> = {
   'backup': { usage: 'backup [PATH…] [--offline-ok]', summary: 'back up now and wait until it is protected', options: { 'offline-ok': flag } },
   'snapshots': { usage: 'snapshots', summary: 'list the snapshots' },
   'ls': { usage: 'ls SNAPSHOT[:PATH]', summary: 'list what a snapshot holds; SNAPSHOT may be `latest`' },
-  'restore': { usage: 'restore SNAPSHOT[:PATH] --target DIR [--overwrite] [--from DIR…]', summary: 'bring files back; --from reads collected shard folders', options: { target: text, overwrite: flag, from: list } },
+  'search': { usage: 'search TEXT [--snapshot SNAPSHOT]', summary: 'find files of a snapshot by a part of their names', options: { snapshot: text } },
+  'restore': { usage: 'restore SNAPSHOT[:PATH] [--target DIR [--overwrite] [--from DIR…]]', summary: 'bring files back, beside the originals or to DIR; --from reads collected shard folders', options: { target: text, overwrite: flag, from: list } },
+  'suggestions': { usage: 'suggestions', summary: 'Outlook archives on this machine, protected or not' },
+  'folders': { usage: 'folders [PATH]', summary: 'what the agent sees in a folder of this machine' },
+  'settings': { usage: 'settings [NAME=VALUE]…', summary: 'show or change the settings, such as limits.uploadBytesPerSecond=2000000' },
+  'pause': { usage: 'pause [--hours N]', summary: 'no backup starts by itself for so long (24 hours)', options: { hours: text } },
+  'resume': { usage: 'resume', summary: 'end the pause' },
   'verify': { usage: 'verify [--read-data]', summary: 'can everything still be restored?', options: { 'read-data': flag } },
   'repair': { usage: 'repair', summary: 'make missing and damaged shards anew' },
   'forget': { usage: 'forget [--keep-last N] [--keep-daily N] [--keep-weekly N] [--keep-monthly N] [--dry-run]', summary: 'drop snapshots, all but those to keep', options: { 'keep-last': text, 'keep-daily': text, 'keep-weekly': text, 'keep-monthly': text, 'dry-run': flag } },
@@ -101,17 +107,48 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
     case 'backup': return { name, input: { paths: paths(), offlineOk: values['offline-ok'] === true } }
     case 'ls': return { name, input: splitSnapshotPath(one('SNAPSHOT[:PATH]')) }
     case 'restore':
-      return { name, input: { ...splitSnapshotPath(one('SNAPSHOT[:PATH]')), target: resolve(required(name, values, 'target')), overwrite: values['overwrite'] === true } }
+      if (values['target'] === undefined && values['overwrite'] === true) throw usageError(name, '--overwrite needs --target')
+      return { name, input: { ...splitSnapshotPath(one('SNAPSHOT[:PATH]')), target: values['target'] === undefined ? null : resolve(String(values['target'])), overwrite: values['overwrite'] === true } }
+    case 'search': return { name, input: { text: one('TEXT'), snapshot: values['snapshot'] === undefined ? 'latest' : String(values['snapshot']) } }
+    case 'settings': return { name, input: { change: settingsChange(positionals) as never } }
+    case 'pause':
+      none()
+      return { name, input: { hours: 24, ...numeric(values, 'hours') } }
+    case 'resume':
+      none()
+      return { name: 'pause', input: { hours: null } }
+    case 'folders': return { name, input: positionals.length === 0 ? { files: true } : { path: resolve(one('PATH')), files: true } }
     case 'verify':
       none()
       return { name, input: { readData: values['read-data'] === true } }
     case 'forget':
       none()
       return { name, input: { ...keep(values, 'last'), ...keep(values, 'daily'), ...keep(values, 'weekly'), ...keep(values, 'monthly'), dryRun: values['dry-run'] === true } }
-    case 'snapshots': case 'repair': case 'peers': case 'status': case 'coverage': case 'key show': case 'key confirm': case 'doctor':
+    case 'snapshots': case 'suggestions': case 'repair': case 'peers': case 'status': case 'coverage': case 'key show': case 'key confirm': case 'doctor':
       none()
       return { name, input: {} }
     default: throw new TypeError(`${name} is not run by an agent`)
+  }
+}
+
+/** `limits.workers=2 label=Desk` → `{ limits: { workers: 2 }, label: 'Desk' }`. A value is JSON where it reads as such, else text. */
+function settingsChange(assignments: readonly string[]): object {
+  const change: Record<string, unknown> = {}
+  for (const assignment of assignments) {
+    const [, group, name = '', value = ''] = /^(?:([a-zA-Z]+)\.)?([a-zA-Z]+)=(.*)$/s.exec(assignment) ?? []
+    if (name === '') throw usageError('settings', `${assignment} is not NAME=VALUE`)
+    const parsed = name === 'watchFolders' && !value.startsWith('[') ? [resolve(value)] : valueOf(value)
+    if (group === undefined) change[name] = parsed
+    else change[group] = { ...change[group] as object | undefined, [name]: parsed }
+  }
+  return change
+}
+
+function valueOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
   }
 }
 

@@ -94,6 +94,7 @@ export const renderers: Renderers = {
     ...result.paths.map((path) => `  ${path.state.padEnd(11)} ${printable(path.path)}  ${path.lastSnapshotTime === null ? 'never backed up' : formatTime(path.lastSnapshotTime)}${path.changedSince ? ', changed since' : ''}${path.reason === null ? '' : ` (${printable(path.reason)})`}`),
     `Keeps ${formatBytes(result.holder.used)} for others, ${formatBytes(result.holder.free)} still free to them`,
     ...result.rosters.map((roster) => `Roster ${printable(roster.locator)}: ${roster.state}${roster.detail === '' ? '' : ` (${printable(roster.detail)})`}`),
+    ...(result.pausedUntil === null || Date.parse(result.pausedUntil) < Date.now() ? [] : [`Automatic backups are paused until ${formatTime(result.pausedUntil)}`]),
     ...(result.nextBackup === null ? [] : [`Next backup ${formatTime(result.nextBackup)}`]),
     ...(result.running === null ? [] : [`Now: ${result.running}`]),
     ...result.warnings.map((warning) => `! ${printable(warning)}`),
@@ -116,8 +117,28 @@ export const renderers: Renderers = {
     `The lost machine is shut out (epoch ${result.epoch}).${result.member ? ' This machine has taken its place in the group.' : ''}`,
     'Next: `holdfast restore latest --target DIR`.',
   ].join('\n'),
+  'search': ({ snapshot, entries, more }) => (entries.length === 0 ? `Nothing of that name in snapshot ${short(snapshot)}.` : [
+    formatTable(entries.map((entry) => [formatBytes(entry.size).padStart(8), formatTime(entry.mtime), printable(entry.path)])),
+    ...(more ? ['… and more: search for a longer part of the name'] : []),
+  ].join('\n')),
+  'settings': ({ settings: { afterRestart, ...settings } }) => [
+    ...settingLines(settings), ...(afterRestart.length === 0 ? [] : [`Taken up when the agent starts next: ${afterRestart.join(', ')}`]),
+  ].join('\n'),
+  'pause': ({ pausedUntil }) => (pausedUntil === null ? 'Automatic backups go on.' : `No backup starts by itself before ${formatTime(pausedUntil)}; \`holdfast resume\` ends the pause.`),
+  'suggestions': ({ archives }) => (archives.length === 0 ? 'No Outlook archives found. Name folders with: holdfast settings watchFolders=DIR' : formatTable(archives.map((archive) => [
+    archive.protected ? 'protected' : 'NOT protected', formatBytes(archive.bytes).padStart(8), formatTime(archive.modified), printable(archive.path),
+  ]))),
+  'folders': ({ entries }) => formatTable(entries.map((entry) => [entry.type === 'directory' ? 'd' : '-', formatBytes(entry.bytes).padStart(8), printable(entry.path)])),
   'sign-in': ({ locator, account, records }) => `Signed in as ${account}: ${locator} can be read (${records} records) and written`,
   'doctor': (result) => result.checks.map((check) => `${{ ok: 'ok     ', warning: 'warning', failed: 'FAILED ' }[check.state]} ${check.name}: ${check.detail}${check.fix === null ? '' : `\n        fix: ${check.fix}`}`).join('\n'),
+}
+
+/** `schedule.cron=0 12 * * *`, as the command takes them. */
+function settingLines(settings: object, prefix = ''): string[] {
+  return Object.entries(settings).flatMap(([name, value]: [string, unknown]) => {
+    const isGroup = typeof value === 'object' && value !== null && !Array.isArray(value) && name !== 'quietHours'
+    return isGroup ? settingLines(value, `${prefix}${name}.`) : [`${prefix}${name}=${typeof value === 'string' ? printable(value) : JSON.stringify(value)}`]
+  })
 }
 
 function protectedLines(entries: readonly { path: string; excludes: readonly string[] }[]): string {

@@ -26,7 +26,7 @@ export async function listEntries(context: AgentContext, request: CommandRequest
   return { snapshot: snapshot.id, entries: entries.map(({ path, entry }) => listedEntry(path, entry)) }
 }
 
-function listedEntry(path: string, entry: Entry): ListedEntry {
+export function listedEntry(path: string, entry: Entry): ListedEntry {
   const { name, type, mode, mtime } = entry
   return {
     name, path, type, mode, mtime: new Date(Number(BigInt(mtime) / 1_000_000n)).toISOString(),

@@ -4,6 +4,9 @@ import { hasCode } from '../../shared/errors.ts'
 import { shortId } from '../../shared/ids.ts'
 import type { Backup } from './context.ts'
 
+/** How long a command that tells what is so waits for the others, so that a short-lived one tells what is so now. */
+export const meetMs = 5_000
+
 type Freshness = CommandResult<'snapshots'>['freshness']
 
 /** Asks for the newest heads. With nobody answering, what was known before counts, graded `found`. */

@@ -22,6 +22,8 @@ export interface RestoreRequest {
   /** As the machine that made the snapshot writes it; empty for everything. */
   readonly path: string
   readonly target: string
+  /** Name for what stands at `path`, instead of its own. */
+  readonly as?: string
   readonly overwrite: boolean
   readonly restoredAt: Date
 }
@@ -84,7 +86,7 @@ class RestoreRun {
     const starts = rootNames(snapshot)
     const walk = this.#repository.walk(snapshot, request.path === '' ? undefined : request.path, { signal: options.signal })
     for await (const { path, parts, entry } of walk) {
-      const placed = request.path === '' ? [...starts.get(rootOf(snapshot, path)) ?? [], ...parts.slice(1)] : parts
+      const placed = request.path === '' ? [...starts.get(rootOf(snapshot, path)) ?? [], ...parts.slice(1)] : request.as === undefined ? parts : [request.as, ...parts.slice(1)]
       try {
         if (entry.type === 'directory') {
           await target.createDirectory(placed, { mode: entry.mode, mtimeNs: BigInt(entry.mtime) })

@@ -28,6 +28,7 @@ import type { Keyring } from '../repository/keyring.ts'
 import { hasSignedHeads } from '../repository/local-heads.ts'
 import { beginRepository } from '../repository/repository.ts'
 import { openInBrowser } from '../system-browser.ts'
+import { parseCron } from '../triggers/schedule.ts'
 import { AgentTriggers } from './agent-triggers.ts'
 import { openBackup, openStores } from './backup-services.ts'
 import { CommandRuns } from './command-runs.ts'
@@ -100,7 +101,7 @@ export class AgentParts implements AgentContext {
     this.#log = log
     this.#identity = { machine, certificate }
     this.version = packageVersion()
-    this.settings = new Settings({ file: home.config, effective: options.config, write: writePrivateFile })
+    this.settings = new Settings({ file: home.config, effective: options.config, write: writePrivateFile, check: ({ schedule: { cron } }) => { if (cron !== null) parseCron(cron) } })
   }
 
   /** Listens before this machine is a member too: then everybody is a stranger. */

@@ -46,7 +46,10 @@ export class AgentTriggers implements AsyncDisposable {
       onFault: (error) => log('automatic-backup-failed', { error }),
     })
     this.#watch()
-    this.#unsubscribe = settings.subscribe(() => this.#watch())
+    this.#unsubscribe = settings.subscribe((changed) => {
+      if (changed !== 'protect') this.#backups.reschedule()
+      this.#watch()
+    })
     this.#repairLater()
   }
 
@@ -82,7 +85,7 @@ export class AgentTriggers implements AsyncDisposable {
     if (!isMember()) return
     const options = { signal: this.#stop.signal, onProgress: () => {} }
     try {
-      const { protection, paths } = await run('status', {}, options)
+      const { protection, paths } = await run('status', { fresh: true }, options)
       const backedUp = paths.some(({ lastSnapshot }) => lastSnapshot !== null)
       if (!backedUp || protection.placed >= protection.wanted) return
       const { rebuilt, failed } = await run('repair', {}, options)

@@ -71,13 +71,13 @@ export class AutomaticBackups implements AsyncDisposable {
     const { settleSeconds, growthBytes, quietHours } = this.#options.schedule()
     const times = [...this.#pending.values()].map(({ bytesGrown, lastChangeAt }) => (bytesGrown >= growthBytes ? this.#options.now() : lastChangeAt + settleSeconds * 1000))
     if (this.#nextRunMs !== null) times.push(this.#nextRunMs)
-    return times.length === 0 ? null : quietEndMs(quietHours, Math.max(Math.min(...times), this.#notBeforeMs))
+    return times.length === 0 ? null : quietEndMs(quietHours, Math.max(Math.min(...times), this.#notBeforeMs, pausedUntilMs(this.#options.schedule())))
   }
 
   #wake(): void {
     const nowMs = this.#options.now()
     const { settleSeconds, growthBytes, quietHours } = this.#options.schedule()
-    if (quietEndMs(quietHours, nowMs) > nowMs || nowMs < this.#notBeforeMs) return this.#wait()
+    if (quietEndMs(quietHours, nowMs) > nowMs || nowMs < Math.max(this.#notBeforeMs, pausedUntilMs(this.#options.schedule()))) return this.#wait()
     const everything = this.#nextRunMs !== null && nowMs >= this.#nextRunMs
     const rule = { quietMs: settleSeconds * 1000, growthBytes }
     const paths = [...this.#pending].filter(([, growth]) => everything || dueForBackup(growth, nowMs, rule)).map(([path]) => path)
@@ -99,4 +99,8 @@ export class AutomaticBackups implements AsyncDisposable {
     this.#running = undefined
     if (!this.#stop.signal.aborted) this.reschedule()
   }
+}
+
+function pausedUntilMs({ pausedUntil }: Config['schedule']): number {
+  return pausedUntil === null ? -Infinity : Date.parse(pausedUntil)
 }

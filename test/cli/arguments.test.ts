@@ -38,12 +38,12 @@ test('what does not fit is refused with the usage', () => {
 
 test('every command that an agent knows can be reached from the command line, with the same request schema', () => {
   for (const name of Object.keys(commands)) assert.ok(Object.hasOwn(syntax, name), name)
-  for (const name of Object.keys(syntax)) assert.ok(isCommandName(name) || ['agent', 'open', 'demo'].includes(name), name)
+  for (const name of Object.keys(syntax)) assert.ok(isCommandName(name) || ['agent', 'open', 'demo', 'resume', 'manifest'].includes(name), name)
   const argv: Record<string, string[]> = {
     'network create': ['T', '--roster', 'folder:/r'], 'network join': ['holdfast-invite:x'], 'protect': ['/a', '--exclude', '*.tmp'],
-    'unprotect': ['/a'], 'ls': ['latest'], 'restore': ['latest', '--target', '/t'],
+    'unprotect': ['/a'], 'ls': ['latest'], 'restore': ['latest', '--target', '/t'], 'search': ['mail'], 'settings': ['limits.uploadBytesPerSecond=1000', 'label=Desk'],
   }
-  for (const name of Object.keys(commands).filter((command) => command !== 'recover')) {
+  for (const name of Object.keys(commands).filter((command) => !['recover', 'sign-in'].includes(command))) {
     const { name: found, input } = request(...name.split(' '), ...(argv[name] ?? []))
     assert.equal(found, name)
     assert.ok(commands[found].request.safeParse(input).success, name)

@@ -1,0 +1,112 @@
+/** What is protected here, how well, and what is to be done. */
+import type { CommandRequest, CommandResult } from '../../shared/api.ts'
+import { type MachineId, shortId } from '../../shared/ids.ts'
+import type { Member, Membership } from '../network/membership/membership.ts'
+import { isSinglePlace } from '../network/redundancy.ts'
+import type { AgentContext, Backup } from './context.ts'
+import type { RunOptions } from './command.ts'
+import { meetMs, refreshHeads } from './freshness.ts'
+import { pathStatus, unknownPath } from './path-status.ts'
+import { nothing, protectionOf, reachNow } from './protection.ts'
+
+export async function status(context: AgentContext, { fresh }: CommandRequest<'status'>, { signal }: RunOptions): Promise<CommandResult<'status'>> {
+  const { config } = context.settings
+  const owner = context.ownerFile()
+  const holder = await context.holder.space()
+  const common = {
+    machine: { id: context.machine.id as string, name: config.label ?? '', owner: owner?.owner ?? null }, holder,
+    keyConfirmed: owner !== undefined && owner.words === undefined, nextBackup: timeOrNull(context.nextBackupMs()), running: context.running(),
+    pausedUntil: config.schedule.pausedUntil,
+  }
+  if (!context.isMember()) {
+    return { ...common, network: null, protection: nothing(0), paths: config.protect.map(({ path }) => unknownPath(path, 'this machine is in no work group')), rosters: [], holders: [], warnings: [] }
+  }
+  const group = context.group()
+  const { membership } = group
+  const services = await context.backup()
+  const answering = fresh ? await group.meetPeers(signal, { patienceMs: meetMs }) : onlineOf(membership)
+  const headWarnings = fresh ? await headWarningsOf(services, signal) : []
+  const { snapshots } = await services.repository.snapshots({ signal })
+  const protection = protectionOf(services)
+  const members = membership.members().filter(({ state }) => state !== 'gone')
+  const level = services.dispersal.redundancy()
+  return {
+    ...common,
+    machine: { ...common.machine, name: membership.own.peer?.record.name ?? common.machine.name },
+    network: {
+      id: membership.net, name: membership.network.name, redundancy: membership.network.redundancy, level: levelName(level),
+      members: members.length + 1, online: members.filter(({ id }) => answering.has(id)).length + 1,
+    },
+    protection,
+    paths: config.protect.map(({ path }) => pathStatus(path, snapshots, protection)),
+    holders: holdersOf(services, membership),
+    rosters: group.rosterStatus.map(({ locator, state, problem }) => ({
+      locator, state: state === 'ok' ? 'ok' as const : state === 'unread' ? 'unknown' as const : 'unreachable' as const, detail: problem ?? (state === 'ok' || state === 'unread' ? '' : state),
+    })),
+    warnings: [
+      ...(common.keyConfirmed ? [] : ['The recovery kit is not confirmed as stored: holdfast key show, then holdfast key confirm']),
+      ...groupWarnings(members, answering, isSinglePlace(level)), ...reachWarnings(services, answering), ...headWarnings, ...cloneWarnings(membership),
+    ],
+  }
+}
+
+function timeOrNull(timeMs: number | null): string | null {
+  return timeMs === null ? null : new Date(timeMs).toISOString()
+}
+
+function levelName({ k, n }: { k: number; n: number }): string {
+  return k === 1 && n > 1 ? `mirror-${n}` : `${k}-of-${n}`
+}
+
+function onlineOf(membership: Membership): Set<MachineId> {
+  return new Set(membership.members().filter(({ state }) => state === 'online').map(({ id }) => id))
+}
+
+/** The machines that acknowledged shards of what is alive, those with most first. */
+function holdersOf({ dispersal, repository }: Backup, membership: Membership): CommandResult<'status'>['holders'] {
+  const shards = new Map<MachineId, number>()
+  for (const { id } of repository.head?.live ?? []) {
+    for (const { machine } of dispersal.index.find(id)?.shards ?? []) shards.set(machine, (shards.get(machine) ?? 0) + 1)
+  }
+  return [...shards].sort(([, a], [, b]) => b - a).map(([machine, count]) => {
+    const member = membership.member(machine)
+    return { machine, name: member?.name ?? shortId(machine), state: member?.state ?? 'gone', shards: count }
+  })
+}
+
+function groupWarnings(members: readonly Member[], answering: ReadonlySet<MachineId>, single: boolean): string[] {
+  const silent = members.filter(({ id }) => !answering.has(id)).map(({ name }) => name)
+  return [
+    ...(silent.length === 0 ? [] : [`No answer from ${silent.join(', ')}`]),
+    ...(members.length === 0 ? ['No other machine is in the work group yet: nothing can be backed up'] : []),
+    ...(single && members.length > 0 ? ['Only one copy elsewhere is possible: add a machine'] : []),
+  ]
+}
+
+/** Acknowledged shards count as placed while their machine is away; what that means for a restore now is said here. */
+function reachWarnings(services: Backup, answering: ReadonlySet<MachineId>): string[] {
+  const reach = reachNow(services, answering)
+  if (reach === undefined || reach.have >= reach.placed) return []
+  const { have, placed, need } = reach
+  return [have < need
+    ? `Not everything can be restored right now: only ${have} of the ${placed} machines that hold it answer, ${need} are needed`
+    : `Only ${have} of the ${placed} machines that hold the backup answer; ${need} are needed to restore it`]
+}
+
+/** A short-lived command has not asked for heads yet; what is slow to answer is left out. */
+async function headWarningsOf(services: Backup, signal: AbortSignal): Promise<string[]> {
+  const timeout = AbortSignal.timeout(meetMs)
+  try {
+    return (await refreshHeads(services, AbortSignal.any([signal, timeout]))).warnings
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!timeout.aborted) throw error
+    return ['The newest heads could not be asked for in time']
+  }
+}
+
+function cloneWarnings(membership: Membership): string[] {
+  return [...membership.clones].map((id) => (id === membership.self
+    ? 'Another machine uses the key of this one, perhaps a copy of its home: stop the copy, or recover with the recovery kit on an empty machine, which shuts both out'
+    : `Two machines use the key of ${membership.member(id)?.name ?? shortId(id)}: its user is to stop the copy`))
+}
