@@ -1,4 +1,5 @@
 /** The page behind the ribbon's function commands (manifest.xml, FunctionFile). It draws nothing and loads no pane. */
+import { loadOffice } from '../office/load-office.ts'
 import { backUpNow } from './back-up-now.ts'
 import { readBackupTokens } from './backup-token.ts'
 import { messagesFor } from './messages.ts'
@@ -41,4 +42,5 @@ function browserStorage(): Storage | undefined {
 
 const backUpNowCommand = (event: Office.AddinCommands.Event): void => void onBackUpNow(event)
 Object.assign(globalThis, { backUpNow: backUpNowCommand }) // clients without Office.actions look for a global function
+await loadOffice()
 void Office.onReady(() => Office.actions?.associate('backUpNow', backUpNowCommand))

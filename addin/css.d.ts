@@ -1,0 +1,2 @@
+/** Style sheets are webpack's business. */
+declare module '*.css'

@@ -1,0 +1,89 @@
+/** Every visible string of the pane, in English. The other languages have the same shape. */
+const one = (count: number, single: string, several: string) => (count === 1 ? single : several)
+
+export const en = {
+  title: 'Holdfast',
+  views: { protection: 'Protection', restore: 'Restore', team: 'Team', settings: 'Settings', attach: 'Attach' },
+  common: {
+    cancel: 'Cancel', close: 'Close', back: 'Back', next: 'Next', retry: 'Try again', undo: 'Undo', save: 'Save', change: 'Change', loading: 'Asking the agent…', busy: 'Working…', never: 'never',
+    copy: 'Copy', copied: 'Copied', open: 'Open', search: 'Search', more: 'Show more', up: 'One folder up', choose: 'Choose', remove: 'Stop protecting',
+    of: (have: string, all: string) => `${have} of ${all}`,
+  },
+  problem: {
+    title: 'That did not work', whatToDo: 'What to do',
+    agentNotRunning: 'The Holdfast agent is not running on this computer',
+    agentNotRunningHelp: 'Start it with `holdfast agent`, or restart the computer if it is set up to start by itself. This page connects again by itself.',
+    internal: 'Something unexpected went wrong. Try again; if it stays, report it with the log of the agent.',
+  },
+  pairing: {
+    heading: 'Connect to Holdfast on this computer',
+    intro: 'This page talks to the Holdfast agent on your computer only. Connect it once.',
+    easiest: 'The easiest way: run `holdfast open` on this computer.',
+    orCode: 'Or run `holdfast open --code` and type the code that it shows:',
+    code: 'Code of six characters', connect: 'Connect', failed: 'That was not the right code.',
+  },
+  protection: {
+    heading: 'Are my mails safe?',
+    protected: 'Everything is protected', protectedText: (survives: number) => (survives === 0 ? 'It can be restored, but no further machine may be lost.' : `Even if ${survives} ${one(survives, 'more machine is', 'more machines are')} lost, everything comes back.`),
+    partial: 'Only partly protected', partialText: (placed: number, wanted: number) => `${placed} of ${wanted} machines hold it. Switch on the others or add machines; Holdfast goes on by itself.`,
+    unprotected: 'Not protected yet', unprotectedText: 'Choose what to protect and back up once; from then on it runs by itself.',
+    atRisk: 'At risk', nothing: 'Nothing is protected yet', nothingText: 'Choose your Outlook archives or folders.',
+    alone: 'No other machine is in the work group yet. Invite your colleagues: their machines keep your backup.',
+    backUpNow: 'Back up now', pause: 'Pause for a day', resume: 'Resume', paused: (until: string) => `Paused until ${until}`, chooseWhat: 'Choose what to protect', restore: 'Restore',
+    lastSnapshot: 'Last backup', nextRun: 'Next', whereCopies: 'Where the copies are', neverBackedUp: 'never backed up', changedSince: 'changed since', growth: (bytes: string) => `${bytes} new since`,
+    whenIdle: 'when something changes', running: 'running now', copies: (count: number) => `${count} ${one(count, 'machine holds', 'machines hold')} your backup`,
+    chosen: 'Protected', state: { protected: 'Protected', partial: 'Partly protected', unprotected: 'Not protected' },
+    machine: { online: 'on', away: 'off', doubtful: 'off for long', gone: 'gone' },
+    kind: { outlook: 'Outlook archive', file: 'File', folder: 'Folder', missing: 'Not there any more' },
+    found: 'Outlook archives on this computer', protectThis: 'Protect', warnings: 'Needs your attention',
+    kit: 'Your recovery kit is not stored yet', kitText: 'Without it nobody can bring your files back when this computer is lost.', showKit: 'Show the recovery kit',
+    keeps: (used: string, free: string) => `This computer keeps ${used} for the others; ${free} are still free to them.`,
+  },
+  progress: {
+    names: { 'backup': 'Backing up', 'restore': 'Restoring', 'verify': 'Checking', 'repair': 'Repairing', 'recover': 'Recovering', 'forget': 'Tidying up' } as Record<string, string>,
+    queued: 'waiting for its turn', rate: (rate: string) => `${rate} per second`, left: (duration: string) => `about ${duration} left`, cancel: 'Cancel', cancelling: 'Stopping…', done: 'of', read: (bytes: string) => `${bytes} read`,
+    cancelled: 'Stopped. Start it again and it goes on where it was.', finished: { backup: 'Backup finished', restore: 'Restored' },
+  },
+  choose: {
+    heading: 'Choose what to protect', here: 'This folder', protectHere: 'Protect this folder', empty: 'Nothing in here', intro: 'Go to a folder, or pick single files.', added: (name: string) => `${name} is protected from now on.`,
+  },
+  restore: {
+    heading: 'Get it back', empty: 'There is no backup yet', emptyText: 'As soon as the first backup is made, you can restore it here.',
+    newest: 'Newest backup', restoreMine: 'Restore my archive', restoreAll: 'Restore everything', restoreThis: 'Restore', beside: 'It is put beside the original, under a name that says which backup it is from. Nothing is overwritten.',
+    from: (when: string) => `as of ${when}`, older: 'An older backup', timeline: 'Backups', what: 'What', size: (bytes: string) => `${bytes} in all`, change: (bytes: string) => `+${bytes}`, files: (count: string) => `${count} files`,
+    incomplete: 'some files could not be read', browse: 'Look inside', searchLabel: 'Search for a file or folder', noHits: 'Nothing of that name in this backup.', more: 'There are more: search for a longer part of the name.',
+    found: (answered: number, asked: number) => `Newest found: ${answered} of ${asked} machines answered. A newer backup may exist on one that is off.`, confirmed: 'Every machine was asked: this is the newest.',
+    done: 'It is back', doneFiles: (files: string, bytes: string) => `${files} files, ${bytes}`, doneSame: 'It was there already and is the same.', where: 'Where', skipped: (count: number) => `${count} ${one(count, 'file', 'files')} could not be restored`,
+    inOutlook: 'To read it, in Outlook: File, Open & Export, Open Outlook Data File, and choose this file:', inOutlookHere: 'To read it here: File, Open & Export, Open Outlook Data File, and choose this file:', toBeside: 'Beside the original again', toNewest: 'Back to the newest', otherTarget: 'Another folder', target: 'Folder to restore to', here: 'Restore to this folder', again: 'Restore something else', download: 'Download', computer: (host: string) => `from ${host}`,
+  },
+  attach: {
+    heading: 'Attach from backup', intro: 'Pick a file out of a backup; it is attached to the message that you are writing.', notComposing: 'Open this while you are writing a message in Outlook.',
+    tooLarge: (limit: string) => `Too large: Outlook takes at most ${limit}.`, attach: 'Attach', attached: (name: string) => `${name} is attached.`, attaching: (name: string) => `Attaching ${name}…`,
+  },
+  team: {
+    heading: 'Is everybody covered?', covered: (good: number, all: number) => `${good} of ${all} are covered`, all: 'Everybody is covered', alone: 'You are alone in the work group',
+    aloneText: 'Backups need other machines. Invite your colleagues.',
+    member: 'Member', lastBackup: 'Last backup', copies: 'Copies', waiting: 'Not yet protected', verified: 'Last verified restore', machine: 'Machine',
+    you: 'you', state: { protected: 'Covered', partial: 'Partly', unprotected: 'Not covered', unknown: 'Copies unknown' }, offFor: (duration: string) => `switched off for ${duration}`, failing: 'backups fail',
+    legend: 'The bar shows how fresh the last backup is', fresh: 'up to 3 days', aging: '3 to 7 days', old: 'older',
+    invite: 'Invite', inviteHeading: 'Invite machines', inviteCount: 'How many machines', inviteText: 'Send this to your colleagues. On each machine: holdfast network join …, or paste it in the pane.', makeInvitation: 'Make an invitation', validUntil: (time: string) => `good until ${time}`,
+    csv: 'Save as CSV', level: 'Redundancy', levelText: (level: string) => `Each part of a backup is on so many machines: ${level}`, machines: (online: number, all: number) => `${online} of ${all} machines are on`,
+    offer: (used: string, offer: string) => `keeps ${used} of ${offer} offered`, site: 'All machines in one building share its risks: fire, flood, theft. A machine elsewhere lowers them.',
+  },
+  settings: {
+    heading: 'Settings', name: 'Name of this computer', schedule: 'When', daily: 'Every day at', cron: 'or by a schedule (cron)', quietFrom: 'Quiet from', quietTo: 'until', computer: 'This computer', settle: 'After a change, wait (minutes)', growth: 'or until so much is new (MB)', caches: 'Protect Outlook caches (OST) too: they can be fetched again from the server', limits: 'How much of the network', upload: 'At most, upload (MB per second)', download: 'At most, download (MB per second)', unlimited: 'no limit',
+    space: 'Space for the others', quota: 'Offer at most (GB)', reserve: 'Keep free on this disk (%)', folders: 'Folders in which archives are looked for', saved: 'Saved', afterRestart: (names: string) => `Taken up when the agent starts next: ${names}`, wrong: 'Check this value',
+  },
+  start: {
+    heading: 'Welcome to Holdfast', intro: 'The computers of your team keep each other\'s backups: encrypted, in the space that is free anyway.', step: (number: number) => `Step ${number} of 3`,
+    join: 'I have an invitation', joinText: 'Somebody in your team uses Holdfast already.', invitation: 'Invitation', joinNow: 'Join',
+    create: 'Start a work group', createText: 'You are the first. You will invite the others.', groupName: 'Name of the work group', roster: 'Folder that all computers of the team can reach (or sharepoint:, exchange:, ldaps:)', createNow: 'Start',
+    recover: 'My old computer is lost', recoverText: 'You have your recovery kit: 24 words and a locator.', words: 'The 24 words', locator: 'Locator, or the address of a colleague\'s machine (host:port)', recoverNow: 'Recover',
+    protectHeading: 'What shall be protected?', kitHeading: 'Store your recovery kit', recovered: (count: number) => `Found ${count} ${one(count, 'backup', 'backups')}. The lost computer is shut out.`, recoveredHeading: 'Your backup is here again', toRestore: 'Restore now', chosen: (count: number) => `${count} ${one(count, 'thing', 'things')} chosen`, later: 'Choose later', finish: 'Done', yourComputer: 'Name of this computer',
+  },
+  kit: {
+    heading: 'Recovery kit', text: 'These 24 words open your backup when this computer is lost. Print them, keep them away from it, and show them to nobody.', words: 'Words', locator: 'Locator', print: 'Print', save: 'Save as a file', stored: 'I have stored it safely', erased: 'The words are erased from this computer. From now on only your kit has them.', later: 'Later',
+  },
+}
+
+export type Messages = typeof en

@@ -1,0 +1,36 @@
+/**
+ * The token of this pane: in memory, and in the tab's session storage where that works, so that reloading the page does
+ * not ask for the code again. Browsers throw or forget in frames of other sites: then it lives in memory alone.
+ */
+const storageName = 'holdfast.pane'
+
+export class Session {
+  #token: string | undefined = attempt(() => sessionStorage.getItem(storageName)) ?? undefined
+
+  get token(): string | undefined {
+    return this.#token
+  }
+
+  set(token: string | undefined): void {
+    this.#token = token
+    attempt(() => {
+      if (token === undefined) sessionStorage.removeItem(storageName)
+      else sessionStorage.setItem(storageName, token)
+    })
+  }
+}
+
+/** A ticket in the fragment that `holdfast open` put there; it is taken out of the address, so that nobody reads or keeps it. */
+export function takeTicket(): string | undefined {
+  const [, ticket] = /^#ticket=([\w-]{16,128})$/.exec(location.hash) ?? []
+  if (ticket !== undefined) location.hash = '#/protection'
+  return ticket
+}
+
+function attempt<T>(action: () => T): T | undefined {
+  try {
+    return action()
+  } catch {
+    return undefined
+  }
+}

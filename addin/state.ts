@@ -1,0 +1,134 @@
+/** What the pane knows, and the pure steps by which it changes. Views draw it; app.ts asks the agent. */
+import { type CommandResult, type RunEvent, type RunState, commands } from '../shared/api.ts'
+import type { Problem } from './agent-client.ts'
+
+export type Status = CommandResult<'status'>
+export type Snapshots = CommandResult<'snapshots'>
+export type Member = CommandResult<'coverage'>['members'][number]
+export type Settings = CommandResult<'settings'>['settings']
+export type Archive = CommandResult<'suggestions'>['archives'][number]
+
+export type Connection = 'starting' | 'unpaired' | 'offline' | 'connected'
+
+/** Progress of a run, with what is needed for its rate. */
+export interface WatchedRun extends RunState {
+  readonly isCancelling: boolean
+  /** Bytes per second, smoothed; undefined until two reports came. */
+  readonly rate: number | undefined
+  readonly reportedMs: number
+}
+
+export interface Ended {
+  readonly id: string
+  readonly name: RunState['name']
+  readonly result: unknown
+  readonly problem: Problem | null
+}
+
+export interface State {
+  readonly connection: Connection
+  readonly status: Status | undefined
+  readonly snapshots: Snapshots | undefined
+  readonly members: readonly Member[] | undefined
+  readonly settings: Settings | undefined
+  readonly archives: readonly Archive[] | undefined
+  readonly runs: readonly WatchedRun[]
+  /** Of runs that this pane started or saw, newest first. */
+  readonly ended: readonly Ended[]
+  /** The last thing that failed, until it is closed. */
+  readonly problem: Problem | undefined
+  /** A short sentence that something was done. */
+  readonly notice: string | undefined
+}
+
+export const initialState: State = {
+  connection: 'starting', status: undefined, snapshots: undefined, members: undefined, settings: undefined, archives: undefined, runs: [], ended: [], problem: undefined, notice: undefined,
+}
+
+/** Runs that take long and are shown; the others only answer questions. */
+export const shownRuns: ReadonlySet<string> = new Set(['backup', 'restore', 'verify', 'repair', 'recover', 'forget'])
+
+const smoothing = 0.3
+const keptEnded = 10
+
+export function withRunEvent(state: State, event: RunEvent, nowMs: number): State {
+  if (event.type === 'ended') {
+    return { ...state, runs: state.runs.filter(({ id }) => id !== event.id), ended: [{ ...event, problem: event.problem as Problem | null }, ...state.ended].slice(0, keptEnded) }
+  }
+  if (!shownRuns.has(event.run.name)) return state
+  const before = state.runs.find(({ id }) => id === event.run.id)
+  const watched: WatchedRun = { ...event.run, isCancelling: before?.isCancelling ?? false, rate: rateOf(before, event.run, nowMs), reportedMs: nowMs }
+  return { ...state, runs: before === undefined ? [...state.runs, watched] : state.runs.map((run) => (run.id === watched.id ? watched : run)) }
+}
+
+function rateOf(before: WatchedRun | undefined, now: RunState, nowMs: number): number | undefined {
+  const [from, to] = [before?.progress?.bytesDone, now.progress?.bytesDone]
+  if (before === undefined || from === undefined || to === undefined || nowMs <= before.reportedMs || to < from) return before?.rate
+  const rate = (to - from) / ((nowMs - before.reportedMs) / 1000)
+  return before.rate === undefined ? rate : before.rate + smoothing * (rate - before.rate)
+}
+
+/** 0 to 1; undefined while the whole is not known. */
+export function shareDone({ progress }: Pick<WatchedRun, 'progress'>): number | undefined {
+  if (progress?.bytesTotal === undefined || progress.bytesTotal <= 0 || progress.bytesDone === undefined) return undefined
+  return Math.min(1, progress.bytesDone / progress.bytesTotal)
+}
+
+export function secondsLeft(run: Pick<WatchedRun, 'progress' | 'rate'>): number | undefined {
+  const { progress, rate } = run
+  if (progress?.bytesTotal === undefined || progress.bytesDone === undefined || rate === undefined || rate <= 0) return undefined
+  return Math.max(0, (progress.bytesTotal - progress.bytesDone) / rate)
+}
+
+/** Which way a protected path looks on screen: what is not green has a reason. */
+export type Tone = 'good' | 'warning' | 'bad'
+
+export function toneOf(state: 'protected' | 'partial' | 'unprotected' | 'unknown'): Tone {
+  return state === 'protected' ? 'good' : state === 'unprotected' ? 'bad' : 'warning'
+}
+
+const daySeconds = 86_400
+/** Ages at which a backup stops being fresh, and starts being old. */
+export const freshSeconds = 3 * daySeconds
+export const oldSeconds = 7 * daySeconds
+
+export function ageTone(seconds: number | null): Tone {
+  return seconds === null || seconds > oldSeconds ? 'bad' : seconds > freshSeconds ? 'warning' : 'good'
+}
+
+/** A machine that is merely off is no failing backup: it is shown apart. */
+export function isFailing(member: Member): boolean {
+  return member.machineState === 'online' && (member.state === 'unprotected' || ageTone(member.lastSnapshotAgeSeconds) === 'bad')
+}
+
+/** Of the backup of one member: never better than its age or its copies. */
+export function memberTone(member: Member): Tone {
+  const tones = [toneOf(member.state), ageTone(member.lastSnapshotAgeSeconds)]
+  return tones.includes('bad') ? 'bad' : tones.includes('warning') ? 'warning' : 'good'
+}
+
+/** Worst first: failing, then not covered, then by age. */
+export function worstFirst(members: readonly Member[]): Member[] {
+  const rank = (member: Member) => (isFailing(member) ? 0 : member.state === 'unprotected' ? 1 : member.state === 'partial' ? 2 : ageTone(member.lastSnapshotAgeSeconds) === 'good' ? 4 : 3)
+  return [...members].sort((a, b) => rank(a) - rank(b) || (b.lastSnapshotAgeSeconds ?? Infinity) - (a.lastSnapshotAgeSeconds ?? Infinity) || a.name.localeCompare(b.name))
+}
+
+/** RFC 4180. A leading sign of a formula is defused: spreadsheets would run it. */
+export function membersAsCsv(members: readonly Member[]): string {
+  const columns = ['name', 'state', 'lastSnapshotAgeSeconds', 'placed', 'wanted', 'unprotectedBytes', 'lastVerifiedRestore', 'machineState', 'machine', 'owner'] as const
+  const cell = (value: unknown) => {
+    const text = value === null || value === undefined ? '' : String(value)
+    const safe = /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text
+    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+  }
+  return [columns.join(','), ...members.map((member) => columns.map((column) => cell(member[column])).join(','))].join('\r\n') + '\r\n'
+}
+
+/** What a restore that ended left, as the schema of its command reads it. */
+export function restoredOf(result: unknown): CommandResult<'restore'> | undefined {
+  return commands.restore.result.safeParse(result).data
+}
+
+export function recoveredOf(result: unknown): CommandResult<'recover'> | undefined {
+  return commands.recover.result.safeParse(result).data
+}

@@ -1,0 +1,28 @@
+/** What stands around every view: the name, where one can go, and what went wrong. */
+import { type TemplateResult, html, nothing } from 'lit-html'
+import type { App, RouteName } from '../app.ts'
+import { withCode } from '../parts/parts.ts'
+
+export function frame(app: App): (content: TemplateResult) => TemplateResult {
+  return (content) => {
+    const { state: { connection, status, problem, notice }, messages: m } = app
+    const hasGroup = connection !== 'unpaired' && status?.network !== null
+    return html`
+      ${hasGroup ? navigation(app) : html`<header class="top"><strong class="brand">${m.title}</strong></header>`}
+      <main>
+        ${connection === 'offline' ? html`<div class="message bad" role="alert"><strong>${m.problem.agentNotRunning}</strong><p>${withCode(m.problem.agentNotRunningHelp)}</p></div>` : nothing}
+        ${problem === undefined ? nothing : html`<div class="message bad" role="alert"><strong>${problem.detail || m.problem.title}</strong><p>${problem.guidance === '' ? nothing : html`${m.problem.whatToDo}: ${withCode(problem.guidance)}`}</p>
+          <fluent-button size="small" @click=${() => { app.set({ problem: undefined }) }}>${m.common.close}</fluent-button></div>`}
+        <div role="status" aria-live="polite">${notice === undefined ? nothing : html`<div class="message good">${notice}</div>`}</div>
+        ${content}
+      </main>`
+  }
+}
+
+function navigation(app: App): TemplateResult {
+  const { messages: m } = app
+  const places: RouteName[] = ['protection', 'restore', 'team', ...(app.host.isComposing ? ['attach' as const] : []), 'settings']
+  return html`<header class="top"><nav aria-label=${m.title}>
+    ${places.map((place) => html`<a href="#/${place}" aria-current=${app.route === place ? 'page' : nothing}>${m.views[place as keyof typeof m.views]}</a>`)}
+  </nav></header>`
+}

@@ -1,0 +1,58 @@
+/** The recovery kit: shown on request, printed or copied, and then erased here once its owner has it. */
+import { type TemplateResult, html } from 'lit-html'
+import type { CommandResult } from '../../shared/api.ts'
+import type { App, View } from '../app.ts'
+import { loading } from '../parts/parts.ts'
+import { saveBlob } from '../parts/save.ts'
+
+export class KitView implements View {
+  readonly #app: App
+  #kit: CommandResult<'key show'> | undefined
+  #confirmed = false
+
+  constructor(app: App) {
+    this.#app = app
+  }
+
+  async enter(): Promise<void> {
+    this.#confirmed = this.#app.state.status?.keyConfirmed === true
+    this.#kit = this.#confirmed ? undefined : await this.#app.run('key show', {})
+    this.#app.draw()
+  }
+
+  render(): TemplateResult {
+    return html`<h1 tabindex="-1">${this.#app.messages.kit.heading}</h1>${this.card()}
+      <div class="row"><fluent-button appearance="subtle" @click=${() => { this.#app.go('protection') }}>${this.#confirmed ? this.#app.messages.common.close : this.#app.messages.kit.later}</fluent-button></div>`
+  }
+
+  card(): TemplateResult {
+    const { messages: { kit: m } } = this.#app
+    if (this.#confirmed) return html`<div class="message good" role="status">${m.erased}</div>`
+    const kit = this.#kit
+    if (kit === undefined) return loading(this.#app)
+    return html`<p>${m.text}</p>
+      <section class="card kit" aria-label=${m.heading}>
+        <h2>${m.words}</h2><ol class="words" translate="no">${kit.words.split(' ').map((word) => html`<li>${word}</li>`)}</ol>
+        <h2>${m.locator}</h2><code class="path" translate="no">${kit.locator}</code>
+      </section>
+      <div class="row noprint">
+        <fluent-button @click=${() => { globalThis.print() }}>${m.print}</fluent-button>
+        <fluent-button @click=${() => { this.#save(kit) }}>${m.save}</fluent-button>
+        <fluent-button appearance="primary" @click=${() => { void this.#confirm() }}>${m.stored}</fluent-button>
+      </div>`
+  }
+
+  #save({ words, locator }: CommandResult<'key show'>): void {
+    const { messages: { kit: m } } = this.#app
+    saveBlob(new Blob([`${m.heading}\n\n${m.text}\n\n${m.words}\n${words}\n\n${m.locator}\n${locator}\n`], { type: 'text/plain' }), 'Holdfast recovery kit.txt')
+  }
+
+  async #confirm(): Promise<void> {
+    await this.#app.act(async () => {
+      await this.#app.run('key confirm', {})
+      this.#confirmed = true
+      this.#kit = undefined
+    })
+    await this.#app.refresh()
+  }
+}

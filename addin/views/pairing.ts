@@ -1,0 +1,38 @@
+/** Connects this pane to the agent, once: by the code that `holdfast open --code` shows. */
+import { type TemplateResult, html } from 'lit-html'
+import type { App, View } from '../app.ts'
+import { field, withCode } from '../parts/parts.ts'
+
+export class PairingView implements View {
+  readonly #app: App
+  #code = ''
+
+  constructor(app: App) {
+    this.#app = app
+  }
+
+  render(): TemplateResult {
+    const { pairing: m } = this.#app.messages
+    const connect = (event: Event) => {
+      event.preventDefault()
+      void this.#connect()
+    }
+    return html`<h1 tabindex="-1">${m.heading}</h1>
+      <p>${m.intro}</p>
+      <section class="card"><p>${withCode(m.easiest)}</p></section>
+      <form class="card" @submit=${connect}>
+        <p>${withCode(m.orCode)}</p>
+        ${field({ label: m.code, value: this.#code, autocomplete: 'one-time-code', placeholder: 'ABC 123', onInput: (text) => { this.#code = text } })}
+        <fluent-button appearance="primary" type="submit" @click=${connect}>${m.connect}</fluent-button>
+      </form>`
+  }
+
+  async #connect(): Promise<void> {
+    const token = await this.#app.act(async () => await this.#app.client.pair({ code: this.#code }))
+    if (token === undefined) return
+    this.#app.session.set(token)
+    this.#code = ''
+    this.#app.set({ connection: 'starting', problem: undefined })
+    this.#app.connect()
+  }
+}

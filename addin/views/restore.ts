@@ -1,0 +1,139 @@
+/** Back in one click from here, by a safe default: the newest snapshot, beside the original. Everything else on request. */
+import { type TemplateResult, html, nothing } from 'lit-html'
+import type { ListedEntry, SnapshotSummary } from '../../shared/api.ts'
+import type { App, View } from '../app.ts'
+import { FolderBrowser } from '../parts/folder-browser.ts'
+import { emptyPlace, loading, nameOf, progressOf } from '../parts/parts.ts'
+import { saveBlob } from '../parts/save.ts'
+import { SnapshotBrowser } from '../parts/snapshot-browser.ts'
+import { Timeline } from '../parts/timeline.ts'
+import { restoredOf } from '../state.ts'
+
+const isArchive = (path: string) => /\.(pst|ost)$/i.test(path)
+
+export class RestoreView implements View {
+  readonly #app: App
+  readonly #timeline: Timeline
+  readonly #inside: SnapshotBrowser
+  readonly #targets: FolderBrowser
+  #picked: SnapshotSummary | undefined
+  /** A folder; null: beside the original. */
+  #target: string | null = null
+  #choosingTarget = false
+  #lookingInside = false
+  #run: string | undefined
+
+  constructor(app: App) {
+    this.#app = app
+    this.#timeline = new Timeline(app, (snapshot) => { this.#pick(snapshot) })
+    this.#inside = new SnapshotBrowser(app, (entry) => this.#entryActions(entry))
+    this.#targets = new FolderBrowser(app, { files: false, here: (path) => html`<fluent-button size="small" appearance="primary" @click=${() => { this.#setTarget(path) }}>${app.messages.restore.here}</fluent-button>` })
+  }
+
+  async enter(): Promise<void> {
+    const snapshots = await this.#app.run('snapshots', {})
+    this.#picked = undefined
+    this.#app.set({ snapshots })
+  }
+
+  render(): TemplateResult {
+    const { state: { snapshots }, messages: { restore: m } } = this.#app
+    const heading = html`<h1 tabindex="-1">${m.heading}</h1>`
+    const running = this.#app.runOf('restore')
+    if (running !== undefined) return html`${heading}${progressOf(this.#app, running)}`
+    const ended = this.#app.ended(this.#run)
+    if (ended !== undefined && ended.problem === null) return html`${heading}${this.#done(ended.result)}`
+    if (snapshots === undefined) return html`${heading}${this.#app.state.connection === 'offline' ? nothing : loading(this.#app)}`
+    const newestFirst = snapshots.snapshots.toReversed()
+    const chosen = this.#picked ?? newestFirst[0]
+    if (chosen === undefined) return html`${heading}${emptyPlace({ sign: '◷', heading: m.empty, text: m.emptyText, action: html`<fluent-button @click=${() => { this.#app.go('protection') }}>${this.#app.messages.views.protection}</fluent-button>` })}`
+    const isNewest = chosen.id === newestFirst[0]?.id
+    return html`${heading}
+      ${ended?.problem?.code === 'cancelled' ? html`<div class="message warning" role="status">${this.#app.messages.progress.cancelled}</div>` : nothing}
+      ${this.#chosen(chosen, isNewest)}
+      <details .open=${!isNewest}><summary>${m.older}</summary>${this.#timeline.render(newestFirst, chosen.id)}</details>
+      <details .open=${this.#lookingInside} @toggle=${(event: Event) => { this.#toggleInside(event, chosen.id) }}><summary>${m.browse}</summary>${this.#lookingInside ? this.#inside.render() : nothing}</details>`
+  }
+
+  #chosen(snapshot: SnapshotSummary, isNewest: boolean): TemplateResult {
+    const { messages: { restore: m }, formats: f, state: { snapshots } } = this.#app
+    const { newest, answered, asked } = snapshots?.freshness ?? { newest: 'found', answered: 0, asked: 0 }
+    const archives = snapshot.paths.filter(isArchive)
+    const single = snapshot.paths.length === 1 ? snapshot.paths[0] : archives.length === 1 ? archives[0] : undefined
+    return html`<section class="card" aria-labelledby="chosen">
+      <h2 id="chosen">${isNewest ? m.newest : m.older}: ${f.relative(snapshot.time, Date.now())}</h2>
+      <p class="facts">${[m.from(f.time(snapshot.time)), m.size(f.bytes(snapshot.bytes)), m.files(f.number(snapshot.files))].join(' · ')}</p>
+      <div class="row"><fluent-button appearance="primary" class="wide" @click=${() => { void this.#restore(snapshot.id, single ?? '') }}>${single === undefined ? m.restoreAll : isArchive(single) ? m.restoreMine : m.restoreThis}</fluent-button></div>
+      <p class="facts">${this.#target === null ? m.beside : html`${m.target}: <code class="path">${this.#target}</code>`}</p>
+      ${snapshot.paths.length < 2 ? nothing : html`<ul class="list" aria-label=${m.what}>${snapshot.paths.map((path) => html`<li class="item"><span class="grow name">${nameOf(path)}</span><fluent-button size="small" aria-label=${`${m.restoreThis}: ${nameOf(path)}`} @click=${() => { void this.#restore(snapshot.id, path) }}>${m.restoreThis}</fluent-button></li>`)}</ul>`}
+      ${single === undefined || snapshot.paths.length < 2 ? nothing : html`<div class="row"><fluent-button size="small" appearance="subtle" @click=${() => { void this.#restore(snapshot.id, '') }}>${m.restoreAll}</fluent-button></div>`}
+      <div class="row">${this.#target === null ? html`<fluent-button size="small" appearance="subtle" aria-expanded=${this.#choosingTarget ? 'true' : 'false'} @click=${() => { this.#toggleTargets() }}>${m.otherTarget}</fluent-button>`
+    : html`<fluent-button size="small" appearance="subtle" @click=${() => { this.#setTarget(null) }}>${m.toBeside}</fluent-button>`}${isNewest ? nothing : html`<fluent-button size="small" appearance="subtle" @click=${() => { this.#pick(undefined) }}>${m.toNewest}</fluent-button>`}</div>
+      ${this.#choosingTarget ? this.#targets.render() : nothing}
+      ${isNewest ? html`<p class="facts">${newest === 'confirmed' ? m.confirmed : m.found(answered, asked)}</p>` : nothing}
+      ${snapshot.complete ? nothing : html`<p class="reason">${m.incomplete}</p>`}
+    </section>`
+  }
+
+  #entryActions(entry: ListedEntry): TemplateResult {
+    const { messages: { restore: m } } = this.#app
+    const snapshot = this.#inside.snapshot ?? 'latest'
+    return html`<span class="actions"><fluent-button size="small" aria-label=${`${m.restoreThis}: ${entry.name}`} @click=${() => { void this.#restore(snapshot, entry.path) }}>${m.restoreThis}</fluent-button>
+      ${entry.type === 'file' ? html`<fluent-button size="small" appearance="subtle" aria-label=${`${m.download}: ${entry.name}`} @click=${() => { void this.#download(snapshot, entry) }}>${m.download}</fluent-button>` : nothing}</span>`
+  }
+
+  #done(answer: unknown): TemplateResult {
+    const { messages: { restore: m }, formats: f, host } = this.#app
+    const restored = restoredOf(answer)
+    if (restored === undefined) return html`${nothing}`
+    const { files, bytes, written, skipped, target, unchangedFiles } = restored
+    const archives = written.filter(isArchive)
+    return html`<section class="card done good" role="status">
+      <h2><span class="sign" aria-hidden="true">✓</span> ${m.done}</h2>
+      <p>${files === 0 && unchangedFiles > 0 ? m.doneSame : m.doneFiles(f.number(files), f.bytes(bytes))}</p>
+      <p class="facts">${m.where}: <code class="path">${written.length === 1 ? written[0] : target}</code></p>
+      ${archives.length === 0 ? nothing : html`<div class="message"><p>${host.name === 'browser' ? m.inOutlook : m.inOutlookHere}</p>${archives.map((path) => html`<div class="row"><code class="grow path">${path}</code><fluent-button size="small" @click=${() => { void this.#app.copy(path) }}>${this.#app.messages.common.copy}</fluent-button></div>`)}</div>`}
+      ${skipped.length === 0 ? nothing : html`<details><summary class="warning">${m.skipped(skipped.length)}</summary><ul class="notes">${skipped.map(({ path, reason }) => html`<li>${path}: ${reason}</li>`)}</ul></details>`}
+      <fluent-button @click=${() => { this.#again() }}>${m.again}</fluent-button>
+    </section>`
+  }
+
+  async #restore(snapshot: string, path: string): Promise<void> {
+    this.#run = await this.#app.launch('restore', { snapshot, path, target: this.#target })
+  }
+
+  async #download(snapshot: string, { path, name }: ListedEntry): Promise<void> {
+    await this.#app.act(async () => { saveBlob(await this.#app.client.file(snapshot, path), name) })
+  }
+
+  #again(): void {
+    this.#run = undefined
+    this.#app.draw()
+  }
+
+  #pick(snapshot: SnapshotSummary | undefined): void {
+    this.#picked = snapshot
+    this.#app.draw()
+    if (this.#lookingInside && snapshot !== undefined) void this.#inside.open(snapshot.id)
+  }
+
+  #toggleInside(event: Event, snapshot: string): void {
+    const { open } = event.target as HTMLDetailsElement
+    if (open === this.#lookingInside) return
+    this.#lookingInside = open
+    this.#app.draw()
+    if (open) void this.#inside.open(snapshot)
+  }
+
+  #toggleTargets(): void {
+    this.#choosingTarget = !this.#choosingTarget
+    if (this.#choosingTarget) void this.#targets.open()
+    this.#app.draw()
+  }
+
+  #setTarget(target: string | null): void {
+    this.#target = target
+    this.#choosingTarget = false
+    this.#app.draw()
+  }
+}

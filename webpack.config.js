@@ -1,0 +1,19 @@
+// Builds the pane and the page of the ribbon's function commands into dist/pane. TypeScript is stripped by webpack itself
+// (Node.js 24); office.js is not part of it: the agent serves Microsoft's files as they are.
+import { join } from 'node:path'
+import HtmlWebpackPlugin from 'html-webpack-plugin'
+import MiniCssExtractPlugin from 'mini-css-extract-plugin'
+
+const source = join(import.meta.dirname, 'addin')
+const page = (name, chunk) => new HtmlWebpackPlugin({ filename: `${name}.html`, template: join(source, `${name}.html`), chunks: [chunk], scriptLoading: 'defer', minify: { collapseWhitespace: true, removeComments: true } })
+
+// eslint-disable-next-line import/no-default-export -- what webpack reads
+export default (_environment, { mode }) => ({
+  entry: { pane: join(source, 'main.ts'), commands: join(source, 'commands', 'commands.ts') },
+  output: { path: join(import.meta.dirname, 'dist', 'pane'), filename: '[name].[contenthash:12].js', publicPath: '/', clean: true },
+  resolve: { extensions: ['.ts', '.js'] },
+  module: { rules: [{ test: /\.css$/, use: [MiniCssExtractPlugin.loader, { loader: 'css-loader', options: { url: false } }] }] },
+  plugins: [page('index', 'pane'), page('commands', 'commands'), new MiniCssExtractPlugin({ filename: '[name].[contenthash:12].css' })],
+  devtool: mode === 'production' ? false : 'source-map',
+  performance: { maxEntrypointSize: 900_000, maxAssetSize: 900_000 },
+})
