@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { changeOf, formOf } from '../../addin/settings-form.ts'
+import type { Settings } from '../../addin/state.ts'
+import { commands } from '../../shared/api.ts'
+
+const settings: Settings = {
+  label: 'Desk', schedule: { cron: '30 22 * * *', quietHours: null, settleSeconds: 300, growthBytes: 64 * 2 ** 20 },
+  limits: { uploadBytesPerSecond: null, downloadBytesPerSecond: 2_500_000 }, offer: { quotaBytes: 50_000_000_000, minFree: 0.3 },
+  includeOutlookCaches: false, watchFolders: ['/mail'], afterRestart: [],
+}
+
+test('a daily schedule is a time of day, any other one stays as it is written', () => {
+  assert.deepEqual([formOf(settings).daily, formOf(settings).cron], ['22:30', ''])
+  const weekly = { ...settings, schedule: { ...settings.schedule, cron: '0 9 * * 1' } }
+  assert.deepEqual([formOf(weekly).daily, formOf(weekly).cron], ['', '0 9 * * 1'])
+  assert.equal(changeOf({ ...formOf(weekly), cron: '', daily: '07:05' }, weekly).change.schedule?.cron, '5 7 * * *')
+  assert.equal(changeOf({ ...formOf(settings), daily: '' }, settings).change.schedule?.cron, null)
+})
+
+test('what is not touched is not sent, whatever the settings are', () => {
+  assert.deepEqual(changeOf(formOf(settings), settings), { change: {}, wrong: [] })
+  fc.assert(fc.property(fc.record({
+    upload: fc.option(fc.integer({ min: 1, max: 10 ** 10 })), quota: fc.option(fc.integer({ min: 0, max: 10 ** 14 })), minFree: fc.integer({ min: 0, max: 95 }), settle: fc.integer({ min: 1, max: 90_000 }),
+  }), ({ upload, quota, minFree, settle }) => {
+    const other = { ...settings, limits: { ...settings.limits, uploadBytesPerSecond: upload }, offer: { quotaBytes: quota, minFree: minFree / 100 }, schedule: { ...settings.schedule, settleSeconds: settle } }
+    assert.deepEqual(changeOf(formOf(other), other), { change: {}, wrong: [] })
+  }))
+})
+
+test('numbers are sent in bytes and seconds, and fit what the agent takes', () => {
+  const { change, wrong } = changeOf({ ...formOf(settings), uploadMB: '1,5', quotaGB: '', reservePercent: '10', folders: '/mail\n\n /more ', quietFrom: '08:00', quietTo: '17:00' }, settings)
+  assert.deepEqual(wrong, [])
+  assert.deepEqual(change.limits, { uploadBytesPerSecond: 1_500_000, downloadBytesPerSecond: 2_500_000 })
+  assert.deepEqual(change.offer, { quotaBytes: null, minFree: 0.1 })
+  assert.deepEqual(change.watchFolders, ['/mail', '/more'])
+  assert.deepEqual(change.schedule?.quietHours, { from: '08:00', to: '17:00' })
+  commands.settings.request.parse({ change })
+})
+
+test('what is no number, and half of the quiet hours, is named', () => {
+  assert.deepEqual(changeOf({ ...formOf(settings), uploadMB: 'fast' }, settings).wrong, ['uploadMB'])
+  assert.deepEqual(changeOf({ ...formOf(settings), quietFrom: '08:00' }, settings).wrong, ['quietTo'])
+  assert.deepEqual(changeOf({ ...formOf(settings), reservePercent: '-3' }, settings).wrong, ['reservePercent'])
+})
