@@ -46,7 +46,7 @@ export class AgentClient {
     await this.#fetch(`/api/runs/${run}`, { method: 'DELETE' })
   }
 
-  async pair(given: { ticket: string } | { code: string }): Promise<string> {
+  async pair(given: { ticket: string } | { code: string; remember: boolean }): Promise<string> {
     return tokenSchema.parse(await (await this.#fetch('/api/pair', { method: 'POST', body: JSON.stringify(given) })).json()).token
   }
 

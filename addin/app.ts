@@ -150,7 +150,7 @@ export class App {
   async copy(text: string): Promise<void> {
     await this.act(async () => {
       await navigator.clipboard.writeText(text)
-      this.set({ notice: this.messages.common.copied })
+      this.set({ notice: { text: this.messages.common.copied } })
     })
   }
 

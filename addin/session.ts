@@ -1,22 +1,26 @@
 /**
  * The token of this pane: in memory, and in the tab's session storage where that works, so that reloading the page does
- * not ask for the code again. Browsers throw or forget in frames of other sites: then it lives in memory alone.
+ * not ask for the code again; kept beyond that only when the person asked to stay connected. Browsers throw or forget in
+ * frames of other sites: then it lives in memory alone.
  */
 const storageName = 'holdfast.pane'
 
 export class Session {
-  #token: string | undefined = attempt(() => sessionStorage.getItem(storageName)) ?? undefined
+  #token: string | undefined = attempt(() => sessionStorage.getItem(storageName) ?? localStorage.getItem(storageName)) ?? undefined
 
   get token(): string | undefined {
     return this.#token
   }
 
-  set(token: string | undefined): void {
+  /** `remember`: also after this page is closed. Undefined forgets it everywhere. */
+  set(token: string | undefined, remember = false): void {
     this.#token = token
-    attempt(() => {
-      if (token === undefined) sessionStorage.removeItem(storageName)
-      else sessionStorage.setItem(storageName, token)
-    })
+    for (const [storage, kept] of [[() => sessionStorage, true], [() => localStorage, remember]] as const) {
+      attempt(() => {
+        if (token === undefined) storage().removeItem(storageName)
+        else if (kept) storage().setItem(storageName, token)
+      })
+    }
   }
 }
 

@@ -25,6 +25,12 @@ export interface Ended {
   readonly problem: Problem | null
 }
 
+/** A short sentence that something was done, and the way back where there is one. */
+export interface Notice {
+  readonly text: string
+  readonly undo?: () => void
+}
+
 export interface State {
   readonly connection: Connection
   readonly status: Status | undefined
@@ -37,8 +43,7 @@ export interface State {
   readonly ended: readonly Ended[]
   /** The last thing that failed, until it is closed. */
   readonly problem: Problem | undefined
-  /** A short sentence that something was done. */
-  readonly notice: string | undefined
+  readonly notice: Notice | undefined
 }
 
 export const initialState: State = {

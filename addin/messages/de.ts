@@ -22,7 +22,7 @@ export const de: Messages = {
     intro: 'Diese Seite spricht nur mit dem Holdfast-Agenten auf Ihrem Rechner. Verbinden Sie sie einmal.',
     easiest: 'Am einfachsten: `holdfast open` auf diesem Rechner ausführen.',
     orCode: 'Oder `holdfast open --code` ausführen und den angezeigten Code eingeben:',
-    code: 'Code aus sechs Zeichen', connect: 'Verbinden', failed: 'Der Code stimmt nicht.',
+    code: 'Code aus sechs Zeichen', remember: 'Auf diesem Rechner verbunden bleiben (bis 30 Tage nach der letzten Nutzung)', connect: 'Verbinden', failed: 'Der Code stimmt nicht.',
   },
   protection: {
     heading: 'Sind meine Mails sicher?',
@@ -34,7 +34,7 @@ export const de: Messages = {
     backUpNow: 'Jetzt sichern', pause: 'Einen Tag pausieren', resume: 'Fortsetzen', paused: (until) => `Pausiert bis ${until}`, chooseWhat: 'Auswählen, was geschützt wird', restore: 'Zurückholen',
     lastSnapshot: 'Letzte Sicherung', nextRun: 'Nächste', whereCopies: 'Wo die Kopien sind', neverBackedUp: 'nie gesichert', changedSince: 'seither geändert', growth: (bytes) => `${bytes} neu seither`,
     whenIdle: 'wenn sich etwas ändert', running: 'läuft gerade', copies: (count) => `${count} ${one(count, 'Rechner bewahrt', 'Rechner bewahren')} Ihre Sicherung auf`,
-    chosen: 'Geschützt', state: { protected: 'Geschützt', partial: 'Teilweise geschützt', unprotected: 'Nicht geschützt' },
+    noLonger: (name) => `${name} wird nicht mehr gesichert. Sicherungen davon bleiben.`, state: { protected: 'Geschützt', partial: 'Teilweise geschützt', unprotected: 'Nicht geschützt' },
     machine: { online: 'an', away: 'aus', doubtful: 'lange aus', gone: 'weg' },
     kind: { outlook: 'Outlook-Archiv', file: 'Datei', folder: 'Ordner', missing: 'Nicht mehr da' },
     found: 'Outlook-Archive auf diesem Rechner', protectThis: 'Schützen', warnings: 'Bitte beachten',

@@ -20,7 +20,7 @@ export const en = {
     intro: 'This page talks to the Holdfast agent on your computer only. Connect it once.',
     easiest: 'The easiest way: run `holdfast open` on this computer.',
     orCode: 'Or run `holdfast open --code` and type the code that it shows:',
-    code: 'Code of six characters', connect: 'Connect', failed: 'That was not the right code.',
+    code: 'Code of six characters', remember: 'Stay connected on this computer (until 30 days after the last use)', connect: 'Connect', failed: 'That was not the right code.',
   },
   protection: {
     heading: 'Are my mails safe?',
@@ -32,7 +32,7 @@ export const en = {
     backUpNow: 'Back up now', pause: 'Pause for a day', resume: 'Resume', paused: (until: string) => `Paused until ${until}`, chooseWhat: 'Choose what to protect', restore: 'Restore',
     lastSnapshot: 'Last backup', nextRun: 'Next', whereCopies: 'Where the copies are', neverBackedUp: 'never backed up', changedSince: 'changed since', growth: (bytes: string) => `${bytes} new since`,
     whenIdle: 'when something changes', running: 'running now', copies: (count: number) => `${count} ${one(count, 'machine holds', 'machines hold')} your backup`,
-    chosen: 'Protected', state: { protected: 'Protected', partial: 'Partly protected', unprotected: 'Not protected' },
+    noLonger: (name: string) => `${name} is no longer backed up. Backups of it are kept.`, state: { protected: 'Protected', partial: 'Partly protected', unprotected: 'Not protected' },
     machine: { online: 'on', away: 'off', doubtful: 'off for long', gone: 'gone' },
     kind: { outlook: 'Outlook archive', file: 'File', folder: 'Folder', missing: 'Not there any more' },
     found: 'Outlook archives on this computer', protectThis: 'Protect', warnings: 'Needs your attention',

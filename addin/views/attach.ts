@@ -42,7 +42,7 @@ export class AttachView implements View {
     await this.#app.act(async () => {
       const blob = await this.#app.client.file(this.#files.snapshot ?? 'latest', path)
       await this.#app.host.attach(name, await base64Of(blob))
-      this.#app.set({ notice: this.#app.messages.attach.attached(name) })
+      this.#app.set({ notice: { text: this.#app.messages.attach.attached(name) } })
     })
     this.#busy = undefined
     this.#app.draw()

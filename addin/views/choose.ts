@@ -35,14 +35,14 @@ export class ChooseView implements View {
   #button(path: string, text: string): TemplateResult {
     const { messages: { protection: m } } = this.#app
     const isProtected = this.#app.state.status?.paths.some((one) => one.path === path) === true
-    return isProtected ? html`<span class="badge good"><span class="sign" aria-hidden="true">✓</span>${m.chosen}</span>`
+    return isProtected ? html`<span class="badge good"><span class="sign" aria-hidden="true">✓</span>${m.state.protected}</span>`
       : html`<fluent-button size="small" aria-label=${`${text}: ${nameOf(path)}`} @click=${() => { void this.#protect(path) }}>${text}</fluent-button>`
   }
 
   async #protect(path: string): Promise<void> {
     await this.#app.act(async () => {
       await this.#app.run('protect', { paths: [path] })
-      this.#app.set({ notice: this.#app.messages.choose.added(nameOf(path)) })
+      this.#app.set({ notice: { text: this.#app.messages.choose.added(nameOf(path)) } })
     })
     await this.#app.refresh()
   }

@@ -13,7 +13,7 @@ export function frame(app: App): (content: TemplateResult) => TemplateResult {
         ${connection === 'offline' ? html`<div class="message bad" role="alert"><strong>${m.problem.agentNotRunning}</strong><p>${withCode(m.problem.agentNotRunningHelp)}</p></div>` : nothing}
         ${problem === undefined ? nothing : html`<div class="message bad" role="alert"><strong>${problem.detail || m.problem.title}</strong><p>${problem.guidance === '' ? nothing : html`${m.problem.whatToDo}: ${withCode(problem.guidance)}`}</p>
           <fluent-button size="small" @click=${() => { app.set({ problem: undefined }) }}>${m.common.close}</fluent-button></div>`}
-        <div role="status" aria-live="polite">${notice === undefined ? nothing : html`<div class="message good">${notice}</div>`}</div>
+        <div role="status" aria-live="polite">${notice === undefined ? nothing : html`<div class="message good"><div class="row"><span class="grow">${notice.text}</span>${notice.undo === undefined ? nothing : html`<fluent-button size="small" @click=${notice.undo}>${m.common.undo}</fluent-button>`}</div></div>`}</div>
         ${content}
       </main>`
   }

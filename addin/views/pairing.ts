@@ -6,9 +6,12 @@ import { field, withCode } from '../parts/parts.ts'
 export class PairingView implements View {
   readonly #app: App
   #code = ''
+  /** In Outlook nobody opens the pane by `holdfast open`: it would ask for a code each day. */
+  #remember: boolean
 
   constructor(app: App) {
     this.#app = app
+    this.#remember = app.host.name !== 'browser'
   }
 
   render(): TemplateResult {
@@ -23,14 +26,15 @@ export class PairingView implements View {
       <form class="card" @submit=${connect}>
         <p>${withCode(m.orCode)}</p>
         ${field({ label: m.code, value: this.#code, autocomplete: 'one-time-code', placeholder: 'ABC 123', onInput: (text) => { this.#code = text } })}
+        <label class="check"><input type="checkbox" .checked=${this.#remember} @change=${(event: Event) => { this.#remember = (event.target as HTMLInputElement).checked }}> ${m.remember}</label>
         <fluent-button appearance="primary" type="submit" @click=${connect}>${m.connect}</fluent-button>
       </form>`
   }
 
   async #connect(): Promise<void> {
-    const token = await this.#app.act(async () => await this.#app.client.pair({ code: this.#code }))
+    const token = await this.#app.act(async () => await this.#app.client.pair({ code: this.#code, remember: this.#remember }))
     if (token === undefined) return
-    this.#app.session.set(token)
+    this.#app.session.set(token, this.#remember)
     this.#code = ''
     this.#app.set({ connection: 'starting', problem: undefined })
     this.#app.connect()

@@ -25,7 +25,7 @@ export class ProtectionView implements View {
       ${this.#verdict(status)}
       ${shown.map((run) => progressOf(this.#app, run))}
       ${status.keyConfirmed || status.network === null ? nothing : html`<div class="message warning"><strong>${m.kit}</strong><p>${m.kitText}</p><fluent-button size="small" @click=${() => { this.#app.go('kit') }}>${m.showKit}</fluent-button></div>`}
-      <section aria-label=${m.chooseWhat}>
+      <section class="card" aria-label=${m.chooseWhat}>
         <ul class="list">${status.paths.map((path) => this.#path(path))}</ul>
         <div class="row"><fluent-button size="small" @click=${() => { this.#app.go('choose') }}>${m.chooseWhat}</fluent-button></div>
       </section>
@@ -77,7 +77,7 @@ export class ProtectionView implements View {
     const { messages: { protection: m }, formats: f, state: { archives } } = this.#app
     const open = (archives ?? []).filter((archive) => !archive.protected)
     if (open.length === 0) return html`${nothing}`
-    return html`<section aria-labelledby="found"><h2 id="found">${m.found}</h2><ul class="list">${open.map((archive) => html`<li class="item">
+    return html`<section class="card" aria-labelledby="found"><h2 id="found">${m.found}</h2><ul class="list">${open.map((archive) => html`<li class="item">
       <div class="grow"><strong class="name">${nameOf(archive.path)}</strong> ${badge('bad', m.state.unprotected)}<p class="facts">${folderOf(archive.path)}</p><p class="facts">${f.bytes(archive.bytes)} · ${f.relative(archive.modified, Date.now())}</p></div>
       <fluent-button size="small" appearance="primary" @click=${() => { void this.#protect(archive.path) }} aria-label=${`${m.protectThis}: ${nameOf(archive.path)}`}>${m.protectThis}</fluent-button></li>`)}</ul></section>`
   }
@@ -85,7 +85,7 @@ export class ProtectionView implements View {
   #warnings({ warnings, rosters, keyConfirmed }: Status): TemplateResult {
     const shown = [...(keyConfirmed ? warnings : warnings.slice(1)), ...rosters.filter(({ state }) => state === 'unreachable').map(({ locator, detail }) => `${locator}: ${detail}`)]
     if (shown.length === 0) return html`${nothing}`
-    return html`<section aria-labelledby="warnings"><h2 id="warnings">${this.#app.messages.protection.warnings}</h2><ul class="notes">${shown.map((warning) => html`<li>${warning}</li>`)}</ul></section>`
+    return html`<section class="card" aria-labelledby="warnings"><h2 id="warnings">${this.#app.messages.protection.warnings}</h2><ul class="notes">${shown.map((warning) => html`<li>${warning}</li>`)}</ul></section>`
   }
 
   #holders({ holders, holder }: Status): TemplateResult {
@@ -106,12 +106,16 @@ export class ProtectionView implements View {
   }
 
   async #protect(path: string): Promise<void> {
+    this.#app.set({ notice: undefined })
     await this.#app.act(async () => { await this.#app.run('protect', { paths: [path] }) })
     await Promise.all([this.#app.refresh(), this.enter()])
   }
 
   async #unprotect(path: string): Promise<void> {
-    await this.#app.act(async () => { await this.#app.run('unprotect', { paths: [path] }) })
+    await this.#app.act(async () => {
+      await this.#app.run('unprotect', { paths: [path] })
+      this.#app.set({ notice: { text: this.#app.messages.protection.noLonger(nameOf(path)), undo: () => { void this.#protect(path) } } })
+    })
     await Promise.all([this.#app.refresh(), this.enter()])
   }
 }

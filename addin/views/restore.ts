@@ -67,7 +67,7 @@ export class RestoreView implements View {
       <p class="facts">${this.#target === null ? m.beside : html`${m.target}: <code class="path">${this.#target}</code>`}</p>
       ${snapshot.paths.length < 2 ? nothing : html`<ul class="list" aria-label=${m.what}>${snapshot.paths.map((path) => html`<li class="item"><span class="grow name">${nameOf(path)}</span><fluent-button size="small" aria-label=${`${m.restoreThis}: ${nameOf(path)}`} @click=${() => { void this.#restore(snapshot.id, path) }}>${m.restoreThis}</fluent-button></li>`)}</ul>`}
       ${single === undefined || snapshot.paths.length < 2 ? nothing : html`<div class="row"><fluent-button size="small" appearance="subtle" @click=${() => { void this.#restore(snapshot.id, '') }}>${m.restoreAll}</fluent-button></div>`}
-      <div class="row">${this.#target === null ? html`<fluent-button size="small" appearance="subtle" aria-expanded=${this.#choosingTarget ? 'true' : 'false'} @click=${() => { this.#toggleTargets() }}>${m.otherTarget}</fluent-button>`
+      <div class="row">${this.#target === null ? html`<fluent-button size="small" appearance="subtle" @click=${() => { this.#toggleTargets() }}>${m.otherTarget}</fluent-button>`
     : html`<fluent-button size="small" appearance="subtle" @click=${() => { this.#setTarget(null) }}>${m.toBeside}</fluent-button>`}${isNewest ? nothing : html`<fluent-button size="small" appearance="subtle" @click=${() => { this.#pick(undefined) }}>${m.toNewest}</fluent-button>`}</div>
       ${this.#choosingTarget ? this.#targets.render() : nothing}
       ${isNewest ? html`<p class="facts">${newest === 'confirmed' ? m.confirmed : m.found(answered, asked)}</p>` : nothing}

@@ -63,7 +63,7 @@ export class SettingsView implements View {
     await this.#app.act(async () => {
       const { settings } = await this.#app.run('settings', { change })
       this.#form = formOf(settings)
-      this.#app.set({ settings, notice: this.#app.messages.settings.saved, problem: undefined })
+      this.#app.set({ settings, notice: { text: this.#app.messages.settings.saved }, problem: undefined })
     })
   }
 }

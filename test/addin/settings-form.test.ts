@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { changeOf, formOf } from '../../addin/settings-form.ts'
 import type { Settings } from '../../addin/state.ts'
 import { commands } from '../../shared/api.ts'

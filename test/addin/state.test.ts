@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { type Member, ageTone, initialState, isFailing, memberTone, membersAsCsv, secondsLeft, shareDone, withRunEvent, worstFirst } from '../../addin/state.ts'
 import type { RunState } from '../../shared/api.ts'
 
