@@ -8,7 +8,7 @@ import { type Formats, formatsFor } from './format.ts'
 import { type Messages, messagesFor } from './messages/messages.ts'
 import type { OfficeHost } from './office/office-host.ts'
 import { Session, takeTicket } from './session.ts'
-import { type Ended, type State, initialState, withRunEvent } from './state.ts'
+import { type Ended, type State, initialState, questions, withRunEvent } from './state.ts'
 
 export interface View {
   render(): TemplateResult
@@ -34,6 +34,9 @@ export class App {
   #pairing: View | undefined
   #route: RouteName = 'protection'
   #drawing = false
+  /** The question under way; and one that waits for its end, so that nobody is answered from before their change. */
+  #refreshing = Promise.resolve()
+  #waiting: Promise<void> | undefined
   readonly #launched = new Set<string>()
 
   constructor(host: OfficeHost) {
@@ -86,7 +89,7 @@ export class App {
       onChanged: () => { void this.refresh() },
       onRun: (event) => {
         this.set(withRunEvent(this.state, event, performance.now()))
-        if (event.type === 'ended') this.#onEnded(event.id)
+        if (event.type === 'ended' && !questions.has(event.name)) this.#onEnded(event.id)
       },
     })
     if (this.#timer === undefined) this.#timer = setInterval(() => { if (!document.hidden) void this.refresh() }, refreshMs)
@@ -120,10 +123,12 @@ export class App {
   /** What every view shows. A failure here is told by the connection, not by a message. */
   async refresh(): Promise<void> {
     if (this.session.token === undefined) return
-    await this.quietly(async () => {
-      const status = await this.client.run('status', { fresh: false })
-      this.set({ status, connection: 'connected' })
+    this.#waiting ??= this.#refreshing.then(async () => {
+      this.#waiting = undefined
+      this.#refreshing = this.quietly(async () => { this.set({ status: await this.client.run('status', { fresh: false }), connection: 'connected' }) })
+      await this.#refreshing
     })
+    await this.#waiting
   }
 
   async run<C extends CommandName>(name: C, input: CommandInput<C>): Promise<CommandResult<C>> {

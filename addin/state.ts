@@ -53,10 +53,14 @@ export const initialState: State = {
 /** Runs that take long and are shown; the others only answer questions. */
 export const shownRuns: ReadonlySet<string> = new Set(['backup', 'restore', 'verify', 'repair', 'recover', 'forget'])
 
+/** Commands that only ask: their end changes nothing that is shown. */
+export const questions: ReadonlySet<string> = new Set(['status', 'snapshots', 'ls', 'search', 'folders', 'suggestions', 'coverage', 'peers', 'doctor', 'key show'])
+
 const smoothing = 0.3
 const keptEnded = 10
 
 export function withRunEvent(state: State, event: RunEvent, nowMs: number): State {
+  if (questions.has(event.type === 'ended' ? event.name : event.run.name)) return state
   if (event.type === 'ended') {
     return { ...state, runs: state.runs.filter(({ id }) => id !== event.id), ended: [{ ...event, problem: event.problem as Problem | null }, ...state.ended].slice(0, keptEnded) }
   }

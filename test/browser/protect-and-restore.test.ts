@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { readFile, readdir, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { test } from 'node:test'
+import { growArchive } from '../../agent/demo/outlook-archive/archive.ts'
+import { PaneBrowser, paneSize, withoutBrowser } from '../support/pane-browser.ts'
+import { startScene } from '../support/pane-scene.ts'
+import { button, goTo, openView } from './steps.ts'
+
+const narrow = { size: paneSize }
+
+test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) => {
+  await using scene = await startScene(4, 1)
+  const { owner, archive, documents, group } = scene
+  await using browser = await PaneBrowser.start(group.agents)
+
+  await t.test('the first screen says what is safe, what grew since, and backs it up on request', async () => {
+    await growArchive(archive, { bytes: 300_000, deleteMessages: 1, seed: 7 })
+    await using pane = await openView(browser, owner, 'protection', narrow)
+    const { page } = pane
+    await page.getByRole('heading', { name: 'Everything is protected' }).waitFor()
+    const item = page.locator('.item', { hasText: 'archive.pst' })
+    assert.match(await item.innerText(), /new since/u)
+    assert.match(await page.locator('summary', { hasText: 'Where the copies are' }).innerText(), /3 machines hold/u)
+    await button(page, 'Back up now').click()
+    await item.filter({ hasNotText: 'new since' }).waitFor()
+    assert.equal((await owner.run('snapshots', {})).snapshots.length, 2)
+  })
+
+  await t.test('an archive is back in two clicks from the first screen, beside the original', async () => {
+    const backedUp = await readFile(archive)
+    await using pane = await openView(browser, owner, 'protection', narrow)
+    const { page } = pane
+    await button(page, 'Restore my archive').click()
+    await page.getByRole('heading', { name: /Newest backup/u }).waitFor()
+    await button(page, 'Restore my archive').click()
+    await page.getByRole('heading', { name: 'It is back' }).waitFor()
+    const beside = (await readdir(documents)).filter((name) => name.startsWith('archive (backup of '))
+    assert.equal(beside.length, 1)
+    assert.ok(backedUp.equals(await readFile(join(documents, beside[0] as string))))
+    assert.ok(backedUp.equals(await readFile(archive)))
+    assert.match(await page.locator('.done').innerText(), /Open Outlook Data File/u)
+    assert.ok((await page.locator('.done').innerText()).includes(beside[0] as string))
+  })
+
+  await t.test('an older backup, one file by its name, into a folder of choice', async () => {
+    await writeFile(join(documents, 'plans', 'guests.txt'), 'nobody\n')
+    await owner.run('backup', {})
+    await using pane = await openView(browser, owner, 'restore', narrow)
+    const { page } = pane
+    await page.getByText('An older backup').click()
+    await page.locator('.snapshot').nth(2).click()
+    await button(page, 'Back to the newest').waitFor()
+    await button(page, 'Another folder').click()
+    const start = await page.locator('.browser .path').first().innerText()
+    assert.ok(start.length > 0)
+    await page.getByText('Look inside').click()
+    await button(page, '▸ plans').click()
+    await page.locator('.item', { hasText: 'budget 2026.txt' }).waitFor()
+    await page.getByRole('searchbox').fill('GUESTS')
+    await page.keyboard.press('Enter')
+    const found = page.locator('.item', { hasText: 'guests.txt' })
+    await found.waitFor()
+    const [download] = await Promise.all([page.waitForEvent('download'), button(found, 'Download: guests.txt').click()])
+    assert.equal(await readFile(await download.path(), 'utf8'), 'Ana, Bo, Chi\n')
+    assert.equal(download.suggestedFilename(), 'guests.txt')
+    await button(found, 'Restore: guests.txt').click()
+    await page.getByRole('heading', { name: 'It is back' }).waitFor()
+    const beside = (await readdir(join(documents, 'plans'))).filter((name) => name.startsWith('guests (backup of '))
+    assert.equal(await readFile(join(documents, 'plans', beside[0] as string), 'utf8'), 'Ana, Bo, Chi\n')
+    await button(page, 'Restore something else').click()
+    await page.getByRole('searchbox').fill('no such thing')
+    await page.keyboard.press('Enter')
+    await page.getByText('Nothing of that name in this backup.').waitFor()
+  })
+
+  await t.test('what is protected is chosen, taken back, and put back again', async () => {
+    await using pane = await openView(browser, owner, 'protection', narrow)
+    const { page } = pane
+    await button(page, 'Stop protecting: plans').click()
+    await page.getByText('plans is no longer backed up').waitFor()
+    assert.deepEqual((await owner.run('status', { fresh: false })).paths.map(({ path }) => basename(path)), ['archive.pst'])
+    await button(page, 'Undo').click()
+    await button(page, 'Stop protecting: plans').waitFor()
+    await goTo(page, 'choose')
+    await button(page, 'Protect this folder').or(page.locator('[aria-label^="Protect this folder"]')).first().click()
+    await page.getByText('is protected from now on').waitFor()
+    assert.equal((await owner.run('status', { fresh: false })).paths.length, 3)
+  })
+
+  await t.test('pausing, resuming and settings are what the agent then does', async () => {
+    await using pane = await openView(browser, owner, 'protection', narrow)
+    const { page } = pane
+    await button(page, 'Pause for a day').click()
+    await page.getByText(/Paused until/u).waitFor()
+    assert.notEqual((await owner.run('status', { fresh: false })).pausedUntil, null)
+    await button(page, 'Resume').click()
+    await button(page, 'Pause for a day').waitFor()
+    await goTo(page, 'settings')
+    await page.getByLabel('Every day at').fill('22:45')
+    await page.getByLabel('At most, upload').fill('2,5')
+    await page.getByLabel('Name of this computer').fill('Front desk')
+    await button(page, 'Save').click()
+    await page.getByText('Saved').waitFor()
+    const { settings } = await owner.run('settings', {})
+    assert.deepEqual([settings.schedule.cron, settings.limits.uploadBytesPerSecond, settings.label], ['45 22 * * *', 2_500_000, 'Front desk'])
+    await page.getByLabel('Keep free on this disk').fill('lots')
+    await button(page, 'Save').click()
+    await page.getByText('Check this value').waitFor()
+    assert.equal((await owner.run('settings', {})).settings.offer.minFree, settings.offer.minFree)
+  })
+})

@@ -1,0 +1,40 @@
+/** What a person does in the pane: finds a button by its words, goes to a view, waits for what is said. */
+import assert from 'node:assert/strict'
+import type { Locator, Page } from 'playwright-core'
+import type { AgentProcess } from '../../agent/demo/agent-process.ts'
+import type { Pane, PaneBrowser, PaneOptions } from '../support/pane-browser.ts'
+import { ticketHash } from '../support/pane-scene.ts'
+
+export const views = ['protection', 'restore', 'team', 'settings', 'attach', 'choose', 'kit'] as const
+export type ViewName = (typeof views)[number]
+
+/** Fluent's buttons tell their role to the browser by ElementInternals, which Playwright's own roles do not read. */
+export function button(page: Page | Locator, name: string): Locator {
+  const quoted = JSON.stringify(name)
+  return page.locator(`fluent-button[aria-label=${quoted}], button[aria-label=${quoted}]`).or(page.locator('fluent-button:not([aria-label]), button:not([aria-label])').filter({ hasText: new RegExp(`^\\s*${RegExp.escape(name)}\\s*$`, 'u') }))
+}
+
+/** A pane of a connected person, at a view. */
+export async function openView(browser: PaneBrowser, agent: AgentProcess, view: ViewName, options: PaneOptions = {}): Promise<Pane> {
+  const pane = await browser.open(agent, await ticketHash(agent), options)
+  await pane.page.getByRole('navigation').waitFor()
+  await goTo(pane.page, view)
+  return pane
+}
+
+/** Also when the view is shown already: it is asked for anew. */
+export async function goTo(page: Page, view: ViewName): Promise<void> {
+  await page.evaluate(`location.hash = '#/${view}'`)
+  await page.locator('.loading').waitFor({ state: 'detached' })
+  await page.locator('h1').waitFor({ state: 'attached' })
+}
+
+/** Every element that takes the focus has a role and a name in the browser's own accessibility tree, which screen readers read. */
+export async function assertNamed(page: Page): Promise<void> {
+  const session = await page.context().newCDPSession(page)
+  const { nodes } = await session.send('Accessibility.getFullAXTree')
+  const focusable = nodes.filter(({ ignored, properties, role }) => !ignored && role?.value !== 'RootWebArea' && properties?.some(({ name, value }) => name === 'focusable' && value.value === true) === true)
+  assert.ok(focusable.length > 0, 'nothing takes the focus')
+  assert.deepEqual(focusable.filter(({ role, name }) => ['generic', 'none', undefined].includes(role?.value as string | undefined) || String(name?.value ?? '').trim() === '').map(({ role, name }) => `${role?.value} "${name?.value}"`), [])
+  await session.detach()
+}

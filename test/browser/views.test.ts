@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type PaneOptions, PaneBrowser, paneSize, withoutBrowser } from '../support/pane-browser.ts'
+import { startScene } from '../support/pane-scene.ts'
+import { assertNamed, button, goTo, openView, views } from './steps.ts'
+
+test('every view, as narrow as Outlook draws it, in every look', { skip: withoutBrowser }, async (t) => {
+  await using scene = await startScene(4, 2)
+  await using browser = await PaneBrowser.start(scene.group.agents)
+  const looks: Record<string, PaneOptions> = {
+    light: { size: paneSize }, dark: { size: paneSize, dark: true }, 'high contrast': { size: paneSize, forcedColors: true }, 'German on a wide screen': { locale: 'de-DE' },
+    'composing in Outlook': { outlook: { item: 'compose' } }, 'nothing selected in a dark Outlook': { outlook: { item: 'none' }, dark: true },
+  }
+  for (const [look, options] of Object.entries(looks)) {
+    await t.test(`${look}: nothing for axe to find, every name said, no scrolling sideways`, async () => {
+      await using pane = await openView(browser, scene.owner, 'protection', options)
+      for (const view of views) {
+        await goTo(pane.page, view)
+        assert.deepEqual(await pane.accessibilityFindings(), [], view)
+        assert.equal(await pane.overflowPixels(), 0, view)
+        await assertNamed(pane.page)
+      }
+      const isDark = await pane.page.evaluate('document.documentElement.dataset.theme')
+      assert.equal(isDark, options.dark === true ? 'dark' : 'light')
+      assert.equal(await pane.page.evaluate('document.documentElement.lang'), options.locale === 'de-DE' ? 'de' : 'en')
+    })
+  }
+
+  await t.test('a keyboard alone reaches the whole first screen, in the order of reading', async () => {
+    await using pane = await openView(browser, scene.owner, 'protection', { size: paneSize })
+    const reached: string[] = []
+    for (let step = 0; step < 30; step++) {
+      await pane.page.keyboard.press('Tab')
+      const name = await pane.page.evaluate('document.activeElement === document.body ? "" : (document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent).trim()') as string
+      if (name === '' || reached.includes(name)) break
+      reached.push(name)
+    }
+    assert.deepEqual(reached.slice(0, 7), ['Protection', 'Restore', 'Team', 'Settings', 'Back up now', 'Restore my archive', 'Pause for a day'])
+    assert.ok(reached.includes('Stop protecting: archive.pst') && reached.includes('Choose what to protect'))
+    await pane.page.keyboard.press('Shift+Tab')
+    await pane.page.locator('nav a', { hasText: 'Restore' }).focus()
+    await pane.page.keyboard.press('Enter')
+    await pane.page.locator('h1', { hasText: 'Get it back' }).waitFor()
+    assert.equal(await pane.page.evaluate('document.activeElement.tagName'), 'H1')
+    await button(pane.page, 'Restore my archive').waitFor()
+  })
+})
