@@ -123,12 +123,15 @@ export class App {
   /** What every view shows. A failure here is told by the connection, not by a message. */
   async refresh(): Promise<void> {
     if (this.session.token === undefined) return
-    this.#waiting ??= this.#refreshing.then(async () => {
-      this.#waiting = undefined
-      this.#refreshing = this.quietly(async () => { this.set({ status: await this.client.run('status', { fresh: false }), connection: 'connected' }) })
-      await this.#refreshing
-    })
+    this.#waiting ??= this.#askStatusAfter(this.#refreshing)
     await this.#waiting
+  }
+
+  async #askStatusAfter(before: Promise<void>): Promise<void> {
+    await before
+    this.#waiting = undefined
+    this.#refreshing = this.quietly(async () => { this.set({ status: await this.client.run('status', { fresh: false }), connection: 'connected' }) })
+    await this.#refreshing
   }
 
   async run<C extends CommandName>(name: C, input: CommandInput<C>): Promise<CommandResult<C>> {

@@ -25,6 +25,8 @@ export interface Home {
   readonly paneCertificate: string
   readonly paneTokens: string
   readonly entraKeys: string
+  /** When data was last read back and found right. */
+  readonly checks: string
 }
 
 export function homeAt(directory: string): Home {
@@ -33,7 +35,7 @@ export function homeAt(directory: string): Home {
     directory, config: at('config.json'), machine: at('machine.json'), owner: at('owner.json'), group: at('group.json'),
     runtime: at('agent.json'), repository: at('repository'), placement: at('placement.sqlite'), holder: at('holder'),
     scratch: at('scratch'), log: at('agent.log'), signIns: at('sign-ins.json'), rosters: at('rosters'),
-    paneCertificate: at('pane-certificate.json'), paneTokens: at('pane-tokens.json'), entraKeys: at('entra-keys.json'),
+    paneCertificate: at('pane-certificate.json'), paneTokens: at('pane-tokens.json'), entraKeys: at('entra-keys.json'), checks: at('checks.json'),
   }
 }
 

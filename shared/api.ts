@@ -47,6 +47,13 @@ const memberSchema = z.object({
   name: z.string(), owner: z.string(), machine: z.string(), state: z.enum(['protected', 'partial', 'unprotected', 'unknown']),
   lastSnapshotAgeSeconds: z.number().nullable(), placed: count, wanted: count,
   unprotectedBytes: bytes.nullable(), lastVerifiedRestore: time.nullable(), machineState: z.enum(['online', 'away', 'doubtful', 'gone']),
+  self: z.boolean(), admin: z.boolean(),
+  /** How long it has not answered anybody; null while it does. */
+  offSinceSeconds: z.number().nullable(),
+  /** What it keeps for others, and what it offers them. */
+  usedBytes: bytes.nullable(), offerBytes: bytes.nullable(),
+  /** How old its own word is; null: it gave none, so `placed` and what follows is not known. */
+  reportAgeSeconds: z.number().nullable(),
 })
 
 /** What a person may set on a machine (docs/operations.md); null: no limit, never, or the default. */

@@ -100,10 +100,13 @@ export const renderers: Renderers = {
     ...result.warnings.map((warning) => `! ${printable(warning)}`),
   ].join('\n'),
   'coverage': (result) => formatTable([
-    ['MEMBER', 'STATE', 'LAST SNAPSHOT', 'COPIES', 'MACHINE', 'LAST VERIFIED RESTORE'],
+    ['MEMBER', 'STATE', 'LAST SNAPSHOT', 'COPIES', 'NOT YET', 'MACHINE', 'KEEPS', 'LAST VERIFIED RESTORE'],
     ...result.members.map((member) => [
       printable(member.name), member.state, member.lastSnapshotAgeSeconds === null ? 'never' : `${formatDuration(member.lastSnapshotAgeSeconds)} ago`,
-      `${member.placed} of ${member.wanted}`, member.machineState, member.lastVerifiedRestore === null ? 'never' : formatTime(member.lastVerifiedRestore),
+      member.reportAgeSeconds === null ? '?' : `${member.placed} of ${member.wanted}`, member.unprotectedBytes === null ? '?' : formatBytes(member.unprotectedBytes),
+      member.offSinceSeconds === null ? member.machineState : `${member.machineState}, off for ${formatDuration(member.offSinceSeconds)}`,
+      member.usedBytes === null || member.offerBytes === null ? '?' : `${formatBytes(member.usedBytes)} of ${formatBytes(member.offerBytes)}`,
+      member.lastVerifiedRestore === null ? 'never' : formatTime(member.lastVerifiedRestore),
     ]),
   ]),
   'key show': (result) => [

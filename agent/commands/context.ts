@@ -6,6 +6,7 @@ import type { OwnerRoot } from '../identity/owner.ts'
 import type { HeadStore, ObjectStore } from '../object-store.ts'
 import type { Dispersal } from '../network/dispersal.ts'
 import type { HeadDistribution } from '../network/head-distribution.ts'
+import type { CoverageContent } from '../network/membership/coverage-report.ts'
 import type { Membership } from '../network/membership/membership.ts'
 import type { Address } from '../network/membership/records.ts'
 import type { DirectorySignIn } from '../network/roster/ldap-directory.ts'
@@ -16,6 +17,7 @@ import type { RosterStatus } from '../network/roster/roster-sync.ts'
 import type { ShardStore } from '../network/shard-store/port.ts'
 import type { Keyring } from '../repository/keyring.ts'
 import type { Repository } from '../repository/repository.ts'
+import type { Checks } from './checks.ts'
 import type { Settings } from './settings.ts'
 
 export interface Clock {
@@ -36,6 +38,8 @@ export interface Group {
    * who answered, after `patienceMs` (default: until all did or failed) at the latest.
    */
   meetPeers(signal: AbortSignal, options?: { patienceMs?: number }): Promise<ReadonlySet<MachineId>>
+  /** Tells the group what this machine says of its own backup, when that is news. */
+  report(content: CoverageContent): Promise<void>
 }
 
 /** The owner's backup: the repository and what it stores through. */
@@ -65,6 +69,7 @@ export interface AgentContext {
   readonly settings: Settings
   readonly holder: ShardStore
   readonly homeDirectory: string
+  readonly checks: Checks
   /** Where peers reach this agent; empty while it does not listen. */
   addresses(): readonly Address[]
   isMember(): boolean

@@ -1,42 +1,53 @@
-/** Who in the group is covered and who is not. */
+/** Who in the group is covered and who is not: as each machine says of itself, and as its heads show. */
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
-import { hasCode } from '../../shared/errors.ts'
+import type { CoverageReport } from '../network/membership/coverage-report.ts'
+import type { Member } from '../network/membership/membership.ts'
+import type { OwnerId } from '../../shared/ids.ts'
 import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'
+import { coverageContent } from './coverage-content.ts'
 import { meetMs } from './freshness.ts'
-import { protectionOf } from './protection.ts'
+
+type Row = CommandResult<'coverage'>['members'][number]
+type Said = Omit<CoverageReport, 'v' | 'net' | 'id' | 'seq'>
 
 export async function coverage(context: AgentContext, _request: CommandRequest<'coverage'>, { signal }: RunOptions): Promise<CommandResult<'coverage'>> {
   const { membership } = context.group()
   await context.group().meetPeers(signal, { patienceMs: meetMs })
+  const now = context.clock.now()
+  const members = membership.members().flatMap((member) => ownersOf(member).map((owner): Row => {
+    const said = membership.coverage.get(member.id)?.report
+    const identity = {
+      name: member.name, owner, machine: member.id, machineState: member.state, self: false,
+      offSinceSeconds: member.state === 'online' ? null : member.heardSecondsAgo ?? null,
+    }
+    if (said !== undefined) return { ...identity, ...figuresOf(said, now) }
+    const head = membership.heads.get(owner, member.id)?.head
+    return { ...identity, ...unsaid, state: head === undefined ? 'unprotected' : 'unknown', lastSnapshotAgeSeconds: head?.time === undefined ? null : age(Date.parse(head.time), now), offerBytes: member.record.offer.bytes }
+  }))
   const own = membership.own.peer?.record
   const owner = context.ownerFile()
-  const members = membership.members().flatMap((member) => member.devices.map((device) => {
-    const head = membership.heads.get(device.owner, member.id)?.head
-    return {
-      name: member.name, owner: device.owner as string, machine: member.id as string, machineState: member.state,
-      state: head === undefined ? 'unprotected' as const : 'unknown' as const, lastSnapshotAgeSeconds: ageSeconds(head?.time, context),
-      placed: 0, wanted: 0, unprotectedBytes: null, lastVerifiedRestore: null,
-    }
-  }))
-  const self = own === undefined || owner === undefined ? [] : [await ownCoverage(context, own.name, signal)]
+  const self: Row[] = own === undefined || owner === undefined ? [] : [{
+    name: own.name, owner: owner.owner, machine: own.id, machineState: 'online', self: true, offSinceSeconds: null,
+    ...figuresOf({ ...await coverageContent(context, signal), iat: Math.floor(now / 1000) }, now),
+  }]
   return { members: [...self, ...members].sort((a, b) => (b.lastSnapshotAgeSeconds ?? Infinity) - (a.lastSnapshotAgeSeconds ?? Infinity)) }
 }
 
-async function ownCoverage(context: AgentContext, name: string, signal: AbortSignal): Promise<CommandResult<'coverage'>['members'][number]> {
-  const services = await context.backup()
-  const protection = protectionOf(services)
-  const latest = await services.repository.snapshot('latest', { signal }).catch((error: unknown) => {
-    if (hasCode(error, 'not-found')) return undefined
-    throw error
-  })
+const unsaid = { placed: 0, wanted: 0, unprotectedBytes: null, lastVerifiedRestore: null, usedBytes: null, reportAgeSeconds: null, admin: false }
+
+function figuresOf({ snapshot, state, placed, wanted, unprotected, verified, used, offer, iat, admin }: Said, now: number) {
   return {
-    name, owner: services.repository.owner, machine: context.machine.id, machineState: 'online', state: protection.state,
-    lastSnapshotAgeSeconds: ageSeconds(latest?.time, context), placed: protection.placed, wanted: protection.wanted,
-    unprotectedBytes: null, lastVerifiedRestore: null,
+    state, placed, wanted, unprotectedBytes: unprotected, lastVerifiedRestore: verified === null ? null : new Date(verified * 1000).toISOString(),
+    lastSnapshotAgeSeconds: snapshot === null ? null : age(snapshot * 1000, now), usedBytes: used, offerBytes: offer, reportAgeSeconds: age(iat * 1000, now), admin,
   }
 }
 
-function ageSeconds(time: string | undefined, context: AgentContext): number | null {
-  return time === undefined ? null : Math.max(0, (context.clock.now() - Date.parse(time)) / 1000)
+function ownersOf({ devices }: Member): OwnerId[] {
+  return [...new Set(devices.map(({ owner }) => owner))]
+}
+
+/** Seconds; a clock ahead of ours makes nothing younger than now. */
+function age(timeMs: number, nowMs: number): number {
+  return Math.max(0, (nowMs - timeMs) / 1000)
 }

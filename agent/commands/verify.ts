@@ -21,13 +21,15 @@ export async function verify(context: AgentContext, request: CommandRequest<'ver
   onProgress({ stage: 'checking contents' })
   const contents = await services.repository.verify({ readData: request.readData, onBytes: (bytes) => onProgress({ stage: 'checking contents', bytesDone: bytesRead += bytes }) }, { signal })
   const { snapshots } = await services.repository.snapshots({ signal })
+  const ok = holdings.lost === 0 && contents.ok
+  if (ok && request.readData) context.checks.noteVerified(context.clock.now())
   const problems = [
     ...warnings, ...describeHoldings(holdings),
     ...contents.badObjects.map(({ ref, message }) => `${ref.kind} ${shortId(ref.id)}: ${message}`),
     ...contents.badFiles.map(({ snapshot, path, message }) => `${path} in snapshot ${shortId(snapshot)}: ${message}`),
   ]
   return {
-    ok: holdings.lost === 0 && contents.ok, snapshots: snapshots.length, objects: holdings.objects, healthy: holdings.healthy,
+    ok, snapshots: snapshots.length, objects: holdings.objects, healthy: holdings.healthy,
     degraded: holdings.degraded, lost: holdings.lost, bytesRead: holdings.bytesRead + contents.bytesRead,
     protection: protectionOf(services), problems: problems.slice(0, mostShown),
   }

@@ -8,6 +8,7 @@ import type { CommandName, CommandRequest, CommandResult } from '../../shared/ap
 import { HoldfastError } from '../../shared/errors.ts'
 import type { RunOptions } from '../commands/command.ts'
 import type { AgentContext, Backup, RecoverySession } from '../commands/context.ts'
+import { Checks } from '../commands/checks.ts'
 import { Settings } from '../commands/settings.ts'
 import type { Config } from '../config.ts'
 import { type Home, readFileIfThere, writePrivateFile } from '../home.ts'
@@ -32,6 +33,7 @@ import { parseCron } from '../triggers/schedule.ts'
 import { AgentTriggers } from './agent-triggers.ts'
 import { openBackup, openStores } from './backup-services.ts'
 import { CommandRuns } from './command-runs.ts'
+import { CoverageReports } from './coverage-reports.ts'
 import { GroupServices } from './group-services.ts'
 import { loadMachine } from './identity-files.ts'
 import { type Log, fileLog } from './log.ts'
@@ -57,6 +59,7 @@ export class AgentParts implements AgentContext {
   readonly settings: Settings
   readonly holder: FolderShardStore
   readonly homeDirectory: string
+  readonly checks: Checks
   readonly runs: CommandRuns
   readonly signIns: SignIns
   readonly #home: Home
@@ -95,6 +98,7 @@ export class AgentParts implements AgentContext {
     this.holder = holder
     this.signIns = new SignIns(home, machine, packageVersion())
     this.homeDirectory = home.directory
+    this.checks = new Checks({ read: () => readFileIfThere(home.checks), write: (text) => { writePrivateFile(home.checks, text) } })
     this.#home = home
     this.#options = options
     this.runs = new CommandRuns((name, request, runOptions) => perform(name, this, request, runOptions), options.signal)
@@ -241,6 +245,11 @@ export class AgentParts implements AgentContext {
 
   running(): string | null {
     return this.runs.busyWith ?? null
+  }
+
+  /** Tells the group how this machine's backup stands, until disposed of. */
+  startReports(): CoverageReports {
+    return new CoverageReports(this, this.runs, this.#log)
   }
 
   async startTriggers(): Promise<AgentTriggers> {

@@ -16,6 +16,7 @@ import type { Address } from '../network/membership/records.ts'
 import type { MembershipStore } from '../network/membership/store.ts'
 import { Bandwidth } from '../network/peer/bandwidth.ts'
 import type { Identity } from '../network/peer/dial.ts'
+import type { CoverageContent } from '../network/membership/coverage-report.ts'
 import { Gossip } from '../network/peer/gossip.ts'
 import { Host, type HostEvent } from '../network/peer/host.ts'
 import { Links } from '../network/peer/links.ts'
@@ -149,6 +150,10 @@ export class GroupServices implements Group, AsyncDisposable {
     } finally {
       enough()
     }
+  }
+
+  async report(content: CoverageContent): Promise<void> {
+    await this.membership.reportCoverage(content, this.#options.identity.machine)
   }
 
   /** A new head or record travels to the rosters; awaited at the end, so that a short-lived command takes it there too. */

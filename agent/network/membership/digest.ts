@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { machineIdSchema, ownerIdSchema, type MachineId } from '../../../shared/ids.ts'
 import { type IngestReport, type Source, joinReports } from './intake.ts'
 import { type Membership, maxPeers } from './membership.ts'
+import { maxReportLength } from './coverage-report.ts'
 import { maxHeads, maxOwners } from './head-book.ts'
 import { maxEpochs, maxSideRecords } from './network-chain.ts'
 import { type HeadDocument, headDocumentSchema } from './records.ts'
@@ -26,17 +27,20 @@ export const digestSchema = z.object({
   peers: z.array(z.tuple([machineIdSchema, seq, age])).max(maxPeers + 1),
   heads: z.array(z.tuple([ownerIdSchema, machineIdSchema, epoch, seq])).max(maxHeads),
   certificates: z.array(z.tuple([ownerIdSchema, epoch])).max(maxOwners),
+  coverage: z.array(z.tuple([machineIdSchema, seq])).max(maxPeers + 1).default([]),
 })
 export type Digest = z.infer<typeof digestSchema>
 
 const wantSchema = z.object({
   network: z.array(epoch).max(maxNetworks), peers: z.array(machineIdSchema).max(maxPeers + 1),
   heads: z.array(z.tuple([ownerIdSchema, machineIdSchema])).max(maxHeads),
-  certificates: z.array(ownerIdSchema).max(maxOwners),
+  certificates: z.array(ownerIdSchema).max(maxOwners), coverage: z.array(machineIdSchema).max(maxPeers + 1).default([]),
 })
 export type Want = z.infer<typeof wantSchema>
 
-export const pushSchema = z.object({ records: z.array(z.string()).max(20_000), heads: z.array(headDocumentSchema).max(maxHeads) })
+export const pushSchema = z.object({
+  records: z.array(z.string()).max(20_000), heads: z.array(headDocumentSchema).max(maxHeads), coverage: z.array(z.string().max(maxReportLength)).max(maxPeers + 1).default([]),
+})
 export type Push = z.infer<typeof pushSchema>
 
 export const answerSchema = pushSchema.extend({ ages: z.array(z.tuple([machineIdSchema, z.number().min(0)])).max(maxPeers + 1), want: wantSchema })
@@ -51,6 +55,7 @@ export function digestOf(membership: Membership): Digest {
     peers,
     heads: membership.heads.all().map(({ head }) => [head.owner, head.machine, head.epoch, head.seq]),
     certificates: membership.heads.epochs().map(([owner, epoch]) => [owner, epoch]),
+    coverage: membership.coverage.all().map(({ report }) => [report.id, report.seq]),
   }
 }
 
@@ -62,7 +67,7 @@ function roundAge(seconds: number | undefined): number | null {
 export function answerDigest(membership: Membership, digest: Digest): Answer {
   takeAges(membership, digest.peers)
   return {
-    ...cut({ records: [...networksBeyond(membership, digest), ...certificatesBeyond(membership, digest), ...peersBeyond(membership, digest)], heads: headsBeyond(membership, digest) }),
+    ...cut({ records: [...networksBeyond(membership, digest), ...certificatesBeyond(membership, digest), ...peersBeyond(membership, digest)], heads: headsBeyond(membership, digest), coverage: coverageBeyond(membership, digest) }),
     ages: membership.members().flatMap((member): [MachineId, number][] => {
       const rounded = roundAge(member.heardSecondsAgo)
       return rounded === null ? [] : [[member.id, rounded]]
@@ -80,7 +85,7 @@ export function pushFor(membership: Membership, want: Want): Push {
     ...membership.heads.epochs().filter(([owner]) => owners.has(owner)).map(([, , jws]) => jws),
     ...want.peers.flatMap((id) => recordOf(membership, id)?.jws ?? []),
   ]
-  return cut({ records, heads: want.heads.flatMap(([owner, machine]) => membership.heads.get(owner, machine)?.document ?? []) })
+  return cut({ records, heads: want.heads.flatMap(([owner, machine]) => membership.heads.get(owner, machine)?.document ?? []), coverage: want.coverage.flatMap((id) => membership.coverage.get(id)?.jws ?? []) })
 }
 
 /** Takes in what a member sent: an answer's or a push's records, heads and ages. */
@@ -88,8 +93,9 @@ export async function takePush(membership: Membership, push: Push & { readonly a
   const from: Source = { kind: 'member', name: member }
   const report = await membership.ingest(push.records, from)
   const heads = await membership.takeHeads(push.heads, from)
+  const coverage = await membership.takeCoverage(push.coverage)
   takeAges(membership, push.ages ?? [])
-  return joinReports(report, heads)
+  return joinReports(report, heads, coverage)
 }
 
 function takeAges(membership: Membership, ages: readonly (readonly [MachineId, ...unknown[], number | null])[]): void {
@@ -130,11 +136,17 @@ function headsBeyond(membership: Membership, digest: Digest): HeadDocument[] {
   }).map((head) => head.document)
 }
 
+function coverageBeyond(membership: Membership, digest: Digest): string[] {
+  const theirs = new Map(digest.coverage)
+  return membership.coverage.all().filter(({ report }) => report.seq > (theirs.get(report.id) ?? 0)).map(({ jws }) => jws)
+}
+
 function wantOf(membership: Membership, digest: Digest): Want {
   return {
     network: [...new Set(digest.network.filter(([, sha256]) => !membership.chain.has(sha256)).map(([epoch]) => epoch))],
     certificates: digest.certificates.filter(([owner, epoch]) => epoch > membership.ownerEpoch(owner)).map(([owner]) => owner),
     peers: digest.peers.filter(([id, seq]) => !membership.isRevoked(id) && id !== membership.self && seq > (recordOf(membership, id)?.record.seq ?? -1)).map(([id]) => id),
+    coverage: digest.coverage.filter(([id, seq]) => membership.member(id) !== undefined && seq > (membership.coverage.get(id)?.report.seq ?? 0)).map(([id]) => id),
     heads: digest.heads.filter(([owner, machine, epoch, seq]) => {
       const known = membership.heads.get(owner, machine)?.head
       return known === undefined || (epoch - known.epoch || seq - known.seq) > 0
@@ -142,12 +154,13 @@ function wantOf(membership: Membership, digest: Digest): Want {
   }
 }
 
-/** As many records, then heads, as fit in one message. */
+/** As many records, then heads, then coverage reports, as fit in one message. */
 function cut(push: Push): Push {
   let left = maxGossipLength
   const fits = (length: number): boolean => (left -= length) >= 0
   return {
     records: push.records.filter((jws) => fits(jws.length)),
     heads: push.heads.filter(({ certificate, head }) => fits(certificate.length + head.length)),
+    coverage: push.coverage.filter((jws) => fits(jws.length)),
   }
 }

@@ -16,7 +16,7 @@ export interface Source {
 
 export type Refusal =
   | AdmissionRefusal | 'record-invalid' | 'format-unknown' | 'too-long' | 'unknown-type' | 'foreign' | 'waiting' | 'quota'
-  | 'cloned-key' | 'unknown-owner'
+  | 'cloned-key' | 'unknown-owner' | 'unknown-machine'
 export type Verdict = 'taken' | 'known' | 'stale' | Refusal
 
 export interface IngestReport {

@@ -10,8 +10,10 @@ import { randomBytes } from 'node:crypto'
 import { HoldfastError } from '../../../shared/errors.ts'
 import type { MachineId, NetworkId, OwnerId } from '../../../shared/ids.ts'
 import type { DeviceCertificate } from '../../identity/device.ts'
+import type { Signer } from '../../identity/jws.ts'
 import { thumbprint } from '../../identity/machine.ts'
 import { type AdmissionView, type Refusal as AdmissionRefusal, refusalOf } from './admission.ts'
+import { CoverageBook, type CoverageContent, signCoverageReport, verifyCoverageReport } from './coverage-report.ts'
 import { HeadBook } from './head-book.ts'
 import {
   type IngestReport, Intake, type Refusal, type Source, type Verdict, type Verified, byDependency, count, jwsOf, newReport,
@@ -77,6 +79,7 @@ export class Membership {
   readonly chain: NetworkChain
   readonly liveness: Liveness
   readonly heads = new HeadBook()
+  readonly coverage = new CoverageBook()
   readonly #options: MembershipOptions
   readonly #peers = new Map<MachineId, VerifiedPeer>()
   readonly #slots = new Map<string, MachineId>()
@@ -118,6 +121,7 @@ export class Membership {
     await this.ingest([...state.network, ...state.peers], from)
     await this.takeHeads(state.heads, from)
     await this.ingest(state.certificates, from)
+    await this.takeCoverage(state.coverage)
     const { inst, seq, admission, jws } = state.own
     this.#own = { inst, seq, admission, peer: jws === undefined ? undefined : await verifyPeer(jws) }
     this.liveness.load(state.ages, this.#options.now() - state.savedAt)
@@ -134,6 +138,7 @@ export class Membership {
       peers: [...this.#peers.values()].map((peer) => peer.jws),
       certificates: this.heads.epochs().map(([, , certificate]) => certificate),
       heads: this.heads.all().map((head) => head.document),
+      coverage: this.coverage.all().map(({ jws }) => jws),
       slots: [...this.#slots].map(([key, machine]) => [key.slice(0, 43), Number(key.slice(44)), machine]),
       ages: this.liveness.toJson(),
       rosters: this.rosters.toJson(),
@@ -402,6 +407,33 @@ export class Membership {
     if (verdict === 'taken') this.#revision++
     if (verdict === 'cloned') this.#emit({ type: 'cloned-key', id: machine, what: 'head' })
     return verdict === 'cloned' ? 'cloned-key' : verdict
+  }
+
+  /** Coverage reports of members. */
+  async takeCoverage(reports: readonly string[]): Promise<IngestReport> {
+    const counted = newReport()
+    for (const jws of reports) {
+      try {
+        const report = await verifyCoverageReport(jws, (id) => (id === this.self ? undefined : this.#peers.get(id)?.record.jwk))
+        const verdict: Verdict = report.net !== this.net ? 'foreign' : this.isRevoked(report.id) ? 'revoked' : this.coverage.add(jws, report)
+        if (verdict === 'taken') this.#revision++
+        count(counted, verdict)
+      } catch (error) {
+        count(counted, refusalOfError(error))
+      }
+    }
+    return counted
+  }
+
+  /** Signs what this machine says of its own backup, when that is news. */
+  async reportCoverage(content: CoverageContent, machine: Signer): Promise<void> {
+    const before = this.coverage.get(this.self)?.report
+    const jws = await signCoverageReport(content, { net: this.net, machine: { ...machine, id: this.self }, nowMs: this.#options.now(), before })
+    if (jws === undefined) return
+    const key = this.#own.peer?.record.jwk
+    if (key === undefined) return
+    this.coverage.add(jws, await verifyCoverageReport(jws, () => key))
+    this.#revision++
   }
 
   /**

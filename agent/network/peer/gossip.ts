@@ -41,15 +41,15 @@ export async function exchange(membership: Membership, partner: Partner, signal?
     const report = await takePush(membership, answer, partner.machine)
     total = joinReports(total, report)
     const push = pushFor(membership, answer.want)
-    if (push.records.length + push.heads.length > 0) await partner.push(push, signal)
+    if (push.records.length + push.heads.length + push.coverage.length > 0) await partner.push(push, signal)
     const full = (report.taken > 0 && lengthOf(answer) > maxGossipLength / 2) || lengthOf(push) > maxGossipLength / 2
     if (!full) break
   }
   return total
 }
 
-function lengthOf({ records, heads }: Push): number {
-  return records.reduce((sum, jws) => sum + jws.length, 0) + heads.reduce((sum, { certificate, head }) => sum + certificate.length + head.length, 0)
+function lengthOf({ records, heads, coverage }: Push): number {
+  return [...records, ...coverage].reduce((sum, jws) => sum + jws.length, 0) + heads.reduce((sum, { certificate, head }) => sum + certificate.length + head.length, 0)
 }
 
 /** Up to three by lot: first of those not known to be away, then of the others, so that who comes back is found. */

@@ -157,7 +157,7 @@ test('a recovery comes in by host and port alone, and only with a proof for its 
   await using link = await enter(identity, proof)
   assert.equal(link.machine, door.id)
   assert.ok((await link.call('members', { after: 0 })).records.includes(group.network))
-  await assert.rejects(link.call('gossip.push', { records: [], heads: [] }), withCode('unauthorized'))
+  await assert.rejects(link.call('gossip.push', { records: [], heads: [], coverage: [] }), withCode('unauthorized'))
   await assert.rejects(enter(thief, proof), withCode('unauthorized'))
   await assert.rejects(enter(identity, old), withCode('unauthorized'))
 })

@@ -1,0 +1,44 @@
+/** What this machine says of its own backup, for the group to see. */
+import { hasCode } from '../../shared/errors.ts'
+import type { CoverageContent } from '../network/membership/coverage-report.ts'
+import type { AgentContext } from './context.ts'
+import { type PathStatus, pathStatus } from './path-status.ts'
+import { protectionOf } from './protection.ts'
+
+export async function coverageContent(context: AgentContext, signal: AbortSignal): Promise<CoverageContent> {
+  const services = await context.backup()
+  const { snapshots } = await services.repository.snapshots({ signal })
+  const { state, placed, wanted } = protectionOf(services)
+  const { used, quota } = await context.holder.space()
+  const complete = snapshots.filter(({ skipped }) => skipped.length === 0).at(-1)
+  return {
+    snapshot: complete === undefined ? null : secondsOf(complete.time), state, placed, wanted,
+    unprotected: unprotectedBytes(context.settings.config.protect.map(({ path }) => pathStatus(path, snapshots, { state, placed, wanted, survives: 0 }))),
+    verified: context.checks.lastVerified === null ? null : secondsOf(context.checks.lastVerified), used, offer: quota,
+    admin: context.ownerFile()?.admin !== undefined,
+  }
+}
+
+/** Tells the group; a machine whose backup cannot be opened tells nothing, and that shows as age. */
+export async function reportCoverage(context: AgentContext, signal: AbortSignal): Promise<void> {
+  try {
+    await context.group().report(await coverageContent(context, signal))
+  } catch (error) {
+    if (!hasCode(error, 'not-a-member', 'key-missing')) throw error
+  }
+}
+
+/** As far as sizes tell; null when a folder was never backed up, which would have to be walked. */
+export function unprotectedBytes(paths: readonly PathStatus[]): number | null {
+  let sum = 0
+  for (const { kind, bytes, growthBytes, lastSnapshot } of paths) {
+    if (kind === 'missing') continue
+    if (lastSnapshot === null && bytes === null) return null
+    sum += lastSnapshot === null ? bytes ?? 0 : Math.max(0, growthBytes ?? 0)
+  }
+  return sum
+}
+
+function secondsOf(time: string): number {
+  return Math.floor(Date.parse(time) / 1000)
+}
