@@ -1,21 +1,23 @@
 /**
  * Speed of the wire between two machines on this host: `node bench/wire.ts [MiB=1024]`.
  *
- * The holder runs in a process of its own, so CPU is counted on each side. Rows: the WebSocket alone with a random and a
- * zero mask over TLS, then the real door and link, shards put into and read from a store that checks leaves and writes
+ * The holder runs in a process of its own, so CPU is counted on each side. Rows: a bare TLS socket (the platform's floor),
+ * the WebSocket alone with a random and a zero mask over TLS, then the real door and link, shards put into and read from a store that checks leaves and writes
  * to a file, and one that keeps nothing (the wire's own limit).
  */
 import { fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, open, rm } from 'node:fs/promises'
+import { openSync, writeSync } from 'node:fs'
 import { createServer } from 'node:https'
+import { type TLSSocket, connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { WebSocket, WebSocketServer } from 'ws'
 import { generateMachine } from '../agent/identity/machine.ts'
-import { hashLeaf, hashLength, leafLength } from '../agent/merkle.ts'
+import { hashLeaf, hashLeaves, hashLength, leafLength } from '../agent/merkle.ts'
 import { makeCertificate } from '../agent/network/peer/certificate.ts'
-import { tlsIdentity } from '../agent/network/peer/dial.ts'
+import { tlsCiphers, tlsIdentity } from '../agent/network/peer/dial.ts'
 import { RemoteShardStore } from '../agent/network/peer/remote-shard-store.ts'
 import { parseHeader } from '../agent/network/shard.ts'
 import type { NewShard, ShardRef, ShardTransfer } from '../agent/network/shard-store/port.ts'
@@ -70,6 +72,10 @@ class SinkStore extends MemoryShardStore {
   override async read(_ref: ShardRef, offset: number, length: number): Promise<Uint8Array> {
     return this.#bytes.subarray(offset, offset + length)
   }
+
+  override async readInto(_ref: ShardRef, offset: number, into: Uint8Array): Promise<void> {
+    into.set(this.#bytes.subarray(offset, offset + into.length))
+  }
 }
 
 async function serve(kind: string): Promise<void> {
@@ -82,11 +88,89 @@ async function serve(kind: string): Promise<void> {
     server.listen(0, '127.0.0.1', () => process.send?.({ port: (server.address() as { port: number }).port }))
     return
   }
+  if (kind.startsWith('tls')) return await serveBare(kind)
   const group = await TestGroup.create(ownerFromWords(words))
   const folder = kind === 'disk' ? await mkdtemp(join(tmpdir(), 'holdfast-wire-')) : undefined
   const holder = await group.open('holder', { store: new SinkStore(folder) })
   process.send?.({ port: holder.door.port, id: holder.id, certificate: holder.identity.certificate, network: group.network })
   process.on('disconnect', () => { if (folder !== undefined) void rm(folder, { recursive: true, force: true }) })
+}
+
+/** Nothing but TLS: takes bytes and drops them, or hashes and writes them as a holder must, or sends as many as are asked for. */
+async function serveBare(kind: string): Promise<void> {
+  const machine = generateMachine()
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-wire-'))
+  process.on('disconnect', () => { void rm(folder, { recursive: true, force: true }) })
+  const server = createTlsServer({ ...tlsIdentity({ machine, certificate: await makeCertificate(machine) }), minVersion: 'TLSv1.3', ciphers: tlsCiphers }, (socket) => {
+    socket.on('error', () => { socket.destroy() })
+    if (kind === 'tls-read') return void sendBare(socket)
+    const file = kind === 'tls-disk' ? openSync(join(folder, 'shard'), 'w') : undefined
+    const block = Buffer.alloc(frame)
+    let length = 0
+    socket.on('data', (piece) => {
+      for (let at = 0; at < piece.length;) {
+        const part = piece.subarray(at, at + frame - length)
+        block.set(part, length)
+        at += part.length
+        length += part.length
+        if (length < frame) continue
+        if (file !== undefined) {
+          hashLeaves(block)
+          writeSync(file, block, 0, frame, 0)
+        }
+        length = 0
+        socket.write(Buffer.alloc(4))
+      }
+    })
+  })
+  server.listen(0, '127.0.0.1', () => process.send?.({ port: (server.address() as { port: number }).port }))
+}
+
+function sendBare(socket: TLSSocket): void {
+  const bytes = randomBytes(frame)
+  socket.once('data', (asked) => {
+    let left = asked.readUInt32LE(0)
+    const next = (): void => { if (left-- > 0) socket.write(bytes, next) }
+    next()
+  })
+}
+
+async function bareSocket(port: number, onread?: { buffer: Uint8Array; callback: (length: number, buffer: Uint8Array) => boolean }): Promise<TLSSocket> {
+  const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ...(onread && { onread }) })
+  await new Promise((resolve) => { socket.once('secureConnect', resolve) })
+  return socket
+}
+
+function bareRun(total: number, direction: 'put' | 'read'): (welcome: Welcome) => Promise<() => Promise<number>> {
+  return async ({ port }) => {
+    const count = Math.ceil(total / frame)
+    const frames = Array.from({ length: 8 }, () => randomBytes(frame))
+    let received = 0
+    const ended = Promise.withResolvers<number>()
+    const wanted = direction === 'put' ? count * 4 : count * frame
+    const socket = await bareSocket(port, {
+      buffer: Buffer.alloc(65_536),
+      callback: (length) => {
+        received += length
+        if (received === wanted) ended.resolve(count * frame)
+        return true
+      },
+    })
+    return async () => {
+      if (direction === 'read') {
+        const asked = Buffer.alloc(4)
+        asked.writeUInt32LE(count)
+        socket.write(asked)
+      } else {
+        let sent = 0
+        const next = (): void => { if (sent < count) socket.write(frames[sent++ % 8] as Buffer, next) }
+        next()
+      }
+      const bytes = await ended.promise
+      socket.destroy()
+      return bytes
+    }
+  }
 }
 
 interface Welcome { readonly port: number; readonly id: TestOwner['machine']['id']; readonly certificate: string; readonly network: string }
@@ -153,6 +237,9 @@ function shardRun(total: number, direction: 'put' | 'read'): (welcome: Welcome) 
 
 async function main(): Promise<void> {
   const total = Number(process.argv[2] ?? 1024) * 1_048_576
+  await withHolder('TLS alone, put', 'tls-put', bareRun(total, 'put'))
+  await withHolder('TLS alone, put, leaves hashed and written', 'tls-disk', bareRun(total, 'put'))
+  await withHolder('TLS alone, read', 'tls-read', bareRun(total, 'read'))
   await withHolder('WebSocket over TLS, random mask', 'mask', maskRun(total, false))
   await withHolder('WebSocket over TLS, zero mask', 'mask', maskRun(total, true))
   await withHolder('put, holder keeps nothing', 'nothing', shardRun(total, 'put'))

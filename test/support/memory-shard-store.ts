@@ -87,6 +87,10 @@ export class MemoryShardStore implements TransferringShardStore {
     return bytes.subarray(offset, offset + length)
   }
 
+  async readInto(ref: ShardRef, offset: number, into: Uint8Array): Promise<void> {
+    into.set(await this.read(ref, offset, into.length))
+  }
+
   #find(ref: ShardRef): NewShard {
     const shard = this.shards.get(nameOf(ref))
     if (shard === undefined) throw new HoldfastError('not-found', `Cannot open shard ${ref.id.slice(0, 8)}.${ref.number}: not here`)

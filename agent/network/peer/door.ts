@@ -15,8 +15,9 @@ import { type ErrorCode, HoldfastError, toProblem } from '../../../shared/errors
 import type { Clock } from '../clock.ts'
 import { machineIdOfCertificate } from './certificate.ts'
 import { type Caller, type CredentialCheck, checkAuthorization } from './credential.ts'
-import { type Identity, tlsIdentity } from './dial.ts'
+import { type Identity, tlsCiphers, tlsIdentity } from './dial.ts'
 import { Guest } from './guest.ts'
+import { laneUpgrade } from './lane-frames.ts'
 import { doorPath, maxMessage } from './wire.ts'
 
 export interface DoorLimits {
@@ -74,7 +75,7 @@ export class Door implements AsyncDisposable {
     this.#options = options
     this.#limits = { ...doorLimits, ...options.limits }
     this.#https = createServer({
-      ...tlsIdentity(options.identity), minVersion: 'TLSv1.3', requestCert: true, rejectUnauthorized: false,
+      ...tlsIdentity(options.identity), minVersion: 'TLSv1.3', ciphers: tlsCiphers, requestCert: true, rejectUnauthorized: false,
       handshakeTimeout: this.#limits.handshakeMs, maxHeaderSize: 32_768, requireHostHeader: false, noDelay: true,
       keepAliveTimeout: 1, insecureHTTPParser: false,
     })
@@ -124,7 +125,10 @@ export class Door implements AsyncDisposable {
     this.#https.on('clientError', (error, socket) => { this.#hangUp(socket, 'not-http', error.message) })
     this.#https.on('tlsClientError', (error, socket) => { this.#hangUp(socket, 'not-http', error.message) })
     this.#https.on('connection', (socket: TcpSocket) => { this.#watch(socket) })
-    this.#https.on('upgrade', (request: IncomingMessage, socket: TLSSocket, head: Buffer) => { void this.#admit(request, socket, head) })
+    this.#https.on('upgrade', (request: IncomingMessage, socket: TLSSocket, head: Buffer) => {
+      if (request.headers.upgrade === laneUpgrade) this.#admitLane(request, socket, head)
+      else void this.#admit(request, socket, head)
+    })
   }
 
   /** From the first TCP packet: counts the address, and hangs up when no credential came in time. */
@@ -168,6 +172,18 @@ export class Door implements AsyncDisposable {
       const known = error instanceof HoldfastError ? error : new HoldfastError('internal', 'Cannot check the credential: unexpected failure', { cause: error })
       this.#hangUp(socket, known.code, known.message)
     }
+  }
+
+  /** A lane is let in by the machine of a link that is open: its TLS key and the link's name are its credential. */
+  #admitLane(request: IncomingMessage, socket: TLSSocket, head: Buffer): void {
+    socket.on('error', () => { socket.destroy() })
+    const link = URL.parse(request.url ?? '', 'https://door')?.searchParams.get('link')
+    const machine = machineIdOfCertificate(socket.getPeerX509Certificate()?.raw ?? Buffer.alloc(0))
+    const guest = [...this.#guests].find((one) => one.id === link && one.caller.machine === machine)
+    if (guest === undefined) return this.#hangUp(socket, 'unauthorized', 'Cannot open a lane: the machine has no such link')
+    this.#settle(keyOf(socket))
+    this.#forgive(socket.remoteAddress ?? '')
+    guest.takeLane(socket, head)
   }
 
   /** Who was let in is no stranger: members may come as often as their links break. */

@@ -3,9 +3,11 @@
  * unparsable ones; over the limit the link ends. Answers wait for the line, so a guest that does not read fills no memory.
  */
 import type { EventEmitter } from 'node:events'
+import type { TLSSocket } from 'node:tls'
 import type { Socket } from 'socket.io'
 import { HoldfastError, type Problem, toProblem } from '../../../shared/errors.ts'
 import type { Caller } from './credential.ts'
+import { GuestLane, type TakeBytes } from './guest-lane.ts'
 import { type WireEvent, type WireRequest, isWireEvent, maxUnanswered, parseRequest } from './wire.ts'
 
 const maxStrikes = 3
@@ -20,11 +22,39 @@ export class Guest {
   readonly #socket: Socket
   #unanswered = 0
   #strikes = 0
+  #lane: GuestLane | undefined
+  #takeBytes: TakeBytes | undefined
 
   constructor(socket: Socket, caller: Caller) {
     this.#socket = socket
     this.caller = caller
     this.address = socket.conn.remoteAddress
+  }
+
+  /** Names the link to who opens its lane; both ends know it, nobody else. */
+  get id(): string {
+    return this.#socket.id
+  }
+
+  /** The lane, once the guest has opened it. */
+  get lane(): GuestLane | undefined {
+    return this.#lane
+  }
+
+  /** Where the bytes go that come over the lane. */
+  serveLane(take: TakeBytes): void {
+    this.#takeBytes = take
+  }
+
+  /** One lane a link: with a second one, or with the end of the lane, the link ends. */
+  takeLane(socket: TLSSocket, head: Uint8Array): void {
+    if (this.#lane !== undefined || this.#takeBytes === undefined || this.ended) {
+      socket.destroy()
+      return this.end()
+    }
+    const lane = new GuestLane(socket, head, { take: this.#takeBytes, onEnd: () => { this.end() } })
+    this.#lane = lane
+    this.onEnd(() => { lane.end() })
   }
 
   onEnd(then: (reason: string) => void): void {

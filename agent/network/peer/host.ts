@@ -39,6 +39,7 @@ export interface HostOptions {
 /** What one guest began and has not ended. */
 interface Visit {
   readonly caller: Caller
+  readonly guest: Guest
   readonly transfers: Transfers
   readonly heads: HeadIntake
   listing: { readonly owner: OwnerId; readonly shards: readonly ShardEntry[] } | undefined
@@ -60,8 +61,9 @@ export class Host {
     const { caller } = guest
     const { store, onEvent } = this.#options
     const transfers = new Transfers(store, (stored) => { onEvent?.({ type: 'shard-stored', caller, ...stored }) })
-    const visit: Visit = { caller, transfers, heads: new HeadIntake(store), listing: undefined }
+    const visit: Visit = { caller, guest, transfers, heads: new HeadIntake(store), listing: undefined }
     guest.onEnd(() => { void transfers.leave() })
+    guest.serveLane((transfer, bytes) => transfers.take(transfer, bytes))
     guest.serve(
       async (event, request) => await (this.#handlers[event] as (visit: Visit, request: unknown) => Promise<object>)(visit, request),
       (event, error) => {
@@ -113,24 +115,21 @@ export class Host {
         return await transfers.begin({ owner, id, number, header, leaves }, shardLength)
       },
       'shard.data': async ({ transfers }, { transfer, offset, bytes }) => await transfers.write(transfer, offset, bytes),
-      'shard.commit': async ({ transfers }, { transfer }) => await transfers.commit(transfer),
+      'shard.commit': async ({ transfers, guest }, { transfer }) => await transfers.commit(transfer, guest.lane !== undefined),
       'shard.open': async ({ caller }, { holding, ...ref }) => {
         await demandShardReader(caller, ref, { holding, store, membership })
         return await store.open(ref)
       },
       'shard.read': async ({ caller }, { holding, offset, length, ...ref }) => {
         await demandShardReader(caller, ref, { holding, store, membership })
-        return { bytes: await this.#read(ref, offset, length) }
+        return { bytes: await inRange(async () => await store.read(ref, offset, length)) }
       },
-    }
-  }
-
-  async #read(ref: WireRequest<'shard.open'>, offset: number, length: number): Promise<Uint8Array> {
-    try {
-      return await this.#options.store.read(ref, offset, length)
-    } catch (cause) {
-      if (!(cause instanceof RangeError)) throw cause
-      throw new HoldfastError('invalid-input', `Cannot read ${length} bytes at ${offset}: the shard ends before`, { cause })
+      'shard.send': async ({ caller, guest }, { holding, offset, length, as, ...ref }) => {
+        await demandShardReader(caller, ref, { holding, store, membership })
+        if (guest.lane === undefined) throw new HoldfastError('invalid-input', 'Cannot send bytes: the link has no lane')
+        await guest.lane.send(as, { offset, length }, async (at, block) => { await inRange(async () => await store.readInto(ref, at, block)) })
+        return {}
+      },
     }
   }
 
@@ -169,6 +168,16 @@ export class Host {
     const more = shards.length > begin + limit
     if (!more) visit.listing = undefined
     return { shards: shards.slice(begin, begin + limit).map(({ kind, id, k, n, number, length }) => ({ kind, id, k, n, number, length })), more }
+  }
+}
+
+/** A range beyond the end is the fault of who asks for it. */
+async function inRange<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause
+    throw new HoldfastError('invalid-input', `Cannot read the range: ${cause.message}`, { cause })
   }
 }
 

@@ -11,9 +11,10 @@ import type { Clock } from '../clock.ts'
 import { Budget } from './budget.ts'
 import { type Credential, authorizationOf } from './credential.ts'
 import { type Identity, type Target, dialTls } from './dial.ts'
+import { Lane } from './lane.ts'
 import { transportOver } from './transport.ts'
 import {
-  type WireAnswer, type WireEvent, type WireRequest, doorPath, maxUnanswered, parseReply, protocolVersion, windowBytes,
+  type WireAnswer, type WireEvent, type WireRequest, doorPath, maxUnanswered, parseReply, protocolVersion,
 } from './wire.ts'
 
 export interface DialOptions {
@@ -52,7 +53,8 @@ export async function dial(target: Target, options: DialOptions): Promise<Link> 
       tls.destroy()
       throw error
     }
-    link = new Link(socket, { ...options, machine, name: target.name })
+    const openLane = async (signal: AbortSignal): Promise<Lane> => await Lane.open(target, options.identity, socket.id ?? '', signal)
+    link = new Link(socket, { ...options, machine, name: target.name, openLane })
     await link.greet(signal)
     return link
   } catch (error) {
@@ -91,21 +93,22 @@ export class Link implements AsyncDisposable {
   /** Who is at the other end: proved by TLS. */
   readonly machine: MachineId
   readonly name: string
-  /** Bytes of shards under way; whoever sends some takes them from here first. */
-  readonly window = new Budget(windowBytes)
   readonly #socket: Socket
   readonly #clock: Clock
   readonly #idleMs: number
   readonly #slots = new Budget(maxUnanswered)
   readonly #waiting = new Map<number, Waiting>()
   readonly #ended = new AbortController()
+  readonly #openLane: (signal: AbortSignal) => Promise<Lane>
+  #lane: Promise<Lane> | undefined
   #next = 0
   #used: number
 
-  constructor(socket: Socket, options: { machine: MachineId; name: string; clock: Clock; idleMs?: number | undefined }) {
+  constructor(socket: Socket, options: { machine: MachineId; name: string; clock: Clock; idleMs?: number | undefined; openLane: (signal: AbortSignal) => Promise<Lane> }) {
     this.#socket = socket
     this.#clock = options.clock
     this.#idleMs = options.idleMs ?? defaultIdleMs
+    this.#openLane = options.openLane
     this.machine = options.machine
     this.name = options.name
     this.#used = this.#clock.now()
@@ -121,6 +124,27 @@ export class Link implements AsyncDisposable {
   /** Clock's time at which it was last used, and whether requests are under way. */
   get activity(): { readonly lastUsed: number; readonly busy: boolean } {
     return { lastUsed: this.#used, busy: this.#waiting.size > 0 }
+  }
+
+  /** Where bytes of shards go and come; opened when first asked for. It ends with the link, and the link with it. */
+  async lane(): Promise<Lane> {
+    this.#lane ??= this.#takeLane()
+    return await this.#lane
+  }
+
+  async #takeLane(): Promise<Lane> {
+    try {
+      const lane = await this.#openLane(AbortSignal.any([this.ended, AbortSignal.timeout(this.#idleMs)]))
+      const finish = (): void => { this.#finish(lane.ended.reason as HoldfastError) }
+      if (lane.ended.aborted) finish()
+      lane.ended.addEventListener('abort', finish, { once: true })
+      this.ended.addEventListener('abort', () => { lane.end() }, { once: true })
+      if (this.ended.aborted) lane.end()
+      return lane
+    } catch (error) {
+      this.#finish(this.#broken('it opens no lane'))
+      throw error
+    }
   }
 
   async greet(signal?: AbortSignal): Promise<WireAnswer<'hello'>> {

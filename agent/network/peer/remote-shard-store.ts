@@ -1,23 +1,22 @@
 /**
  * A colleague's machine as a ShardStore (docs/protocol.md section 2): the network vanishes behind the port.
  *
- * put: begin says where to go on; frames of up to 1 MiB follow within the link's window; commit makes it durable.
- * read: frames of up to 1 MiB, four under way. Lists and heads come in pages. A call on a broken link is tried once more
- * on a new one; put goes on there with what the holder has. Nothing that is read is verified here: readers do that.
+ * put: begin says where to go on; the bytes follow over the link's lane, a few as a message; commit makes them durable.
+ * read: over the lane, a few bytes as a message. Lists and heads come in pages. A call on a broken link is tried once
+ * more on a new one; put goes on there with what the holder has. Nothing that is read is verified here: readers do that.
  */
 import { z } from 'zod'
 import { HoldfastError, hasCode } from '../../../shared/errors.ts'
 import type { MachineId, OwnerId } from '../../../shared/ids.ts'
 import { peekRecord } from '../../identity/jws.ts'
 import type { PublishedHead } from '../../object-store.ts'
-import { releaseBytes } from '../../release-bytes.ts'
 import type { CallOptions, NewShard, OpenedShard, PutOptions, ShardEntry, ShardRef, ShardStore, Space } from '../shard-store/port.ts'
 import { liveEntryLength } from '../published-head.ts'
 import type { Link } from './link.ts'
 import { diffLive } from './live-delta.ts'
-import { type WireAnswer, maxFrame, maxListed } from './wire.ts'
+import { laneFrame } from './lane-frames.ts'
+import { type WireAnswer, maxByMessage, maxFrame, maxLaneRead, maxListed } from './wire.ts'
 
-const readsUnderWay = 4
 const listTries = 3
 const livePart = Math.floor(maxFrame / liveEntryLength / 2) * liveEntryLength
 const headSchema = z.object({ v: z.literal(1), owner: z.string(), machine: z.string(), seq: z.int() })
@@ -72,20 +71,17 @@ export class RemoteShardStore implements ShardStore {
 
   async #send(link: Link, bytes: Uint8Array, { transfer, offset: begin }: { transfer: number; offset: number }, options: PutOptions & { onSent: (bytes: number) => void }): Promise<void> {
     const { signal, onProgress, onSent } = options
-    const answers: Promise<void>[] = []
-    const failures: unknown[] = []
-    for (let offset = begin; offset < bytes.length && failures.length === 0; offset += maxFrame) {
-      const frame = bytes.subarray(offset, offset + maxFrame)
+    const lane = bytes.length - begin > maxByMessage ? await link.lane() : undefined
+    const step = lane === undefined ? maxByMessage : laneFrame
+    for (let offset = begin; offset < bytes.length; offset += step) {
+      const frame = bytes.subarray(offset, offset + step)
       await this.#upload(frame.length, signal)
-      await link.window.take(frame.length, signal === undefined ? link.ended : AbortSignal.any([signal, link.ended]))
-      const { answer } = await link.start('shard.data', { transfer, offset, bytes: frame }, { signal })
+      signal?.throwIfAborted()
+      if (lane === undefined) await link.call('shard.data', { transfer, offset, bytes: frame }, { signal })
+      else await lane.send(transfer, frame)
       onSent(frame.length)
-      answers.push(answer.then(({ received }) => onProgress?.(received))
-        .catch((error: unknown) => { failures.push(error) })
-        .finally(() => { link.window.give(frame.length) }))
+      onProgress?.(offset + frame.length)
     }
-    await Promise.all(answers)
-    if (failures.length > 0) throw failures[0]
   }
 
   async open({ owner, id, number }: ShardRef, options: CallOptions = {}): Promise<OpenedShard> {
@@ -96,26 +92,32 @@ export class RemoteShardStore implements ShardStore {
   async read(ref: ShardRef, offset: number, length: number, options: CallOptions = {}): Promise<Uint8Array> {
     if (length === 0) return new Uint8Array(0)
     return await this.#over(options.signal, async (link) => {
-      if (length <= maxFrame) return await this.#readFrame(link, ref, { offset, length }, options)
-      const bytes = Buffer.allocUnsafe(length)
-      const frames = Array.from({ length: Math.ceil(length / maxFrame) }, (_, frame) => frame * maxFrame).values()
-      const reader = async () => {
-        for (const at of frames) {
-          const frame = await this.#readFrame(link, ref, { offset: offset + at, length: Math.min(maxFrame, length - at) }, options)
-          bytes.set(frame, at)
-          releaseBytes(frame)
-        }
+      if (length <= maxByMessage) return await this.#readMessage(link, ref, { offset, length }, options)
+      const bytes = Buffer.allocUnsafeSlow(length)
+      for (let at = 0; at < length; at += maxLaneRead) {
+        await this.#readLane(link, ref, { offset: offset + at, into: bytes.subarray(at, at + maxLaneRead) }, options)
       }
-      await Promise.all(Array.from({ length: readsUnderWay }, reader))
       return bytes
     })
   }
 
-  async #readFrame(link: Link, { owner, id, number }: ShardRef, range: { offset: number; length: number }, options: CallOptions): Promise<Uint8Array> {
+  async #readMessage(link: Link, { owner, id, number }: ShardRef, range: { offset: number; length: number }, options: CallOptions): Promise<Uint8Array> {
     await this.#download(range.length, options.signal)
     const { bytes } = await link.call('shard.read', { owner, id, number, ...range, ...holdingOf(options) }, options)
     if (bytes.length !== range.length) throw misbehaves(link, `${bytes.length} bytes instead of ${range.length}`)
     return bytes
+  }
+
+  async #readLane(link: Link, { owner, id, number }: ShardRef, { offset, into }: { offset: number; into: Uint8Array }, options: CallOptions): Promise<void> {
+    await this.#download(into.length, options.signal)
+    const lane = await link.lane()
+    const expected = lane.expect(into)
+    try {
+      await link.call('shard.send', { owner, id, number, offset, length: into.length, as: expected.number, ...holdingOf(options) }, options)
+      await expected.arrived
+    } finally {
+      expected.forget()
+    }
   }
 
   async *list(owner: OwnerId, options: CallOptions = {}): AsyncIterable<ShardEntry> {

@@ -16,8 +16,10 @@ export const doorPath = '/holdfast/'
 export const maxMessage = 2_097_152
 /** Bytes of shard or live list in one message. */
 export const maxFrame = 1_048_576
-/** Unacknowledged bytes of shards on one link, kept by the dialler. */
-export const windowBytes = 2_097_152
+/** Bytes of a shard that travel as a message, to send or to read; more go over the link's lane (lane.ts). */
+export const maxByMessage = 262_144
+/** Bytes of a shard that are asked for at a time over a lane. */
+export const maxLaneRead = 16_777_216
 /** Requests on one link that wait for their answer; one more closes the link. */
 export const maxUnanswered = 16
 /** Characters of a credential in the upgrade request. */
@@ -97,6 +99,10 @@ export const wire = {
   'shard.read': {
     request: z.object({ ...shard, offset: count, length: z.int().min(1).max(maxFrame), holding: header.optional() }),
     answer: z.object({ bytes: binary(maxFrame) }),
+  },
+  'shard.send': {
+    request: z.object({ ...shard, offset: count, length: z.int().min(1).max(maxLaneRead), as: z.int().min(1).max(0xffff_ffff), holding: header.optional() }),
+    answer: nothing,
   },
   'members': {
     request: z.object({ after: count }),

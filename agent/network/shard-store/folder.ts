@@ -21,7 +21,7 @@ import type { PublishedHead } from '../../object-store.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { FolderSync, writeDurably } from '../durable-file.ts'
 import { compareHeads, headFromJson, headToJson, verifyPublishedHead, type VerifiedHead } from '../published-head.ts'
-import { type ShardHeader, bytesOffset, checkLeaves, checkRange, checkRef, headerLength, isDamage, parseHeader, verifyHeader } from '../shard.ts'
+import { type ShardHeader, bytesOffset, checkLeaves, checkRange, checkRef, damaged, headerLength, isDamage, parseHeader, verifyHeader } from '../shard.ts'
 import { shardLength } from '../erasure/reed-solomon.ts'
 import { FolderIndex } from './folder-index.ts'
 import { FolderTransfer, type OpenFile } from './folder-transfer.ts'
@@ -230,6 +230,14 @@ export class FolderShardStore implements TransferringShardStore, AsyncDisposable
     })
   }
 
+  async readInto(ref: ShardRef, offset: number, into: Uint8Array): Promise<void> {
+    await this.#withFile(ref, async (file, entry) => {
+      const size = shardLength(entry.length, entry.k)
+      if (offset < 0 || offset + into.length > size) throw new RangeError(`Cannot read ${into.length} bytes at ${offset}: the shard has ${size}`)
+      if (await fill(file, bytesOffset(entry.n, size) + offset, into) < into.length) throw damaged('its file is cut off', ref)
+    })
+  }
+
   async #withFile<T>(ref: ShardRef, use: (file: FileHandle, entry: ShardEntry) => Promise<T>): Promise<T> {
     const entry = this.#index.find(ref)
     if (entry === undefined) throw notFound(ref)
@@ -385,12 +393,14 @@ async function spareBytes(path: string, minFree: number): Promise<number> {
 
 async function readRange(file: FileHandle, position: number, length: number): Promise<Uint8Array> {
   const bytes = Buffer.allocUnsafe(length)
-  for (let got = 0; got < length;) {
-    const { bytesRead } = await file.read(bytes, got, length - got, position + got)
-    if (bytesRead === 0) return bytes.subarray(0, got)
-    got += bytesRead
-  }
-  return bytes
+  return bytes.subarray(0, await fill(file, position, bytes))
+}
+
+/** Bytes read, fewer at the end of the file. */
+async function fill(file: FileHandle, position: number, into: Uint8Array): Promise<number> {
+  let got = 0
+  for (let read = -1; got < into.length && read !== 0; got += read) read = (await file.read(into, got, into.length - got, position + got)).bytesRead
+  return got
 }
 
 async function readHead(file: FileHandle, entry: ShardEntry): Promise<OpenedShard> {

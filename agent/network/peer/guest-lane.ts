@@ -1,0 +1,62 @@
+/** The listener's end of a lane (lane.ts): frames of a guest's transfers come in, ranges of shards go out. */
+import type { TLSSocket } from 'node:tls'
+import { FrameReader, FrameWriter, laneFrame } from './lane-frames.ts'
+
+/** Bytes that are read from the store at a time. */
+const blockLength = 524_288
+
+/** Takes the bytes of a transfer; a promise asks to wait before there are more. Throws what ends the lane. */
+export type TakeBytes = (transfer: number, bytes: Uint8Array) => Promise<void> | undefined
+
+export class GuestLane {
+  readonly #socket: TLSSocket
+  readonly #frames: FrameWriter
+  readonly #blocks: Buffer[] = []
+
+  /** Answers the upgrade. `head`: what came after it already. */
+  constructor(socket: TLSSocket, head: Uint8Array, { take, onEnd }: { take: TakeBytes; onEnd: () => void }) {
+    this.#socket = socket
+    this.#frames = new FrameWriter(socket)
+    const reader = new FrameReader((transfer, bytes) => { void this.#hold(take(transfer, bytes)) })
+    const push = (piece: Uint8Array): void => {
+      try {
+        reader.push(piece)
+      } catch (error) {
+        socket.destroy(error as Error)
+      }
+    }
+    socket.on('error', () => { /* it closes, and so ends its link */ })
+    socket.once('close', onEnd)
+    socket.setNoDelay(true)
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: holdfast-bytes\r\n\r\n')
+    socket.on('data', push)
+    push(head)
+  }
+
+  async #hold(until: Promise<void> | undefined): Promise<void> {
+    if (until === undefined) return
+    this.#socket.pause()
+    await until
+    this.#socket.resume()
+  }
+
+  /** Sends a range under `number`, in blocks as `fill` gives them. Rejects what that rejects, or when the lane ends. */
+  async send(number: number, { offset, length }: { offset: number; length: number }, fill: (offset: number, block: Uint8Array) => Promise<void>): Promise<void> {
+    const block = this.#blocks.pop() ?? Buffer.allocUnsafeSlow(blockLength)
+    try {
+      for (let at = 0; at < length; at += blockLength) {
+        const bytes = block.subarray(0, length - at)
+        await fill(offset + at, bytes)
+        for (let from = 0; from < bytes.length; from += laneFrame) {
+          await this.#frames.write(number, bytes.subarray(from, from + laneFrame))
+        }
+      }
+    } finally {
+      this.#blocks.push(block)
+    }
+  }
+
+  end(): void {
+    this.#socket.destroy()
+  }
+}
