@@ -11,3 +11,8 @@ export function releaseBytes(bytes: Uint8Array): void {
   const { buffer } = bytes
   if (buffer instanceof ArrayBuffer && buffer.byteLength >= smallest && !buffer.detached) buffer.transfer(0)
 }
+
+/** The same for bytes of any size that have their buffer for themselves, as those that a TLS socket gives. */
+export function releaseWhole({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength && !buffer.detached) buffer.transfer(0)
+}

@@ -1,5 +1,6 @@
 /** The listener's end of a lane (lane.ts): frames of a guest's transfers come in, ranges of shards go out. */
 import type { TLSSocket } from 'node:tls'
+import { releaseWhole } from '../../release-bytes.ts'
 import { FrameReader, FrameWriter, laneFrame } from './lane-frames.ts'
 
 /** Bytes that are read from the store at a time. */
@@ -29,7 +30,10 @@ export class GuestLane {
     socket.once('close', onEnd)
     socket.setNoDelay(true)
     socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: holdfast-bytes\r\n\r\n')
-    socket.on('data', push)
+    socket.on('data', (piece) => {
+      push(piece)
+      releaseWhole(piece)
+    })
     push(head)
   }
 
