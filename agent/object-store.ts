@@ -21,8 +21,11 @@ export interface ObjectRef {
 }
 
 export interface NewObject extends ObjectRef {
-  /** The whole ciphertext. Given away with the call: the store may transfer its ArrayBuffer to another thread. */
-  readonly bytes: Uint8Array<ArrayBuffer>
+  /**
+   * The whole ciphertext, the store's until put settles; then its memory may be used again. The store may transfer or
+   * release a buffer that it has for itself; one that threads share (capture.ts) it leaves as it is.
+   */
+  readonly bytes: Uint8Array
   /** SHA-256 leaf hashes of `bytes`, 32 bytes for each 64 KiB, concatenated; `id` is their root. */
   readonly leaves: Uint8Array<ArrayBuffer>
 }

@@ -127,11 +127,15 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
     const lacking = Array.from({ length: n }, (_, number) => number).filter((number) => !matched.has(number))
     const canGrow = this.writable(new Set(places.map(({ host }) => host))).length > 0
     if (known !== undefined && matched.size >= k && !canGrow) return { placed: matched.size, wanted: n, bytesSent: 0 }
-    const shards = await this.shardsOf(object, k, n)
-    const outcome = await this.store(shards.filter(({ number }) => lacking.includes(number)), { object: { ...refOf(object), k, n }, places, signal })
-    // After a failure frames may still wait in a link that was given up.
-    if (outcome.failures.length === 0) for (const { bytes } of shards) releaseBytes(bytes)
-    return this.#receipt(object, { k, n, outcome })
+    const { shards, release } = await this.shardsOf(object, k, n)
+    try {
+      const outcome = await this.store(shards.filter(({ number }) => lacking.includes(number)), { object: { ...refOf(object), k, n }, places, signal })
+      return this.#receipt(object, { k, n, outcome })
+    } finally {
+      // A link that was given up may still send a frame of other bytes: of a transfer that never ends.
+      release()
+      releaseBytes(object.bytes)
+    }
   }
 
   /** What the index knows, unless no machine of the group has a shard of it any more. */
@@ -166,11 +170,11 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
       { details: { placed, need: k, wanted: n, failed }, cause: outcome.failures[0]?.error })
   }
 
-  /** All n shards, signed. Takes the buffer of `bytes` away. */
-  async shardsOf(object: NewObject, k: number, n: number): Promise<NewShard[]> {
-    const cut = await this.#encoder.cut(object, k, n)
+  /** All n shards, signed; `release` is to be called when they are needed no more. */
+  async shardsOf(object: NewObject, k: number, n: number): Promise<{ shards: NewShard[]; release: () => void }> {
+    const { shards: cut, release } = await this.#encoder.cut(object, k, n)
     const header = signHeader({ kind: object.kind, id: object.id, length: object.length, k, n, owner: this.owner, epoch: this.#options.epoch, roots: rootsOf(cut) }, this.#options.device)
-    return cut.map(({ number, bytes, leaves }) => ({ owner: this.owner, id: object.id, number, header: withNumber(header, number), leaves, bytes }))
+    return { shards: cut.map(({ number, bytes, leaves }) => ({ owner: this.owner, id: object.id, number, header: withNumber(header, number), leaves, bytes })), release }
   }
 
   /** Sends shards to machines that have none of the object yet, and records what arrived. */

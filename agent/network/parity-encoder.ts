@@ -1,40 +1,67 @@
-/** Cuts objects into shards, the parity in a worker thread so that links and the pane stay answered meanwhile. */
+/**
+ * Cuts objects into shards, the parity in a worker thread so that links and the pane stay answered meanwhile.
+ *
+ * Parity and padded shards lie in memory that is shared with the worker and used again and again: fresh buffers for each
+ * object would cost as much in page faults and collections of the heap as the coding itself.
+ */
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { HoldfastError } from '../../shared/errors.ts'
+import { shardLength } from './erasure/reed-solomon.ts'
 import type { ParityAnswer, ParityRequest } from './parity-worker.ts'
-import { type CutShard, cutDataShards } from './shard-set.ts'
+import { type CutShard, countPadded, cutDataShards } from './shard-set.ts'
 
-interface Waiting {
-  resolve(answer: ParityAnswer): void
-  reject(error: unknown): void
+/** Milliseconds without work after which thread and memory are given back. */
+const idleMs = 10_000
+/** Areas of memory that are kept for the next objects. */
+const areasKept = 2
+
+export interface CutObject {
+  /** All n in order. */
+  readonly shards: readonly CutShard[]
+  /** To be called once, when nobody needs the bytes any more: other shards take their memory. */
+  readonly release: () => void
 }
 
 export class ParityEncoder implements AsyncDisposable {
   #worker: Worker | undefined
   #calls = 0
-  readonly #waiting = new Map<number, Waiting>()
+  #areas: SharedArrayBuffer[] = []
+  #cancelIdle: () => void = () => undefined
+  readonly #waiting = new Map<number, PromiseWithResolvers<ParityAnswer>>()
 
-  /** All n shards in order. Takes the buffer of `bytes` away; the shards' bytes are views of it and of new ones. */
-  async cut(object: { bytes: Uint8Array<ArrayBuffer>; leaves: Uint8Array }, k: number, n: number): Promise<CutShard[]> {
+  /** The shards are views of `bytes` and of memory of the encoder. */
+  async cut(object: { bytes: Uint8Array; leaves: Uint8Array }, k: number, n: number): Promise<CutObject> {
     if (k === 1 || n === k) {
       const data = cutDataShards(object.bytes, object.leaves, k)
-      return k > 1 ? data : Array.from({ length: n }, (_, number) => ({ ...data[0] as CutShard, number }))
+      const shards = k > 1 ? data : Array.from({ length: n }, (_, number) => ({ ...data[0] as CutShard, number }))
+      return { shards, release: () => undefined }
     }
-    const { data, parity } = await this.#encode(object.bytes, k, n)
-    return [...cutDataShards(data, object.leaves, k), ...parity.map((shard, row) => ({ number: k + row, ...shard }))]
+    const length = shardLength(object.bytes.length, k)
+    const area = this.#takeArea((n - k + countPadded(object.bytes.length, k)) * length)
+    let used = 0
+    const take = (bytes: number): Uint8Array => new Uint8Array(area, (used += bytes) - bytes, bytes)
+    const into = Array.from({ length: n - k }, () => take(length))
+    const { leaves } = await this.#encode({ data: object.bytes, k, n, into })
+    const parity = into.map((bytes, row) => ({ number: k + row, bytes, leaves: leaves[row] as Uint8Array }))
+    const shards = [...cutDataShards(object.bytes, object.leaves, k, take), ...parity]
+    return { shards, release: () => { if (this.#areas.length < areasKept) this.#areas.push(area) } }
   }
 
-  async #encode(bytes: Uint8Array<ArrayBuffer>, k: number, n: number): Promise<ParityAnswer> {
+  #takeArea(length: number): SharedArrayBuffer {
+    const at = this.#areas.findIndex(({ byteLength }) => byteLength >= length)
+    return at < 0 ? new SharedArrayBuffer(length) : this.#areas.splice(at, 1)[0] as SharedArrayBuffer
+  }
+
+  async #encode(request: Omit<ParityRequest, 'call'>): Promise<ParityAnswer> {
     const worker = this.#worker ?? this.#start()
     const call = ++this.#calls
-    const data = bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice()
-    const request: ParityRequest = { call, data, k, n }
-    return await new Promise((resolve, reject) => {
-      this.#waiting.set(call, { resolve, reject })
-      worker.ref()
-      worker.postMessage(request, [data.buffer])
-    })
+    const waiting = Promise.withResolvers<ParityAnswer>()
+    this.#waiting.set(call, waiting)
+    this.#cancelIdle()
+    worker.ref()
+    worker.postMessage({ call, ...request }, [])
+    return await waiting.promise
   }
 
   #start(): Worker {
@@ -42,21 +69,27 @@ export class ParityEncoder implements AsyncDisposable {
     worker.on('message', (answer: ParityAnswer) => {
       this.#waiting.get(answer.call)?.resolve(answer)
       this.#waiting.delete(answer.call)
-      if (this.#waiting.size === 0) worker.unref()
+      if (this.#waiting.size > 0) return
+      worker.unref()
+      const timer = setTimeout(() => { void this[Symbol.asyncDispose]() }, idleMs).unref()
+      this.#cancelIdle = () => { clearTimeout(timer) }
     })
-    worker.on('error', (cause) => this.#fail(cause))
-    worker.on('exit', () => this.#fail(new HoldfastError('cancelled', 'Cannot cut an object: the agent stops')))
+    worker.on('error', (cause) => this.#fail(worker, cause))
+    worker.on('exit', () => this.#fail(worker, new HoldfastError('cancelled', 'Cannot cut an object: the agent stops')))
     this.#worker = worker
     return worker
   }
 
-  #fail(cause: unknown): void {
+  #fail(worker: Worker, cause: unknown): void {
+    if (this.#worker !== worker) return
     this.#worker = undefined
     for (const { reject } of this.#waiting.values()) reject(cause)
     this.#waiting.clear()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#cancelIdle()
+    this.#areas = []
     const worker = this.#worker
     if (worker === undefined) return
     const ended = once(worker, 'exit')

@@ -9,7 +9,7 @@
 import { HoldfastError } from '../../shared/errors.ts'
 import { type MachineId, shortId } from '../../shared/ids.ts'
 import { hashLeaves, leafLength } from '../merkle.ts'
-import type { NewObject, ObjectRef } from '../object-store.ts'
+import type { ObjectRef } from '../object-store.ts'
 import type { Dispersal } from './dispersal.ts'
 import { matchShards } from './placement.ts'
 import type { PlacedObject } from './placement-index.ts'
@@ -212,10 +212,15 @@ async function repairObject(dispersal: Dispersal, object: PlacedObject, { reacha
   const leaves = hashLeaves(bytes)
   if (objectIdOf(leaves) !== object.id) throw new HoldfastError('object-damaged', `Cannot repair ${object.kind} ${shortId(object.id)}: its shards join to another object`, { details: { id: object.id } })
   const n = targetOf(dispersal, object)
-  const made = await shardsWithKnownHeader(dispersal, { kind: object.kind, id: object.id, length: object.length, bytes, leaves }, { located, n, signal })
-  const places = dispersal.placesOf(object, { reachable })
-  const outcome = await dispersal.store(made.filter(({ number }) => lacking.includes(number)), { object: { ...located, n }, places, signal })
-  return { made: outcome.stored.length, bytesSent: outcome.bytesSent }
+  const { shards, release } = await dispersal.shardsOf({ kind: object.kind, id: object.id, length: object.length, bytes, leaves }, located.k, n)
+  try {
+    const made = await withKnownHeader(dispersal, shards, { located, signal })
+    const places = dispersal.placesOf(object, { reachable })
+    const outcome = await dispersal.store(made.filter(({ number }) => lacking.includes(number)), { object: { ...located, n }, places, signal })
+    return { made: outcome.stored.length, bytesSent: outcome.bytesSent }
+  } finally {
+    release()
+  }
 }
 
 /**
@@ -223,8 +228,7 @@ async function repairObject(dispersal: Dispersal, object: PlacedObject, { reacha
  * no byte of what was signed. Otherwise (n grew, or only forged headers are left) this device signs anew: the bytes are
  * those of the object's id, so nothing is believed that was not checked.
  */
-async function shardsWithKnownHeader(dispersal: Dispersal, object: NewObject, { located, n, signal }: { located: Parameters<Dispersal['reader']['open']>[0]; n: number; signal: AbortSignal | undefined }): Promise<NewShard[]> {
-  const shards = await dispersal.shardsOf(object, located.k, n)
+async function withKnownHeader(dispersal: Dispersal, shards: readonly NewShard[], { located, signal }: { located: Parameters<Dispersal['reader']['open']>[0]; signal: AbortSignal | undefined }): Promise<readonly NewShard[]> {
   const roots = shards.slice(0, 1).map(({ header }) => parseHeader(header).roots)
   for (const source of located.sources) {
     try {
@@ -232,7 +236,7 @@ async function shardsWithKnownHeader(dispersal: Dispersal, object: NewObject, { 
       if (roots.some((made) => Buffer.compare(opened.parsed.roots, made) === 0)) return shards.map((shard) => ({ ...shard, header: withNumber(opened.header, shard.number) }))
     } catch (error) {
       throwIfCancelled(signal)
-      dispersal.noteFailedRead(source.holder, { id: object.id, number: source.number }, error)
+      dispersal.noteFailedRead(source.holder, { id: located.id, number: source.number }, error)
     }
   }
   return shards

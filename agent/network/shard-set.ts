@@ -10,20 +10,32 @@ export interface CutShard {
 
 const zeroLeaf = hashLeaf(new Uint8Array(leafLength))
 
-/** Data shards 0 … k−1, padded. `leaves`: those of the object. Only leaves that hold padding are hashed. */
-export function cutDataShards(object: Uint8Array, leaves: Uint8Array, k: number): CutShard[] {
+/** Gives memory for one shard. */
+export type TakeMemory = (length: number) => Uint8Array
+const newMemory: TakeMemory = (length) => new Uint8Array(length)
+
+/** How many of the k data shards hold padding. */
+export function countPadded(objectLength: number, k: number): number {
+  return k - Math.floor(objectLength / shardLength(objectLength, k))
+}
+
+/**
+ * Data shards 0 … k−1, padded. `leaves`: those of the object. Only leaves that hold padding are hashed. The shards are views
+ * of the object, those with padding lie in memory from `take`.
+ */
+export function cutDataShards(object: Uint8Array, leaves: Uint8Array, k: number, take: TakeMemory = newMemory): CutShard[] {
   const length = shardLength(object.length, k)
   return Array.from({ length: k }, (_, number) => {
-    const bytes = padded(dataShard(object, k, number), length)
+    const bytes = padded(dataShard(object, k, number), length, take)
     return { number, bytes, leaves: leavesOfDataShard(bytes, number * length, { length: object.length, leaves }) }
   })
 }
 
-function padded(bytes: Uint8Array, length: number): Uint8Array {
+function padded(bytes: Uint8Array, length: number, take: TakeMemory): Uint8Array {
   if (bytes.length === length) return bytes
-  const whole = new Uint8Array(length)
+  const whole = take(length)
   whole.set(bytes)
-  return whole
+  return whole.fill(0, bytes.length)
 }
 
 /** `start`: where the shard begins in the object; unless that is at a leaf, every leaf of the shard is its own. */

@@ -5,7 +5,7 @@
  * Chunks gather in a window of some MiB, across files. A full window's ids are sent to the coordinator, and while its
  * answer is on the way the next window is read and named; then the new chunks of the first go into the open pack. So
  * a thread never idles for an answer, and the list of a file is known before its chunks are packed. The coordinator
- * answers through shared memory, bounds the packs in memory by permits there, and says there that all is to stop: a
+ * answers through shared memory, lends the memory of packs there, and says there that all is to stop: a
  * thread ends by itself, because Node.js aborts the process when a thread is terminated while it sets up a compression.
  */
 import { type KeyObject, randomBytes } from 'node:crypto'
@@ -44,7 +44,8 @@ export type FromWorker =
   | { readonly type: 'results', readonly results: readonly PieceResult[] }
   /** `ids`: 16 bytes each. The answer goes to `slot`. */
   | { readonly type: 'ask', readonly slot: number, readonly ids: Uint8Array, readonly lengths: Uint32Array }
-  | { readonly type: 'pack', readonly pack: FinishedPack }
+  /** `place`: which of the shared packs it fills. */
+  | { readonly type: 'pack', readonly place: number, readonly pack: FinishedPack }
   | { readonly type: 'flushed' }
 
 export interface WorkerSetup {
@@ -53,8 +54,10 @@ export interface WorkerSetup {
   readonly dataKey: Uint8Array
   readonly chunkIdKey: Uint8Array
   readonly chunkerKey: Uint8Array
-  /** Int32Array of two: packs that may still be opened, by all threads together; 1 when all are to stop. */
+  /** Int32Array of two: a bit for each of `packs` that is free, for all threads together, and the sign when all are to stop; 1 then. */
   readonly control: SharedArrayBuffer
+  /** Memory of 16 MiB each, where packs are built; it is free again when the store has taken the pack. */
+  readonly packs: readonly SharedArrayBuffer[]
   /** Int32Array of two states (0 asked, 1 answered or stopped), then `maxAsked` bytes for each of the two slots. */
   readonly verdicts: SharedArrayBuffer
 }
@@ -85,6 +88,8 @@ class CaptureThread {
   readonly #builder: PackBuilder
   readonly #control: Int32Array
   readonly #states: Int32Array
+  /** Of the pack that is being built. */
+  #place = 0
   #window: Window
   #other: Window
 
@@ -231,12 +236,17 @@ class CaptureThread {
     this.#post({ type: 'flushed' })
   }
 
-  #acquire(): void {
+  #acquire(): Buffer {
     for (;;) {
       this.#assertGoingOn()
-      const permits = Atomics.load(this.#control, 0)
-      if (permits === 0) Atomics.wait(this.#control, 0, 0)
-      else if (Atomics.compareExchange(this.#control, 0, permits, permits - 1) === permits) return
+      const free = Atomics.load(this.#control, 0)
+      const place = 31 - Math.clz32(free)
+      if (free < 0) continue // all is to stop
+      if (free === 0) Atomics.wait(this.#control, 0, 0)
+      else if (Atomics.compareExchange(this.#control, 0, free, free & ~(1 << place)) === free) {
+        this.#place = place
+        return Buffer.from(this.#setup.packs[place] as SharedArrayBuffer)
+      }
     }
   }
 
@@ -245,7 +255,7 @@ class CaptureThread {
   }
 
   #emit(pack: FinishedPack): void {
-    this.#post({ type: 'pack', pack }, [pack.bytes.buffer, pack.leaves.buffer, pack.table.buffer])
+    this.#post({ type: 'pack', place: this.#place, pack }, [pack.leaves.buffer, pack.table.buffer])
   }
 
   #post(message: FromWorker, transfer: ArrayBuffer[] = []): void {

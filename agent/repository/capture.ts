@@ -2,9 +2,9 @@
  * The coordinator of the capture threads: hands out pieces of files, decides which chunks are new (one thread decides,
  * so none is stored twice), and passes finished packs on.
  *
- * At most `threads + packsInFlight` packs of 16 MiB exist at a time, those being filled included: a thread waits for a
- * permit before it opens one, and a permit comes back when the store has taken a pack. It knows neither paths nor
- * snapshots.
+ * At most `threads + packsInFlight` packs of 16 MiB exist at a time, those being filled included. They are built in
+ * memory that the threads share and that is used again when the store has taken a pack: fresh memory for each would cost
+ * page faults and collections of the heap. It knows neither paths nor snapshots.
  */
 import { Worker } from 'node:worker_threads'
 import { HoldfastError } from '../../shared/errors.ts'
@@ -12,6 +12,7 @@ import { endOf } from './thread-end.ts'
 import { chunkIdLength, chunkKey } from './chunk-id.ts'
 import { type FromWorker, type Piece, type PieceResult, type ReadFailure, type ToWorker, type WorkerSetup, maxAsked, verdictBytes } from './capture-worker.ts'
 import { type FinishedPack, decodeTable } from './pack.ts'
+import { packLength } from './seal.ts'
 
 export interface CaptureOptions {
   readonly secrets: Pick<WorkerSetup, 'owner' | 'epoch' | 'dataKey' | 'chunkIdKey' | 'chunkerKey'>
@@ -41,6 +42,9 @@ interface Thread {
   flushed: (() => void) | undefined
 }
 
+/** Places of packs are bits of one number. */
+const maxPacks = 31
+const stopSign = -0x8000_0000
 const batchBytes = 4_194_304
 const batchPieces = 256
 /** Small, so that the buffers of compressed and sealed segments are freed soon after they are garbage. */
@@ -52,6 +56,7 @@ export class Capture implements AsyncDisposable {
   readonly #options: CaptureOptions
   /** See WorkerSetup. */
   readonly #control: Int32Array
+  readonly #packs: readonly SharedArrayBuffer[]
   readonly #threads: Thread[] = []
   readonly #queue: QueuedPiece[] = []
   readonly #pending = new Set<string>()
@@ -63,7 +68,9 @@ export class Capture implements AsyncDisposable {
   constructor(options: CaptureOptions) {
     this.#options = options
     this.#control = new Int32Array(new SharedArrayBuffer(8))
-    this.#control[0] = options.threads + options.packsInFlight
+    const count = Math.min(maxPacks, options.threads + options.packsInFlight)
+    this.#packs = Array.from({ length: count }, () => new SharedArrayBuffer(packLength))
+    this.#control[0] = 2 ** count - 1
     this.#stopped.promise.catch(() => {})
   }
 
@@ -101,10 +108,11 @@ export class Capture implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop(new HoldfastError('cancelled', 'Cannot go on capturing: it was ended'))
     Atomics.store(this.#control, 1, 1)
+    Atomics.or(this.#control, 0, stopSign)
     await Promise.all(this.#threads.map(async (thread) => {
       post(thread, { type: 'end' })
       for (const slot of [0, 1]) releaseSlot(thread, slot)
-      this.#givePermit()
+      Atomics.notify(this.#control, 0)
       await thread.ended
     }))
     await Promise.allSettled(this.#storing)
@@ -144,7 +152,7 @@ export class Capture implements AsyncDisposable {
 
   #start(): Thread {
     const verdicts = new SharedArrayBuffer(verdictBytes)
-    const workerData: WorkerSetup = { ...this.#options.secrets, control: this.#control.buffer as SharedArrayBuffer, verdicts }
+    const workerData: WorkerSetup = { ...this.#options.secrets, control: this.#control.buffer as SharedArrayBuffer, packs: this.#packs, verdicts }
     const worker = new Worker(new URL('./capture-worker.ts', import.meta.url), { workerData, resourceLimits: { maxYoungGenerationSizeMb: youngMiB } })
     const thread: Thread = { worker, states: new Int32Array(verdicts, 0, 2), verdicts, batches: [], ended: endOf(worker), flushed: undefined }
     worker.on('message', (message: FromWorker) => this.#receive(thread, message))
@@ -155,7 +163,7 @@ export class Capture implements AsyncDisposable {
 
   #receive(thread: Thread, message: FromWorker): void {
     if (message.type === 'ask') this.#answer(thread, message)
-    else if (message.type === 'pack') this.#store(message.pack)
+    else if (message.type === 'pack') this.#store(message)
     else if (message.type === 'flushed') thread.flushed?.()
     else {
       for (const [i, { resolve, reject }] of (thread.batches.shift() ?? []).entries()) {
@@ -184,15 +192,11 @@ export class Capture implements AsyncDisposable {
     releaseSlot({ states }, slot)
   }
 
-  #givePermit(): void {
-    Atomics.add(this.#control, 0, 1)
-    Atomics.notify(this.#control, 0)
-  }
-
-  #store(pack: FinishedPack): void {
+  #store({ place, pack }: FromWorker & { type: 'pack' }): void {
     const storing = this.#storePack(pack).catch((error: unknown) => this.stop(error as Error)).finally(() => {
       this.#storing.delete(storing)
-      this.#givePermit()
+      Atomics.or(this.#control, 0, 1 << place)
+      Atomics.notify(this.#control, 0)
     })
     this.#storing.add(storing)
   }

@@ -41,7 +41,8 @@ export interface FinishedPack {
   readonly id: ObjectId
   readonly epoch: number
   readonly salt: Uint8Array<ArrayBuffer>
-  readonly bytes: Uint8Array<ArrayBuffer>
+  /** In the memory that was given for it. */
+  readonly bytes: Uint8Array
   readonly leaves: Uint8Array<ArrayBuffer>
   /** Table of contents, open: see encodeTable. */
   readonly table: Uint8Array<ArrayBuffer>
@@ -141,16 +142,16 @@ export async function readTable(
   return { key, table, segments }
 }
 
-/** One object being filled: segments go in, sealed bytes come out. Holds one buffer of 16 MiB. */
+/** One object being filled: segments go in, sealed bytes come out. Fills one buffer of 16 MiB. */
 export class ObjectWriter {
   readonly #key: ObjectKey
-  readonly #buffer: Buffer<ArrayBuffer>
+  readonly #buffer: Buffer
   readonly #segments: GrowingSegment[] = []
   #end = headerLength
   #tableLength = 4
   #plainBytes = 0
 
-  constructor(key: ObjectKey, buffer: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(packLength)) {
+  constructor(key: ObjectKey, buffer: Buffer = Buffer.allocUnsafeSlow(packLength)) {
     this.#key = key
     this.#buffer = buffer
   }
@@ -195,8 +196,8 @@ export class ObjectWriter {
 export interface PackBuilderOptions extends KeyOptions {
   readonly epoch: number
   readonly random: (length: number) => Uint8Array
-  /** Called before a buffer of 16 MiB is taken. */
-  readonly acquire?: () => void
+  /** Gives the 16 MiB that a pack is built in; without it each pack gets new memory. */
+  readonly acquire?: () => Buffer
   /** Takes a finished pack. */
   readonly emit: (pack: FinishedPack) => void
 }
@@ -286,9 +287,9 @@ export class PackBuilder {
   }
 
   #open(): ObjectWriter {
-    this.#options.acquire?.()
+    const buffer = this.#options.acquire?.()
     const { epoch, random } = this.#options
-    return new ObjectWriter(deriveObjectKey({ kind: 'pack', epoch, salt: random(saltLength) }, this.#options))
+    return new ObjectWriter(deriveObjectKey({ kind: 'pack', epoch, salt: random(saltLength) }, this.#options), buffer)
   }
 }
 

@@ -39,10 +39,13 @@ export class ErasureKernel {
   /**
    * Σ coefficient · source for each row of coefficients, byte by byte: as many results of `length` bytes. A row has one
    * coefficient for each source, of which there are at most 128. A source shorter than `length` counts as padded with
-   * zeros.
+   * zeros. The results go `into` given memory, or new memory.
    */
-  combine(coefficients: readonly Uint8Array[], sources: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer>[] {
-    const results = coefficients.map(() => allocateUncleared(length))
+  combine<B extends ArrayBufferLike = ArrayBuffer>(
+    coefficients: readonly Uint8Array[], sources: readonly Uint8Array[], length: number, into?: readonly Uint8Array<B>[],
+  ): Uint8Array<B>[] {
+    const results = coefficients.map((_, row) => into?.[row] ?? allocateUncleared(length) as Uint8Array<B>)
+    if (results.some((result) => result.length !== length)) throw new RangeError(`Cannot combine into other memory than ${length} bytes a row`)
     for (let row = 0; row < results.length; row += rowsPerPass) {
       this.#storeTables(coefficients.slice(row, row + rowsPerPass))
       this.#pass(sources, results.slice(row, row + rowsPerPass), length)

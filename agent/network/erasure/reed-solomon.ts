@@ -46,16 +46,16 @@ export class ErasureCoder {
 
   /**
    * Parity shards number k + firstParity … n − 1, S bytes each. Throws RangeError for a k or n outside the limits.
-   * With `firstParity` above 0 an object whose n grows gets its new shards alone.
+   * With `firstParity` above 0 an object whose n grows gets its new shards alone. They go `into` given memory, or new memory.
    */
-  encodeParity({ data, k, n }: CodedObject, firstParity = 0): Uint8Array<ArrayBuffer>[] {
+  encodeParity<B extends ArrayBufferLike = ArrayBuffer>({ data, k, n }: CodedObject, firstParity = 0, into?: readonly Uint8Array<B>[]): Uint8Array<B>[] {
     checkCode(k, n)
     if (!Number.isInteger(firstParity) || firstParity < 0 || firstParity > n - k) {
       throw new RangeError(`Cannot begin with parity shard ${firstParity}: there are ${n - k}`)
     }
     const rows = Array.from({ length: n - k - firstParity }, (_, index) => generatorRow(k + firstParity + index, k))
     const sources = Array.from({ length: k }, (_, number) => dataShard(data, k, number))
-    return this.#kernel.combine(rows, sources, shardLength(data.length, k))
+    return this.#kernel.combine(rows, sources, shardLength(data.length, k), into)
   }
 
   /**
