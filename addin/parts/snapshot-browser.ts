@@ -74,7 +74,7 @@ export class SnapshotBrowser {
     return html`<div class="browser">
       <form role="search" class="row" @submit=${search}>
         <label class="field grow"><span>${m.searchLabel}</span><input type="search" .value=${this.#text} spellcheck="false" autocomplete="off" @input=${(event: Event) => { this.#text = textOf(event) }}></label>
-        <fluent-button type="submit" @click=${search}>${common.search}</fluent-button>
+        <fluent-button type="submit">${common.search}</fluent-button>
       </form>
       ${this.#shown === undefined ? loading(this.#app) : this.#list(this.#shown)}
     </div>`

@@ -27,7 +27,7 @@ export class PairingView implements View {
         <p>${withCode(m.orCode)}</p>
         ${field({ label: m.code, value: this.#code, autocomplete: 'one-time-code', placeholder: 'ABC 123', onInput: (text) => { this.#code = text } })}
         <label class="check"><input type="checkbox" .checked=${this.#remember} @change=${(event: Event) => { this.#remember = (event.target as HTMLInputElement).checked }}> ${m.remember}</label>
-        <fluent-button appearance="primary" type="submit" @click=${connect}>${m.connect}</fluent-button>
+        <fluent-button appearance="primary" type="submit">${m.connect}</fluent-button>
       </form>`
   }
 

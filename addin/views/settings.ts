@@ -39,7 +39,7 @@ export class SettingsView implements View {
       <fieldset class="card"><legend>${protection.found}</legend>${this.#field('folders', m.folders, 'text', 3)}
         <label class="check"><input type="checkbox" .checked=${form.caches} @change=${(event: Event) => { this.#set('caches', (event.target as HTMLInputElement).checked) }}> ${m.caches}</label></fieldset>
       ${settings.afterRestart.length === 0 ? nothing : html`<p class="facts">${m.afterRestart(settings.afterRestart.map((name) => (name === 'limits' ? m.limits : m.space)).join(', '))}</p>`}
-      <div class="row"><fluent-button appearance="primary" type="submit" @click=${save}>${common.save}</fluent-button>
+      <div class="row"><fluent-button appearance="primary" type="submit">${common.save}</fluent-button>
         ${status?.keyConfirmed === false ? html`<fluent-button appearance="subtle" @click=${() => { this.#app.go('kit') }}>${protection.showKit}</fluent-button>` : nothing}</div>
     </form>`
   }

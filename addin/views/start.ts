@@ -77,7 +77,7 @@ export class StartView implements View {
     const label = this.#field('label', m.yourComputer)
     return html`<form @submit=${submit}>
       ${way === 'join' ? html`${this.#field('invitation', m.invitation, 4)}${label}` : way === 'create' ? html`${this.#field('name', m.groupName)}${this.#field('roster', m.roster)}${label}` : html`${this.#field('words', m.words, 4)}${this.#field('locator', m.locator, 3)}${label}`}
-      <fluent-button appearance="primary" type="submit" ?disabled=${this.#busy} @click=${submit}>${this.#busy ? this.#app.messages.common.busy : { join: m.joinNow, create: m.createNow, recover: m.recoverNow }[way]}</fluent-button>
+      <fluent-button appearance="primary" type="submit" ?disabled=${this.#busy}>${this.#busy ? this.#app.messages.common.busy : { join: m.joinNow, create: m.createNow, recover: m.recoverNow }[way]}</fluent-button>
     </form>`
   }
 

@@ -71,7 +71,7 @@ export class TeamView implements View {
       void this.#makeInvitation()
     }
     return html`<section class="card"><h2>${m.inviteHeading}</h2>
-      ${this.#invitation === undefined ? html`<form class="row" @submit=${make}>${field({ label: m.inviteCount, type: 'number', value: this.#count, onInput: (text) => { this.#count = text } })}<fluent-button type="submit" @click=${make}>${m.makeInvitation}</fluent-button></form>`
+      ${this.#invitation === undefined ? html`<form class="row" @submit=${make}>${field({ label: m.inviteCount, type: 'number', value: this.#count, onInput: (text) => { this.#count = text } })}<fluent-button type="submit">${m.makeInvitation}</fluent-button></form>`
     : html`<p>${m.inviteText}</p><code class="path invitation" translate="no">${this.#invitation.invitation}</code><p class="facts">${m.validUntil(f.time(this.#invitation.expires))}</p>
         <div class="row"><fluent-button appearance="primary" @click=${() => { void this.#app.copy(this.#invitation?.invitation ?? '') }}>${common.copy}</fluent-button><fluent-button appearance="subtle" @click=${() => { this.#invitation = undefined; this.#app.draw() }}>${common.close}</fluent-button></div>`}
     </section>`

@@ -36,9 +36,14 @@ export function openPaneEvents(guard: Guard, sessions: PaneSessions): PaneEvents
     const auth = authSchema.safeParse(socket.handshake.auth)
     next(auth.success && sessions.scopeOf(auth.data.token) === 'full' ? undefined : new Error('not-paired'))
   })
+  /** One for each server that it was attached to: `io.close()` ends the last one only. */
+  const engines: (typeof io.engine)[] = []
   const lastProgress = new Map<string, number>()
   return {
-    attach: (server) => { io.attach(server) },
+    attach: (server) => {
+      io.attach(server)
+      engines.push(io.engine)
+    },
     tell: (event) => {
       if (event.type === 'run') {
         const last = lastProgress.get(event.run.id) ?? 0
@@ -48,6 +53,9 @@ export function openPaneEvents(guard: Guard, sessions: PaneSessions): PaneEvents
       io.emit('run', event)
     },
     hint: (what) => { io.emit('changed', { what }) },
-    [Symbol.asyncDispose]: async () => { await io.close() },
+    [Symbol.asyncDispose]: async () => {
+      for (const engine of engines) engine.close()
+      await io.close()
+    },
   }
 }

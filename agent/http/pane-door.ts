@@ -34,7 +34,9 @@ export interface PaneDoor extends AsyncDisposable {
 export async function openPaneDoor(options: PaneDoorOptions): Promise<PaneDoor> {
   await using stack = new AsyncDisposableStack()
   const guard = new Guard(options.frameAncestors ?? [])
-  const events = stack.use(openPaneEvents(guard, options.sessions))
+  const events = openPaneEvents(guard, options.sessions)
+  const servers: Server[] = []
+  stack.defer(async () => { await close(servers, events) })
   const { certificate: { key, certificate, authority } } = options
   const listening = { port: options.port }
   const app = paneApp(options, guard, () => listening.port)
@@ -42,7 +44,7 @@ export async function openPaneDoor(options: PaneDoorOptions): Promise<PaneDoor> 
     const server = createServer({ key, cert: `${certificate}\n${authority}`, minVersion: 'TLSv1.2' }, app)
     events.attach(server)
     if (!await listen(server, host, listening.port)) continue
-    stack.defer(async () => { await close(server) })
+    servers.push(server)
     listening.port = (server.address() as AddressInfo).port
     guard.listenOn(listening.port)
   }
@@ -74,9 +76,14 @@ async function listen(server: Server, host: string, port: number): Promise<boole
   }
 }
 
-async function close(server: Server): Promise<void> {
-  const closed = once(server, 'close')
-  server.close()
-  server.closeAllConnections()
-  await closed
+/** Nobody new gets in, then the sockets of open panes are ended: a server waits for those for ever. */
+async function close(servers: readonly Server[], events: PaneEvents): Promise<void> {
+  const closed = servers.map(async (server) => {
+    const isClosed = once(server, 'close')
+    server.close()
+    await isClosed
+  })
+  const told = events[Symbol.asyncDispose]()
+  for (const server of servers) server.closeAllConnections()
+  await Promise.all([told, ...closed])
 }

@@ -60,6 +60,16 @@ test('a run that nobody waits for goes on, is listed, told to sockets, and cance
   socket.disconnect()
 })
 
+test('the door closes while panes are open, on both transports', async () => {
+  const door = await openDoor(perform)
+  const auth = { token: door.sessions.open() }
+  const sockets = (['websocket', 'polling'] as const).map((transport) => socketTo(door, { transport, auth }))
+  await Promise.all(sockets.map(async (socket) => { await happens(socket, 'connect') }))
+  await door[Symbol.asyncDispose]()
+  for (const socket of sockets) socket.disconnect()
+  assert.equal((await call(door, '/').catch(() => undefined)), undefined)
+})
+
 const everyPath = ['/', '/commands.html', '/manifest.xml', '/office/office.js', '/icons/holdfast-16.png', '/api/runs', '/api/openapi.json']
 
 test('asked under another name than localhost, as a rebound name would, nothing is answered', async () => {

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { AgentProcess } from '../../agent/demo/agent-process.ts'
+import { PaneBrowser, paneSize, withoutBrowser } from '../support/pane-browser.ts'
+import { pairingCode, startScene } from '../support/pane-scene.ts'
+import { assertNamed, button, openView } from './steps.ts'
+
+const narrow = { size: paneSize }
+
+test('a pane that is not connected, and an agent that goes and comes', { skip: withoutBrowser }, async (t) => {
+  await using scene = await startScene(3, 1)
+  const { owner, group } = scene
+  await using browser = await PaneBrowser.start(group.agents)
+
+  await t.test('without a token it asks for the code, and says when it is wrong', async () => {
+    await using pane = await browser.open(owner, '', { ...narrow, expect: /401/u })
+    const { page } = pane
+    await page.getByRole('heading', { name: 'Connect to Holdfast on this computer' }).waitFor()
+    assert.deepEqual(await pane.accessibilityFindings(), [])
+    assert.equal(await pane.overflowPixels(), 0)
+    await assertNamed(page)
+    const code = await pairingCode(owner)
+    await page.getByLabel('Code of six characters').fill('AAAAAA')
+    await page.keyboard.press('Enter')
+    await page.getByRole('alert').filter({ hasText: 'attempts are left' }).waitFor()
+    await page.getByLabel('Code of six characters').fill(` ${code.toLowerCase()} `)
+    await button(page, 'Connect').click()
+    await page.getByRole('heading', { name: 'Everything is protected' }).waitFor()
+    assert.equal(await page.evaluate('Object.keys(localStorage).length'), 0, 'a token outlives the tab though nobody asked for that')
+    await page.reload()
+    await page.getByRole('heading', { name: 'Everything is protected' }).waitFor()
+  })
+
+  await t.test('an old link asks for the code instead of an error that nobody understands', async () => {
+    await using pane = await browser.open(owner, '#ticket=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', { ...narrow, expect: /401/u })
+    await pane.page.getByRole('heading', { name: 'Connect to Holdfast on this computer' }).waitFor()
+    assert.equal(await pane.page.evaluate('location.hash'), '#/protection')
+  })
+
+  await t.test('when the agent is killed the pane says so, and goes on by itself when it is back', async () => {
+    const [, other] = group.agents
+    assert.ok(other !== undefined)
+    const { home, machine } = other
+    const panePort = Number(new URL(other.ready.pane).port)
+    await using pane = await openView(browser, other, 'protection', { ...narrow, expect: /net::ERR_|WebSocket|Failed to fetch/u })
+    const { page } = pane
+    await other.kill()
+    await page.getByText('The Holdfast agent is not running on this computer').waitFor()
+    assert.deepEqual(await pane.accessibilityFindings(), [])
+    await using again = await AgentProcess.start({ home, machine, panePort })
+    await page.getByText('The Holdfast agent is not running on this computer').waitFor({ state: 'detached' })
+    await button(page, 'Choose what to protect').first().click()
+    await button(page, 'Back').waitFor()
+    assert.equal(again.ready.id, other.ready.id)
+  })
+})

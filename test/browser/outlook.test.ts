@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { callsToOutlook, outlookCalls, savedRoamingSettings } from '../support/fake-outlook-host.ts'
+import { PaneBrowser, withoutBrowser } from '../support/pane-browser.ts'
+import { startScene } from '../support/pane-scene.ts'
+import { button, openView } from './steps.ts'
+
+test('inside Outlook, with the real office.js', { skip: withoutBrowser }, async (t) => {
+  await using scene = await startScene(3, 0)
+  const { owner, documents, group } = scene
+  const large = await open(join(documents, 'plans', 'film.mov'), 'w')
+  await large.truncate(26 * 1024 * 1024)
+  await large.close()
+  await owner.run('backup', {})
+  await using browser = await PaneBrowser.start(group.agents)
+  let tokens: Record<string, unknown> = {}
+
+  await t.test('a file of a backup is attached to the message that is being written; one that is too large is said to be', async () => {
+    await using pane = await openView(browser, owner, 'attach', { outlook: { item: 'compose' } })
+    const { page } = pane
+    await button(page, '▸ plans').click()
+    const item = page.locator('.item', { hasText: 'guests.txt' })
+    await button(item, 'Attach: guests.txt').click()
+    await page.getByText('guests.txt is attached.').waitFor()
+    const [call] = await callsToOutlook(page, outlookCalls.attachBase64)
+    assert.ok(JSON.stringify(call?.parameters).includes(Buffer.from('Ana, Bo, Chi\n').toString('base64')))
+    assert.ok(JSON.stringify(call?.parameters).includes('guests.txt'))
+    await page.locator('.item', { hasText: 'film.mov' }).getByText(/Too large: Outlook takes at most/u).waitFor()
+  })
+
+  await t.test('reading a message there is nothing to attach to, and the pane says so', async () => {
+    await using pane = await openView(browser, owner, 'attach', { outlook: { item: 'read' } })
+    await pane.page.getByText('Open this while you are writing a message').waitFor()
+    assert.equal(await pane.page.getByRole('navigation').getByText('Attach').count(), 0)
+    await pane.page.waitForFunction(`globalThis.__outlookCalls.some(({ dispatch }) => dispatch === ${outlookCalls.writeSettings})`)
+    tokens = await savedRoamingSettings(pane.page)
+    assert.deepEqual(Object.keys(tokens), ['holdfast.backupTokens'])
+  })
+
+  await t.test('"Back up now" in the ribbon starts a backup without a pane and says so in Outlook', async () => {
+    const before = (await owner.run('snapshots', {})).snapshots.length
+    await using pane = await browser.open(owner, '/commands.html', { outlook: { item: 'read', roamingSettings: tokens } })
+    const { page } = pane
+    await page.waitForFunction('typeof globalThis.backUpNow === "function" && globalThis.Office?.context?.mailbox?.item != null')
+    await page.evaluate('new Promise((done) => { globalThis.backUpNow({ completed: done }) })')
+    const [notified] = await callsToOutlook(page, outlookCalls.replaceNotification)
+    assert.match(JSON.stringify(notified?.parameters), /Holdfast has started a backup/u)
+    while ((await owner.run('snapshots', {})).snapshots.length === before) await owner.run('status', {})
+  })
+
+  await t.test('an Outlook that no pane was ever connected in is told what to do', async () => {
+    await using pane = await browser.open(owner, '/commands.html', { outlook: { item: 'read' } })
+    const { page } = pane
+    await page.waitForFunction('typeof globalThis.backUpNow === "function" && globalThis.Office?.context?.mailbox?.item != null')
+    await page.evaluate('new Promise((done) => { globalThis.backUpNow({ completed: done }) })')
+    const [notified] = await callsToOutlook(page, outlookCalls.replaceNotification)
+    assert.match(JSON.stringify(notified?.parameters), /Open Protection once and connect it/u)
+  })
+})
