@@ -49,7 +49,7 @@ test('the first run: found a group, invite, join, protect, store the kit, and co
     await assertFine(pane)
     await page.getByText('Start a work group').click()
     await page.getByLabel('Name of the work group').fill('Legal')
-    await page.getByLabel('Folder that all computers').fill(join(group.directory, 'no such folder'))
+    await page.getByLabel('Folder that all computers').fill(join(folder, 'contract.txt', 'roster'))
     await button(page, 'Start').click()
     await page.getByRole('alert').waitFor()
     await page.getByLabel('Folder that all computers').fill(roster)
@@ -86,7 +86,7 @@ test('the first run: found a group, invite, join, protect, store the kit, and co
     const { page } = pane
     await page.getByText('Not protected yet').waitFor()
     await button(page, 'Back up now').click()
-    await page.locator('.item', { hasText: 'letters' }).getByText('Partly protected').or(page.locator('.item', { hasText: 'letters' }).getByText('Protected', { exact: true })).waitFor()
+    await page.locator('.item', { hasText: 'letters' }).locator('.badge.good').waitFor()
     await button(page, 'Show the recovery kit').click()
     await page.locator('.words li').first().waitFor()
     kit = { words: (await page.locator('.words li').allInnerTexts()).join(' '), locator: await page.locator('.kit code').innerText() }
