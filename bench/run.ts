@@ -11,6 +11,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, readSync, readdirSync, rm
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { parseBytes } from '../agent/cli/arguments.ts'
+import { launcherArguments, launcherEnvironment } from '../agent/demo/agent-process.ts'
 import { createArchive, growArchive } from '../agent/demo/outlook-archive/archive.ts'
 import { type Contestant, type Step, benchDirectory, borg, holdfast, requireTools, restic } from './contestants.ts'
 import { median } from './measure.ts'
@@ -54,7 +55,9 @@ async function measureRun(run: number, bytes: number): Promise<number> {
 }
 
 function captureAlone(file: string): Step {
-  const output = execFileSync(process.execPath, ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'capture.ts'), file], { encoding: 'utf8', maxBuffer: 1 << 24 })
+  const output = execFileSync(process.execPath, [...launcherArguments, join(import.meta.dirname, 'capture.ts'), file], {
+    encoding: 'utf8', maxBuffer: 1 << 24, env: { ...process.env, ...launcherEnvironment },
+  })
   const measured = JSON.parse(output) as { seconds: number; cpuSeconds: number; storedBytes: number; peakRssMiB: number }
   return { seconds: measured.seconds, cpuSeconds: measured.cpuSeconds, peakMiB: measured.peakRssMiB, storedBytes: measured.storedBytes, sentBytes: measured.storedBytes }
 }

@@ -13,8 +13,9 @@ import { homeAt } from '../home.ts'
 import { agentRunner } from '../http/agent-client.ts'
 import { parseRuntime } from '../http/runtime-file.ts'
 
-/** What the launcher `holdfast` sets too: large buffers of ended steps go back to the system (glibc). */
-const launcherEnvironment = { MALLOC_MMAP_THRESHOLD_: '4194304' }
+/** What the launcher `holdfast` sets too, for the reasons that it gives. */
+export const launcherEnvironment = { MALLOC_MMAP_THRESHOLD_: '4194304', MALLOC_TRIM_THRESHOLD_: '33554432' }
+export const launcherArguments = ['--max-semi-space-size=1', '--disable-warning=ExperimentalWarning']
 
 const commandLine = fileURLToPath(new URL('../cli/holdfast.ts', import.meta.url))
 
@@ -52,7 +53,7 @@ export class AgentProcess implements AsyncDisposable {
     await mkdir(options.home, { recursive: true })
     const log = openSync(join(options.home, 'stderr.log'), 'a')
     const child = spawn(process.execPath, [
-      '--disable-warning=ExperimentalWarning', commandLine, 'agent', '--home', options.home, '--json', '--pane-port', String(options.panePort ?? 0), '--peer-port', '0',
+      ...launcherArguments, commandLine, 'agent', '--home', options.home, '--json', '--pane-port', String(options.panePort ?? 0), '--peer-port', '0',
       '--peer-host', '127.0.0.1', '--quota', options.quota ?? '50GB', '--test-machine', options.machine,
     ], { stdio: ['ignore', 'pipe', log], env: { ...launcherEnvironment, ...process.env, ...options.environment } })
     closeSync(log)

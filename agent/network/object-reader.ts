@@ -18,7 +18,7 @@ import { type ShardHeader, damaged, isDamage, objectIdOf, verifiedOpen, verified
 import type { OpenedShard, ShardStore } from './shard-store/port.ts'
 import { forEachBounded, throwIfCancelled } from './slots.ts'
 
-const pieceLength = 16 * leafLength
+const pieceLength = 32 * leafLength
 const piecesAtOnce = 12
 const openedKept = 2_000
 

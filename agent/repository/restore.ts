@@ -57,7 +57,8 @@ const batchChunks = 8192
 const batchFiles = 256
 /** Bytes fetched for nothing rather than in two calls. */
 const closeBytes = 131_072
-const rangeBytes = 8_388_608
+/** Below the size from which glibc gives each buffer pages of its own (the launcher's MALLOC_MMAP_THRESHOLD_). */
+const rangeBytes = 4_128_768
 const jobsPerThread = 2
 /** See capture.ts. */
 const youngMiB = 2
