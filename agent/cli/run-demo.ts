@@ -41,6 +41,7 @@ export async function runDemo(invocation: Invocation, signal: AbortSignal): Prom
     await loseMachinesAndRestore(story, archive)
     const recovered = await loseOwnerAndRecover(story, archive, kit)
     await bringBackAndRepair(story, recovered)
+    await protectAgain(story, recovered, archive)
     if (invocation.json) process.stdout.write(`${JSON.stringify(story.figures)}\n`)
     if (invocation.values['exit'] !== true) await keepRunning(story)
     return 0
@@ -155,6 +156,13 @@ async function bringBackAndRepair(story: Story, owner: AgentProcess): Promise<vo
   story.tell(`7. The three come back; repair checked ${repaired.objects} objects and made ${repaired.rebuilt} shards anew: ${repaired.protection.state}, ${repaired.protection.survives} more machines may be lost.`)
 }
 
+/** A person goes on working on the new machine; its pane then shows how all of it stands. */
+async function protectAgain(story: Story, owner: AgentProcess, archive: string): Promise<void> {
+  await owner.run('protect', { paths: [archive] })
+  const again = await backup(story, owner, 'next backup')
+  story.tell(`8. The new machine goes on protecting the archive: ${formatBytes(again.bytesSent)} sent; ${describe(again)}.`)
+}
+
 /** The owner hears of their new addresses by gossip, within seconds. */
 async function untilOnline(story: Story, owner: AgentProcess): Promise<void> {
   const wanted = story.agents.map((agent) => agent.ready.id)
@@ -168,5 +176,7 @@ async function untilOnline(story: Story, owner: AgentProcess): Promise<void> {
 async function keepRunning(story: Story): Promise<void> {
   story.tell('\nThe group goes on running; Ctrl-C ends it and removes its files.')
   for (const agent of story.agents) story.tell(`  ${agent.machine.padEnd(11)} pane ${agent.ready.pane}  peers ${agent.ready.peer}  --home ${agent.home}`)
+  const home = story.agents[0]?.home
+  story.tell(`\nSee it in a browser, from another terminal:\n  ./holdfast doctor --fix --home ${home}   (once: the browser then trusts the pane's certificate; --unfix takes it back)\n  ./holdfast open --home ${home}`)
   if (!story.signal.aborted) await new Promise((resolve) => story.signal.addEventListener('abort', resolve, { once: true }))
 }
