@@ -1,6 +1,6 @@
 /** The pane: holds the state, asks the agent, draws the view that the address names. */
 import { type TemplateResult, html, nothing, render } from 'lit-html'
-import type { CommandInput, CommandName, CommandResult } from '../shared/api.ts'
+import { type CommandInput, type CommandName, type CommandResult, questions } from '../shared/api.ts'
 import { AgentClient, AgentProblem, type Problem, codeOf } from './agent-client.ts'
 import { hasBackupToken, keepBackupToken } from './commands/backup-token.ts'
 import { listen } from './events.ts'
@@ -8,7 +8,7 @@ import { type Formats, formatsFor } from './format.ts'
 import { type Messages, messagesFor } from './messages/messages.ts'
 import type { OfficeHost } from './office/office-host.ts'
 import { Session, takeTicket } from './session.ts'
-import { type Ended, type State, initialState, questions, withRunEvent } from './state.ts'
+import { type Ended, type State, initialState, withRunEvent } from './state.ts'
 
 export interface View {
   render(): TemplateResult

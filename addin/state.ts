@@ -1,5 +1,5 @@
 /** What the pane knows, and the pure steps by which it changes. Views draw it; app.ts asks the agent. */
-import { type CommandResult, type RunEvent, type RunState, commands } from '../shared/api.ts'
+import { type CommandResult, type RunEvent, type RunState, commands, questions } from '../shared/api.ts'
 import type { Problem } from './agent-client.ts'
 
 export type Status = CommandResult<'status'>
@@ -52,9 +52,6 @@ export const initialState: State = {
 
 /** Runs that take long and are shown; the others only answer questions. */
 export const shownRuns: ReadonlySet<string> = new Set(['backup', 'restore', 'verify', 'repair', 'recover', 'forget'])
-
-/** Commands that only ask: their end changes nothing that is shown. */
-export const questions: ReadonlySet<string> = new Set(['status', 'snapshots', 'ls', 'search', 'folders', 'suggestions', 'coverage', 'peers', 'doctor', 'key show'])
 
 const smoothing = 0.3
 const keptEnded = 10

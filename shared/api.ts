@@ -214,12 +214,17 @@ export const commands = {
     result: z.object({ locator: z.string(), account: z.string(), records: count, writable: z.literal(true) }),
   },
   doctor: {
-    request: z.strictObject({}),
+    /** `fix`: make this machine's browsers trust the pane; `unfix` takes that back. */
+    request: z.strictObject({ fix: z.boolean().default(false), unfix: z.boolean().default(false) }),
     result: z.object({ ok: z.boolean(), checks: z.array(z.object({ name: z.string(), state: z.enum(['ok', 'warning', 'failed']), detail: z.string(), fix: z.string().nullable() })) }),
   },
 } as const satisfies Record<string, { request: z.ZodType; result: z.ZodType }>
 
 export type CommandName = keyof typeof commands
+
+/** Commands that only ask: when they end, nothing is different. */
+export const questions: ReadonlySet<CommandName> = new Set(['status', 'snapshots', 'ls', 'search', 'folders', 'suggestions', 'coverage', 'peers', 'key show'])
+
 export type CommandRequest<C extends CommandName> = z.output<(typeof commands)[C]['request']>
 export type CommandInput<C extends CommandName> = z.input<(typeof commands)[C]['request']>
 export type CommandResult<C extends CommandName> = z.output<(typeof commands)[C]['result']>

@@ -53,7 +53,7 @@ export const syntax: Record<string, Syntax> = {
   'key confirm': { usage: 'key confirm [--yes]', summary: 'the kit is stored safely: erase the words from this machine', options: { yes: flag } },
   'recover': { usage: 'recover --locator STRING | --peer HOST:PORT [--label NAME]', summary: 'on an empty machine: get ready to restore; reads the words from stdin', options: { locator: text, peer: text, label: text } },
   'sign-in': { usage: 'sign-in LOCATOR [--user NAME [--ca FILE] | --device-code] [--prepare]', summary: 'sign this machine in where the roster is: in the browser, or with a password', options: { 'user': text, 'ca': text, 'prepare': flag, 'device-code': flag } },
-  'doctor': { usage: 'doctor', summary: 'check this machine and print how to fix what is wrong' },
+  'doctor': { usage: 'doctor [--fix | --unfix]', summary: 'check this machine and print how to fix what is wrong; --fix makes its browsers trust the pane', options: { fix: flag, unfix: flag } },
   'manifest': { usage: 'manifest [--office] [--base-url URL] [--icon-base-url URL] [--out DIR]', summary: 'print the Outlook add-in\'s manifest (--office: Word and Excel) for this agent\'s address or another', options: { 'office': flag, 'base-url': text, 'icon-base-url': text, 'out': text } },
   'open': { usage: 'open [--code] [--print]', summary: 'open the pane in the browser, connected; --code shows what to type in a pane that is open', options: { code: flag, print: flag } },
   'demo': { usage: 'demo [--machines N] [--size BYTES] [--file PATH] [--exit]', summary: 'a work group on this machine: protect, grow, lose machines, recover, compare', options: { machines: text, file: text, size: text, exit: flag } },
@@ -124,9 +124,12 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
     case 'forget':
       none()
       return { name, input: { ...keep(values, 'last'), ...keep(values, 'daily'), ...keep(values, 'weekly'), ...keep(values, 'monthly'), dryRun: values['dry-run'] === true } }
-    case 'snapshots': case 'suggestions': case 'repair': case 'peers': case 'status': case 'coverage': case 'key show': case 'key confirm': case 'doctor':
+    case 'snapshots': case 'suggestions': case 'repair': case 'peers': case 'status': case 'coverage': case 'key show': case 'key confirm':
       none()
       return { name, input: {} }
+    case 'doctor':
+      none()
+      return { name, input: { fix: values['fix'] === true, unfix: values['unfix'] === true } }
     default: throw new TypeError(`${name} is not run by an agent`)
   }
 }

@@ -16,6 +16,7 @@ import type { Roster } from '../network/roster/port.ts'
 import type { RosterStatus } from '../network/roster/roster-sync.ts'
 import type { ShardStore } from '../network/shard-store/port.ts'
 import type { Keyring } from '../repository/keyring.ts'
+import type { TrustStore } from '../trust/port.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { Checks } from './checks.ts'
 import type { Settings } from './settings.ts'
@@ -63,6 +64,14 @@ export interface SignInStore {
   microsoftSignIn(app: MicrosoftApp): MicrosoftSignIn
 }
 
+export interface ServedPane {
+  readonly port: number
+  readonly isBuilt: boolean
+  /** PEM of the CA of its certificate, and of those before it. */
+  readonly authority: string
+  readonly former: readonly string[]
+}
+
 export interface AgentContext {
   readonly clock: Clock
   readonly machine: Machine
@@ -70,6 +79,10 @@ export interface AgentContext {
   readonly holder: ShardStore
   readonly homeDirectory: string
   readonly checks: Checks
+  /** What this agent shows to browsers; undefined while it does not serve. */
+  readonly pane: ServedPane | undefined
+  /** Where the browsers of this machine look for certificates that they believe. */
+  trustStores(): TrustStore[]
   /** Where peers reach this agent; empty while it does not listen. */
   addresses(): readonly Address[]
   isMember(): boolean

@@ -1,21 +1,23 @@
 /** Checks what commonly goes wrong on a machine, and says how to mend it. */
 import { statfsSync, statSync } from 'node:fs'
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
+import { HoldfastError } from '../../shared/errors.ts'
 import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'
+import { type Check, failed, ok, warning } from './doctor-check.ts'
+import { checkPane, checkTrust } from './doctor-pane.ts'
 
-type Check = CommandResult<'doctor'>['checks'][number]
 
 const clockSkewMs = 10 * 60_000
 
-export async function doctor(context: AgentContext, _request: CommandRequest<'doctor'>, { signal }: RunOptions): Promise<CommandResult<'doctor'>> {
-  const checks = [checkKeys(context), checkDisk(context), ...checkPaths(context), checkListening(context), ...await checkGroup(context, signal)]
+export async function doctor(context: AgentContext, { fix, unfix }: CommandRequest<'doctor'>, { signal }: RunOptions): Promise<CommandResult<'doctor'>> {
+  if (fix && unfix) throw new HoldfastError('invalid-input', 'Cannot run doctor: --fix and --unfix are opposites')
+  const checks = [
+    checkKeys(context), checkDisk(context), ...checkPaths(context), checkListening(context), ...await checkPane(context.pane), ...await checkTrust(context, fix ? 'fix' : unfix ? 'unfix' : 'look'),
+    ...await checkGroup(context, signal),
+  ]
   return { ok: checks.every(({ state }) => state !== 'failed'), checks }
 }
-
-const ok = (name: string, detail: string): Check => ({ name, state: 'ok', detail, fix: null })
-const warning = (name: string, detail: string, fix: string): Check => ({ name, state: 'warning', detail, fix })
-const failed = (name: string, detail: string, fix: string): Check => ({ name, state: 'failed', detail, fix })
 
 function checkKeys(context: AgentContext): Check {
   const mode = process.platform === 'win32' ? 0o600 : statSync(context.homeDirectory).mode & 0o077

@@ -3,11 +3,11 @@
  * start; what starts only once the machine is in a work group (the group's services, the backup) is kept in `#later`.
  */
 import { readFileSync, rmSync } from 'node:fs'
-import { hostname } from 'node:os'
+import { homedir, hostname } from 'node:os'
 import type { CommandName, CommandRequest, CommandResult } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
 import type { RunOptions } from '../commands/command.ts'
-import type { AgentContext, Backup, RecoverySession } from '../commands/context.ts'
+import type { AgentContext, Backup, RecoverySession, ServedPane } from '../commands/context.ts'
 import { Checks } from '../commands/checks.ts'
 import { Settings } from '../commands/settings.ts'
 import type { Config } from '../config.ts'
@@ -30,6 +30,8 @@ import { hasSignedHeads } from '../repository/local-heads.ts'
 import { beginRepository } from '../repository/repository.ts'
 import { openInBrowser } from '../system-browser.ts'
 import { parseCron } from '../triggers/schedule.ts'
+import type { TrustStore } from '../trust/port.ts'
+import { trustStores } from '../trust/stores.ts'
 import { AgentTriggers } from './agent-triggers.ts'
 import { openBackup, openStores } from './backup-services.ts'
 import { CommandRuns } from './command-runs.ts'
@@ -60,6 +62,7 @@ export class AgentParts implements AgentContext {
   readonly holder: FolderShardStore
   readonly homeDirectory: string
   readonly checks: Checks
+  pane: ServedPane | undefined
   readonly runs: CommandRuns
   readonly signIns: SignIns
   readonly #home: Home
@@ -131,6 +134,10 @@ export class AgentParts implements AgentContext {
 
   addresses(): readonly Address[] {
     return this.#door === undefined ? [] : reachableAddresses(this.#options.config.peerAddress.host, this.#door.port)
+  }
+
+  trustStores(): TrustStore[] {
+    return trustStores(process.platform, homedir())
   }
 
   isMember(): boolean {

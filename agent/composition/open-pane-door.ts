@@ -1,9 +1,11 @@
 /** Opens the pane door of an agent on what its parts offer, and tells panes what happens. */
+import { questions } from '../../shared/api.ts'
 import { fileOfSnapshot } from '../commands/file-of-snapshot.ts'
 import { type Home, readFileIfThere, writePrivateFile } from '../home.ts'
 import { EntraSignIn } from '../http/entra-sign-in.ts'
 import { paneCertificate } from '../http/pane-certificate.ts'
 import { openPaneDoor } from '../http/pane-door.ts'
+import { isPaneBuilt } from '../http/static-files.ts'
 import { PaneSessions } from '../http/pane-sessions.ts'
 import type { AgentParts } from './agent-parts.ts'
 
@@ -33,9 +35,10 @@ export async function openPane(home: Home, parts: AgentParts): Promise<OpenPane>
   }))
   stack.defer(runs.subscribe((event) => {
     door.events.tell(event)
-    if (event.type === 'ended' && event.problem === null) door.events.hint('protection')
+    if (event.type === 'ended' && event.problem === null && !questions.has(event.name)) door.events.hint('protection')
   }))
   stack.defer(parts.settings.subscribe(() => { door.events.hint('settings') }))
+  parts.pane = { port: door.port, isBuilt: isPaneBuilt(), authority: certificate.authority, former: certificate.former }
   const owned = stack.move()
   return { port: door.port, token: sessions.ownToken, authority: certificate.authority, [Symbol.asyncDispose]: async () => { await owned[Symbol.asyncDispose]() } }
 }

@@ -8,7 +8,11 @@ import { X509Certificate, webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 import { z } from 'zod'
 
-const certificateSchema = z.object({ v: z.literal(1), key: z.string(), certificate: z.string(), authority: z.string() })
+const certificateSchema = z.object({
+  v: z.literal(1), key: z.string(), certificate: z.string(), authority: z.string(),
+  /** CAs of certificates that were replaced: browsers may still trust them. */
+  former: z.array(z.string()).max(8).default([]),
+})
 
 /** PEM each. */
 export type PaneCertificate = z.infer<typeof certificateSchema>
@@ -29,7 +33,8 @@ const crypto = webcrypto as unknown as typeof globalThis.crypto
 export async function paneCertificate(file: CertificateFile, nowMs: number): Promise<PaneCertificate> {
   const kept = parse(file.read())
   if (kept !== undefined && Date.parse(new X509Certificate(kept.certificate).validTo) - nowMs > renewDays * dayMs) return kept
-  const made = await makePaneCertificate(nowMs)
+  const former = kept === undefined ? [] : [kept.authority, ...kept.former].slice(0, 8)
+  const made = { ...await makePaneCertificate(nowMs), former }
   file.write(JSON.stringify(made))
   return made
 }
@@ -68,7 +73,7 @@ export async function makePaneCertificate(nowMs: number): Promise<PaneCertificat
   }, crypto)
   const pkcs8 = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64')
   const key = `-----BEGIN PRIVATE KEY-----\n${pkcs8.match(/.{1,64}/g)?.join('\n')}\n-----END PRIVATE KEY-----\n`
-  return { v: 1, key, certificate: certificate.toString('pem'), authority: authority.toString('pem') }
+  return { v: 1, key, certificate: certificate.toString('pem'), authority: authority.toString('pem'), former: [] }
 }
 
 async function newKeys() {

@@ -49,8 +49,13 @@ export class PaneBrowser implements AsyncDisposable {
   /** Trusts what the given agents show at their pane doors, and nothing else. */
   static async start(agents: readonly AgentProcess[]): Promise<PaneBrowser> {
     const home = mkdtempSync(join(tmpdir(), 'holdfast-browser-'))
+    trust(home, agents)
+    return await PaneBrowser.inHome(home)
+  }
+
+  /** Trusts what the NSS database of that home directory says. The home is removed at the end. */
+  static async inHome(home: string): Promise<PaneBrowser> {
     try {
-      trust(home, agents)
       const browser = await chromium.launch({
         executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
         args: process.getuid?.() === 0 ? ['--no-sandbox'] : [], env: { ...process.env, HOME: home },
