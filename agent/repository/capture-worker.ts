@@ -13,7 +13,6 @@ import { readSync } from 'node:fs'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { chunkId, chunkIdKeyOf, chunkIdLength } from './chunk-id.ts'
 import type { ChunkerName } from './chunker/chunker.ts'
-import { windowLength } from './chunker/chunker.ts'
 import { ContentDefinedChunker, maxChunkLength } from './chunker/content-defined.ts'
 import { fixedChunkLength } from './chunker/fixed.ts'
 import { type FinishedPack, PackBuilder } from './pack.ts'
@@ -62,6 +61,8 @@ export interface WorkerSetup {
   readonly verdicts: SharedArrayBuffer
 }
 
+/** Of a window: small enough to stay in the processor's cache until its chunks are packed. */
+const windowLength = 2_097_152
 export const maxAsked = 4096
 export const verdictBytes = 8 + 2 * maxAsked
 const variableEntryLength = chunkIdLength + 4
