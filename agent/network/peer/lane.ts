@@ -2,7 +2,7 @@
  * The dialler's end of a lane: a second TLS connection beside a link that carries nothing but bytes of shards, raw.
  *
  * Socket.IO says what travels and whether it arrived; through it the bytes themselves would cost several times what TLS
- * costs (docs/decisions/0006). A lane is pinned like its link, belongs to it, and ends with it. It begins like an HTTP
+ * costs (docs/decisions/0007). A lane is pinned like its link, belongs to it, and ends with it. It begins like an HTTP
  * upgrade that names the link; the listener knows the link's machine by its TLS key, so it needs no credential.
  */
 import type { TLSSocket } from 'node:tls'
