@@ -26,7 +26,7 @@ test('readpst finds every mail, before and after the archive grew', { skip }, as
 
 async function countWithReadpst(path: string, target: string): Promise<number> {
   await mkdir(target)
-  await promisify(execFile)('readpst', ['-r', '-q', '-o', target, path])
+  await promisify(execFile)('readpst', ['-r', '-q', '-j', '0', '-o', target, path])
   const files = (await readdir(target, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
   const texts = await Promise.all(files.map((file) => readFile(join(file.parentPath, file.name), 'latin1')))
   return texts.reduce((sum, text) => sum + (text.match(/^From "/gm)?.length ?? 0), 0)
