@@ -23,6 +23,8 @@ export type Protection = z.infer<typeof protectionSchema>
 const snapshotSchema = z.object({
   id: z.string(), time, machine: z.string(), host: z.string(), paths: z.array(z.string()),
   files: count, bytes, bytesNew: bytes, complete: z.boolean(),
+  /** Outlook archives in it that were damaged already when they were backed up. */
+  damaged: z.array(z.string()),
 })
 export type SnapshotSummary = z.infer<typeof snapshotSchema>
 
@@ -33,6 +35,7 @@ const entrySchema = z.object({
 export type ListedEntry = z.infer<typeof entrySchema>
 
 const skippedSchema = z.object({ path: z.string(), reason: z.string() })
+const damagedSchema = z.object({ path: z.string(), problem: z.string() })
 
 /** How sure a snapshot list is the newest: every asked machine answered, or some did not. */
 const freshnessSchema = z.object({ answered: count, asked: count, newest: z.enum(['confirmed', 'found']) })
@@ -106,6 +109,8 @@ export const commands = {
     result: z.object({
       snapshot: z.string(), bytesRead: bytes, bytesNew: bytes, bytesStored: bytes, bytesSent: bytes, files: count, directories: count,
       unchangedFiles: count, seconds: z.number(), protection: protectionSchema, skipped: z.array(skippedSchema),
+      /** Outlook archives that are damaged themselves; they were stored as they are. */
+      damaged: z.array(damagedSchema),
     }),
   },
   snapshots: {

@@ -21,7 +21,7 @@ export class Timeline {
     const byDay = Map.groupBy(snapshots.slice(0, this.#shown), ({ time }) => f.day(time))
     return html`<div class="timeline">${[...byDay].map(([day, ofDay]) => html`<h3>${day}</h3><ul class="list">${ofDay.map((snapshot) => html`<li>
       <button type="button" class="snapshot" aria-pressed=${snapshot.id === picked ? 'true' : 'false'} @click=${() => { this.#onPick(snapshot) }}>
-        <strong>${f.clock(snapshot.time)}</strong><span class="facts grow">${[f.bytes(snapshot.bytes), m.change(f.bytes(snapshot.bytesNew)), ...(snapshot.machine === status?.machine.id ? [] : [m.computer(snapshot.host)])].join(' · ')}${snapshot.complete ? nothing : html` · <span class="warning">${m.incomplete}</span>`}</span>
+        <strong>${f.clock(snapshot.time)}</strong><span class="facts grow">${[f.bytes(snapshot.bytes), m.change(f.bytes(snapshot.bytesNew)), ...(snapshot.machine === status?.machine.id ? [] : [m.computer(snapshot.host)])].join(' · ')}${snapshot.complete ? nothing : html` · <span class="warning">${m.incomplete}</span>`}${snapshot.damaged.length === 0 ? nothing : html` · <span class="warning">${m.damaged}</span>`}</span>
         <meter aria-hidden="true" min="0" max=${most} .value=${snapshot.bytesNew}></meter>
       </button></li>`)}</ul>`)}
       ${snapshots.length > this.#shown ? html`<fluent-button size="small" @click=${() => { this.#shown += page; this.#app.draw() }}>${common.more}</fluent-button>` : nothing}</div>`

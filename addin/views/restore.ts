@@ -45,7 +45,8 @@ export class RestoreView implements View {
     if (ended !== undefined && ended.problem === null) return html`${heading}${this.#done(ended.result)}`
     if (snapshots === undefined) return html`${heading}${this.#app.state.connection === 'offline' ? nothing : loading(this.#app)}`
     const newestFirst = snapshots.snapshots.toReversed()
-    const chosen = this.#picked ?? newestFirst[0]
+    // A newer backup of an archive that was damaged by then is no safe default.
+    const chosen = this.#picked ?? newestFirst.find(({ damaged }) => damaged.length === 0) ?? newestFirst[0]
     if (chosen === undefined) return html`${heading}${emptyPlace({ sign: '◷', heading: m.empty, text: m.emptyText, action: html`<fluent-button @click=${() => { this.#app.go('protection') }}>${this.#app.messages.views.protection}</fluent-button>` })}`
     const isNewest = chosen.id === newestFirst[0]?.id
     return html`${heading}
@@ -72,6 +73,7 @@ export class RestoreView implements View {
       ${this.#choosingTarget ? this.#targets.render() : nothing}
       ${isNewest ? html`<p class="facts">${newest === 'confirmed' ? m.confirmed : m.found(answered, asked)}</p>` : nothing}
       ${snapshot.complete ? nothing : html`<p class="reason">${m.incomplete}</p>`}
+      ${snapshot.damaged.length > 0 ? html`<p class="reason">${m.damaged}</p>` : isNewest || this.#picked !== undefined ? nothing : html`<p class="reason">${m.sound}</p>`}
     </section>`
   }
 

@@ -43,12 +43,13 @@ export const renderers: Renderers = {
     `  new ${formatBytes(result.bytesNew)}, packed ${formatBytes(result.bytesStored)}, sent ${formatBytes(result.bytesSent)} with redundancy, ${result.unchangedFiles} files unchanged`,
     `  ${protectionLine(result.protection)}`,
     ...skippedLines(result.skipped),
+    ...result.damaged.map(({ path, problem }) => `  ${printable(path)} is damaged itself: ${problem}. Close Outlook, repair it with scanpst.exe, or restore an older snapshot of it`),
   ].join('\n'),
   'snapshots': (result) => (result.snapshots.length === 0 ? 'No snapshots yet.' : `${formatTable([
     ['SNAPSHOT', 'TIME', 'MACHINE', 'FILES', 'SIZE', 'NEW', 'PATHS'],
     ...result.snapshots.map((snapshot) => [
       short(snapshot.id), formatTime(snapshot.time), printable(snapshot.host), String(snapshot.files), formatBytes(snapshot.bytes),
-      formatBytes(snapshot.bytesNew), snapshot.paths.map(printable).join(', '),
+      formatBytes(snapshot.bytesNew), `${snapshot.paths.map(printable).join(', ')}${snapshot.damaged.length === 0 ? '' : ' (holds a damaged archive)'}`,
     ]),
   ])}\n(${freshness(result)})`),
   'ls': (result) => formatTable(result.entries.map((entry) => [

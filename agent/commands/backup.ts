@@ -8,12 +8,12 @@
 import { basename, resolve } from 'node:path'
 import type { CommandRequest, CommandResult, Protection } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
-import type { SnapshotRoot, SkippedPath } from '../repository/snapshot.ts'
+import type { DamagedArchive, SkippedPath, SnapshotRoot } from '../repository/snapshot.ts'
 import { repairObjects } from '../network/repair.ts'
 import type { AgentContext, Backup } from './context.ts'
 import type { RunOptions } from './command.ts'
 import { protectionOf } from './protection.ts'
-import { storeRoot } from './store-root.ts'
+import { damageBelow, storeRoot } from './store-root.ts'
 
 /** Throws `invalid-input` when nothing is protected, `not-found` for a path that is not, `too-few-holders`, `cancelled`. */
 export async function backup(context: AgentContext, request: CommandRequest<'backup'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'backup'>> {
@@ -35,10 +35,12 @@ export async function backup(context: AgentContext, request: CommandRequest<'bac
   })
   const roots: SnapshotRoot[] = []
   const skipped: SkippedPath[] = []
+  const damaged: DamagedArchive[] = []
   for (const { path, excludes } of protect) {
     const previous = session.previousRoot(path)
     if (wanted.length > 0 && !wanted.includes(path)) {
       if (previous !== undefined) roots.push({ path, entry: previous })
+      damaged.push(...damageBelow(session.parent, path))
       continue
     }
     const stored = await storeRoot(session, {
@@ -47,16 +49,17 @@ export async function backup(context: AgentContext, request: CommandRequest<'bac
     })
     totals.unchanged += stored.unchanged
     skipped.push(...stored.skipped)
+    damaged.push(...stored.damaged)
     if (stored.entry !== undefined) roots.push({ path, entry: { ...stored.entry, name: basename(path) } })
   }
   if (roots.length === 0) throw new HoldfastError('file-unreadable', `Cannot back up: ${skipped[0]?.path ?? 'nothing'} ${skipped[0]?.reason ?? 'could be read'}`)
   onProgress({ stage: 'finishing' })
-  const result = await session.finish({ roots, excludes: protect.flatMap(({ excludes }) => excludes), skipped })
+  const result = await session.finish({ roots, excludes: protect.flatMap(({ excludes }) => excludes), skipped, damaged })
   const protection = await placeMissing(services, { signal, onProgress })
   return {
     snapshot: result.snapshot.id, bytesRead: result.bytesRead, bytesNew: result.bytesNew, bytesStored: result.bytesStored,
     bytesSent: result.receipts.bytesSent, files: result.files, directories: result.directories, unchangedFiles: totals.unchanged,
-    seconds: (context.clock.monotonic() - startedMs) / 1000, protection, skipped,
+    seconds: (context.clock.monotonic() - startedMs) / 1000, protection, skipped, damaged,
   }
 }
 

@@ -11,9 +11,9 @@ export async function listSnapshots(context: AgentContext, _request: CommandRequ
   const { snapshots } = await services.repository.snapshots({ signal })
   return {
     freshness,
-    snapshots: snapshots.map(({ id, time, machine, host, roots, skipped, stats }) => ({
+    snapshots: snapshots.map(({ id, time, machine, host, roots, skipped, stats, damaged = [] }) => ({
       id, time, machine, host, paths: roots.map(({ path }) => path), files: stats.files, bytes: stats.bytes, bytesNew: stats.bytesNew,
-      complete: skipped.length === 0,
+      complete: skipped.length === 0, damaged: damaged.map(({ path }) => path),
     })),
   }
 }

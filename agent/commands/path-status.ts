@@ -21,7 +21,7 @@ export function pathStatus(path: string, snapshots: readonly Snapshot[], protect
     path, state: protection.state, lastSnapshot: last.id, lastSnapshotTime: last.time, ...now,
     changedSince: entry !== undefined && changedSince(path, BigInt(entry.mtime)),
     growthBytes: now.bytes !== null && entry?.type === 'file' ? now.bytes - entry.size : null,
-    reason: reasonOf(now.kind, skipped, protection),
+    reason: reasonOf(now.kind, skipped, protection) ?? damageReason(path, snapshots),
   }
 }
 
@@ -29,6 +29,16 @@ function reasonOf(kind: PathStatus['kind'], skipped: { readonly path: string; re
   if (kind === 'missing') return 'it is not there any more; the snapshots have it'
   if (skipped !== undefined) return `${skipped.path}: ${skipped.reason}`
   return state === 'protected' ? null : `${placed} of ${wanted} shards are on machines of their own`
+}
+
+/** The archive itself is damaged: which backup of it is sound still. */
+function damageReason(path: string, snapshots: readonly Snapshot[]): string | null {
+  const of = (snapshot: Snapshot) => snapshot.damaged?.find((archive) => archive.path === path || isBelow(archive.path, path))
+  const having = snapshots.filter(({ roots }) => roots.some((root) => root.path === path))
+  const damage = having.at(-1) === undefined ? undefined : of(having.at(-1) as Snapshot)
+  if (damage === undefined) return null
+  const sound = having.findLast((snapshot) => of(snapshot) === undefined)
+  return `${damage.path} is damaged itself: ${damage.problem}; ${sound === undefined ? 'repair it with scanpst.exe' : `the backup of ${sound.time.slice(0, 16).replace('T', ' ')} UTC is sound`}`
 }
 
 function isBelow(path: string, folder: string): boolean {

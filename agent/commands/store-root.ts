@@ -1,9 +1,10 @@
 /** Stores one protected file or folder in a backup session, from the bottom up. */
 import { type HoldfastError, hasCode } from '../../shared/errors.ts'
 import type { BackupSession } from '../repository/backup-session.ts'
-import type { SkippedPath } from '../repository/snapshot.ts'
+import type { DamagedArchive, SkippedPath, Snapshot } from '../repository/snapshot.ts'
 import type { Entry, FileEntry } from '../repository/tree.ts'
-import { openStableFile } from '../source/stable-file.ts'
+import { checkOutlookArchive, damageOf } from '../source/outlook-health.ts'
+import { type StableFile, openStableFile } from '../source/stable-file.ts'
 import { type ScanEntry, type ScanOptions, scanTree } from '../source/tree-scan.ts'
 import { archiveIdentityText, fileIdentityText, isArchiveIdentity, isUnchangedArchive } from './file-identity-text.ts'
 
@@ -26,6 +27,8 @@ export interface StoredRoot {
   readonly entry: Entry | undefined
   readonly unchanged: number
   readonly skipped: readonly SkippedPath[]
+  /** Archives in it that are damaged themselves, as far as known. */
+  readonly damaged: readonly DamagedArchive[]
 }
 
 interface Folder {
@@ -44,6 +47,7 @@ class RootWalk {
   readonly #session: BackupSession
   readonly #request: RootRequest
   readonly #skipped: SkippedPath[] = []
+  readonly #damaged: DamagedArchive[] = []
   readonly #folders: Folder[] = []
   readonly #active = new Set<Promise<void>>()
   readonly #failure = Promise.withResolvers<never>()
@@ -70,13 +74,15 @@ class RootWalk {
     } finally {
       await Promise.allSettled(this.#active)
     }
-    return { entry: this.#root ?? previous, unchanged: this.#unchanged, skipped: this.#skipped }
+    return { entry: this.#root ?? previous, unchanged: this.#unchanged, skipped: this.#skipped, damaged: this.#damaged }
   }
 
   /** What cannot be read now stays as it was: an older version is better than none. */
   #skip(path: string, reason: string, kept: Entry | undefined): void {
     this.#skipped.push({ path, reason })
-    if (kept !== undefined) this.#place(this.#folders.at(-1), kept)
+    if (kept === undefined) return
+    this.#carryDamage(path)
+    this.#place(this.#folders.at(-1), kept)
   }
 
   #previousOf(name: string | undefined): Entry | undefined {
@@ -131,6 +137,7 @@ class RootWalk {
     await Promise.all(folder.files)
     const { name, mode, mtimeNs } = folder.scanned
     const keep = !complete && folder.previousEntry?.type === 'directory'
+    if (keep) this.#carryDamage(folder.scanned.path)
     const content = keep ? folder.previousEntry.content : await this.#session.addDirectory(folder.entries)
     this.#place(this.#folders.at(-1), { name, type: 'directory', mode, mtime: String(mtimeNs), content })
   }
@@ -143,6 +150,7 @@ class RootWalk {
         if (!hasCode(error, 'file-changed', 'file-unreadable')) throw error
         if (error.code === 'file-changed' && attempt < tries) continue
         this.#skipped.push({ path: scanned.path, reason: reasonOf(error) })
+        if (previous !== undefined) this.#carryDamage(scanned.path)
         return previous
       }
     }
@@ -153,24 +161,35 @@ class RootWalk {
     const archive = previous?.identity !== undefined && isArchiveIdentity(previous.identity)
     if (previous !== undefined && !archive && previous.identity === fileIdentityText(scanned)) {
       const content = await this.#session.keepFile(previous)
-      if (content !== undefined) return this.#kept({ ...previous, name, mode, mtime: String(scanned.mtimeNs), content })
+      if (content !== undefined) return this.#kept(scanned.path, { ...previous, name, mode, mtime: String(scanned.mtimeNs), content })
     }
     await using file = await openStableFile(scanned.path, { now: this.#request.now })
     const mtime = String(file.identity.mtimeNs)
     const state = { header: file.start, size: file.size }
     if (previous?.identity !== undefined && file.kind === 'outlook' && isUnchangedArchive(previous.identity, state, this.#request.now())) {
       const content = await this.#session.keepFile(previous)
-      if (content !== undefined) return this.#kept({ ...previous, name, mode, mtime, content })
+      if (content !== undefined) return this.#kept(scanned.path, { ...previous, name, mode, mtime, content })
     }
+    let damage: string | undefined
     const content = await this.#session.addFile({
       fd: file.fd, size: file.size, chunker: file.kind === 'outlook' ? 'fixed-16k' : 'cdc-64k', previous,
-      assertUnchanged: async () => { await file.assertUnchanged() },
+      assertUnchanged: async () => {
+        damage = await damageIn(file, this.#request.signal)
+        await file.assertUnchanged()
+      },
     })
+    if (damage !== undefined) this.#damaged.push({ path: scanned.path, problem: damage })
     const identity = file.kind === 'outlook' ? archiveIdentityText(state, this.#request.now()) : file.racy ? undefined : fileIdentityText(file.identity)
     return { name, type: 'file', mode, mtime, size: file.size, content, ...(identity === undefined ? {} : { identity }) }
   }
 
-  #kept(entry: FileEntry): FileEntry {
+  /** What is taken over from the parent is as damaged as it was there. */
+  #carryDamage(path: string): void {
+    this.#damaged.push(...damageBelow(this.#session.parent, path))
+  }
+
+  #kept(path: string, entry: FileEntry): FileEntry {
+    this.#carryDamage(path)
     this.#unchanged++
     return entry
   }
@@ -178,4 +197,15 @@ class RootWalk {
 
 function reasonOf(error: HoldfastError): string {
   return error.code === 'file-changed' ? 'it kept changing while it was read' : error.message
+}
+
+/** Archives of a snapshot, at or below a path, that were found damaged. */
+export function damageBelow(snapshot: Snapshot | undefined, path: string): DamagedArchive[] {
+  return snapshot?.damaged?.filter((archive) => archive.path === path || (archive.path.startsWith(path) && /^[\\/]/.test(archive.path.slice(path.length)))) ?? []
+}
+
+/** Reads about a hundredth of an archive: the pages that lead to its data. Undefined for what is sound or no archive. */
+async function damageIn(file: StableFile, signal: AbortSignal): Promise<string | undefined> {
+  if (file.kind !== 'outlook' || file.outlookHeader === undefined) return undefined // of a version that we cannot judge
+  return damageOf(await checkOutlookArchive(file.fd, file, { level: 1, signal }))
 }

@@ -22,7 +22,7 @@ import { type MetadataReader, MetadataWriter } from './metadata.ts'
 import { type FinishedPack, sealDocument } from './pack.ts'
 import type { PackIndex } from './pack-index.ts'
 import { saltLength } from './seal.ts'
-import { type SkippedPath, type Snapshot, type SnapshotRoot, encodeSnapshot } from './snapshot.ts'
+import { type DamagedArchive, type SkippedPath, type Snapshot, type SnapshotRoot, encodeSnapshot } from './snapshot.ts'
 import { type Entry, type FileEntry, encodeFolder } from './tree.ts'
 
 /** Points that a run passes, in the order in which a small one first passes them; for progress and for fault tests. */
@@ -197,7 +197,9 @@ export class BackupSession implements AsyncDisposable {
    * Stores what is open, then index, snapshot and head, in this order. When it resolves everything that the head names
    * is stored and at least one holder has the head. The session is ended either way.
    */
-  async finish(outcome: { roots: readonly SnapshotRoot[], excludes?: readonly string[], skipped?: readonly SkippedPath[] }): Promise<BackupResult> {
+  async finish(outcome: {
+    roots: readonly SnapshotRoot[], excludes?: readonly string[], skipped?: readonly SkippedPath[], damaged?: readonly DamagedArchive[],
+  }): Promise<BackupResult> {
     this.#assertOpen()
     try {
       await this.#capture.flush()
@@ -302,6 +304,7 @@ export class BackupSession implements AsyncDisposable {
       v: 1 as const, owner, machine, host: this.#request.host, time: new Date(clock()).toISOString(),
       ...(parent === undefined ? {} : { parent: parent.id }), roots: [...outcome.roots], excludes: [...outcome.excludes ?? []],
       skipped: [...outcome.skipped ?? []], stats: { files, directories, bytes, bytesNew }, tags: [...this.#request.tags ?? []],
+      ...(outcome.damaged === undefined || outcome.damaged.length === 0 ? {} : { damaged: [...outcome.damaged] }),
     }
     const text = encodeSnapshot(document)
     const ref = await this.#storeDocument('snapshot', text)

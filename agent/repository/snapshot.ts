@@ -12,11 +12,14 @@ const snapshotSchema = z.object({
   excludes: z.array(z.string()), skipped: z.array(z.object({ path: z.string(), reason: z.string() })),
   stats: z.object({ files: z.int(), directories: z.int(), bytes: z.int(), bytesNew: z.int() }),
   tags: z.array(z.string()),
+  /** Outlook archives that were stored as they are though their own structure is damaged. */
+  damaged: z.array(z.object({ path: z.string(), problem: z.string() })).optional(),
 })
 
 export type SnapshotDocument = z.infer<typeof snapshotSchema>
 export type SnapshotRoot = SnapshotDocument['roots'][number]
 export type SkippedPath = SnapshotDocument['skipped'][number]
+export type DamagedArchive = NonNullable<SnapshotDocument['damaged']>[number]
 
 export interface Snapshot extends SnapshotDocument {
   readonly id: ObjectId

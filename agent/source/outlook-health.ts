@@ -46,6 +46,22 @@ export interface HealthOptions {
   readonly maxPages?: number
 }
 
+const inWords: Readonly<Record<HealthProblemKind, string>> = {
+  'not-an-archive': 'its header cannot be understood', 'header-checksum': 'the checksum of its header is wrong', 'truncated': 'its end is missing',
+  'longer-than-recorded': 'it is longer than it says', 'not-closed-cleanly': 'it was not closed cleanly', 'page-outside': 'an index page lies outside of it',
+  'page-truncated': 'an index page is cut off', 'page-checksum': 'the checksum of an index page is wrong', 'page-type': 'an index page is of another type',
+  'page-id': 'an index page is another one', 'page-level': 'its index is out of order', 'page-entries': 'an index page has impossible entries',
+  'page-twice': 'its index leads in a circle', 'keys-not-ascending': 'its index is out of order', 'block-outside': 'data lie outside of it',
+  'block-id': 'it holds data from the future', 'too-many-pages': 'its index has no end',
+}
+
+/** What is wrong with a damaged archive, for its user; undefined when it is none. */
+export function damageOf({ state, problems, problemCount }: ArchiveHealth): string | undefined {
+  const first = problems.find(({ kind }) => !repairable.includes(kind))
+  if (state !== 'damaged' || first === undefined) return undefined
+  return `${inWords[first.kind]}${problemCount > 1 ? ` (the first of ${problemCount} faults)` : ''}`
+}
+
 /** Seen in the middle of a write and after an end of power; the trees are whole all the same. */
 const repairable: readonly HealthProblemKind[] = ['longer-than-recorded', 'not-closed-cleanly']
 const listedProblems = 20

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { mkdir, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { storeRoot } from '../../agent/commands/store-root.ts'
+import type { Repository } from '../../agent/repository/repository.ts'
+import type { Snapshot } from '../../agent/repository/snapshot.ts'
+import { buildOutlookFile } from '../support/outlook-file.ts'
+import { createRepository, makeDevice } from '../support/test-repository.ts'
+
+const old = new Date('2025-06-01T08:00:00Z')
+
+/** A folder `mail` with an archive in it, and backups of it by a clock that the test moves. */
+async function scene(t: TestContext): Promise<{ archive: string; backUp: () => Promise<Snapshot>; write: (bytes: Uint8Array) => Promise<void>; pass: (ms: number) => void; repository: Repository }> {
+  const device = await makeDevice(t)
+  const repository = await createRepository(device)
+  t.after(async () => { await repository[Symbol.asyncDispose]() })
+  const path = join(device.directory, 'mail')
+  const archive = join(path, 'archive.pst')
+  await mkdir(path)
+  const write = async (bytes: Uint8Array) => {
+    await writeFile(archive, bytes)
+    await utimes(archive, old, old)
+  }
+  const backUp = async () => {
+    await using session = await repository.beginBackup({ host: 'test' })
+    const { entry, skipped, damaged } = await storeRoot(session, { path, previous: session.previousRoot(path), scan: {}, signal: new AbortController().signal, now: () => device.now })
+    assert.deepEqual(skipped, [])
+    return (await session.finish({ roots: entry === undefined ? [] : [{ path, entry }], damaged })).snapshot
+  }
+  return { archive, backUp, write, pass: (ms) => { device.now += ms }, repository }
+}
+
+test('an archive that was damaged is stored as it is, named in the snapshot, and named still while it is taken over unread', async (t) => {
+  const { archive, backUp, write, repository } = await scene(t)
+  const { bytes, blockPages } = buildOutlookFile()
+  await write(bytes)
+  assert.equal((await backUp()).damaged, undefined)
+  const damaged = Buffer.from(bytes)
+  damaged.fill(0, blockPages[1], (blockPages[1] ?? 0) + 512)
+  damaged.writeUInt32LE(7, 540) // a part of the header that no checksum covers: so the archive is read again
+  await write(damaged)
+  const second = await backUp()
+  assert.deepEqual(second.damaged?.map(({ path }) => path), [archive])
+  const entry = await repository.entry(second, archive)
+  assert.ok(entry.type === 'file')
+  assert.deepEqual(await repository.readRange(entry.content, { offset: 0, length: entry.size }), damaged)
+  assert.deepEqual((await backUp()).damaged, second.damaged)
+  await write(bytes)
+  assert.equal((await backUp()).damaged, undefined)
+})
+
+test('a fault that the header does not show is found when the archive is read in full, a week later at the latest', async (t) => {
+  const { backUp, write, pass } = await scene(t)
+  const { bytes, nodePages } = buildOutlookFile()
+  await write(bytes)
+  await backUp()
+  const rotten = Buffer.from(bytes)
+  rotten.writeUInt8(rotten.readUInt8((nodePages[0] ?? 0) + 3) ^ 1, (nodePages[0] ?? 0) + 3)
+  await write(rotten)
+  assert.equal((await backUp()).damaged, undefined)
+  pass(8 * 86_400_000)
+  assert.match((await backUp()).damaged?.[0]?.problem ?? '', /checksum of an index page/)
+})
