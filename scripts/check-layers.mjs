@@ -3,7 +3,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 
-const foundation = ['shared/', 'agent/object-store.ts', 'agent/merkle.ts', 'agent/release-bytes.ts']
+const foundation = ['shared/', 'agent/object-store.ts', 'agent/merkle.ts', 'agent/release-bytes.ts', 'agent/powershell.ts']
 const rules = {
   'shared/': [],
   'addin/': ['shared/'],
@@ -11,7 +11,8 @@ const rules = {
   'agent/merkle.ts': ['shared/'],
   'agent/release-bytes.ts': [],
   'agent/identity/': [...foundation],
-  'agent/source/': ['shared/'],
+  'agent/powershell.ts': [],
+  'agent/source/': ['shared/', 'agent/powershell.ts'],
   'agent/repository/': [...foundation, 'agent/identity/'],
   'agent/network/': [...foundation, 'agent/identity/'],
   'agent/commands/': [...foundation, 'agent/identity/', 'agent/source/', 'agent/repository/', 'agent/network/', 'agent/trust/', 'agent/config.ts'],

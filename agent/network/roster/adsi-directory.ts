@@ -3,17 +3,13 @@
  * for a service) is signed in already, and no password is stored. One child for each call; it reads one JSON request from
  * stdin and answers one JSON document (adsi.ps1). Not yet tried on a real Windows machine (docs/operations.md).
  */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { HoldfastError } from '../../../shared/errors.ts'
+import { askPowerShell, powershell } from '../../powershell.ts'
 import { type Directory, type DirectoryPlace, type DirectoryRecord, type DirectoryState, type Options, rosterKeyword } from './directory.ts'
 
 const script = fileURLToPath(new URL('./adsi.ps1', import.meta.url))
-const powershell: readonly string[] = ['powershell.exe', '-NoLogo', '-NoProfile', '-NonInteractive', '-ExecutionPolicy', 'Bypass', '-File', script]
-const callMs = 60_000
-const maxAnswerBytes = 128 * 1024 * 1024
 
 const answerSchema = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('state'), service: z.string().min(1), usn: z.string().regex(/^\d+$/) }),
@@ -65,38 +61,15 @@ export class AdsiDirectory implements Directory {
   async #ask(request: object, { signal }: Options): Promise<Exclude<Answer, { outcome: 'failed' }>> {
     const { url, container, label } = this.#place
     const { host } = new URL(url)
-    const text = await this.#run(JSON.stringify({ ...request, server: host, container: container ?? null, keyword: rosterKeyword(label), label }), signal)
-    let answer: Answer
-    try {
-      answer = answerSchema.parse(JSON.parse(text))
-    } catch (cause) {
-      throw this.#unavailable('PowerShell did not answer as it should', cause)
-    }
-    if (answer.outcome === 'failed') throw this.#unavailable(answer.problem.slice(0, 300))
-    return answer
-  }
-
-  async #run(request: string, signal: AbortSignal | undefined): Promise<string> {
-    signal?.throwIfAborted()
-    const [file = '', ...args] = this.#command
-    const until = AbortSignal.any([...(signal === undefined ? [] : [signal]), AbortSignal.timeout(callMs)])
-    try {
-      const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'ignore'], windowsHide: true, signal: until })
-      const parts: Buffer[] = []
-      let bytes = 0
-      child.stdout.on('data', (part: Buffer) => {
-        bytes += part.length
-        if (bytes > maxAnswerBytes) child.kill()
-        else parts.push(part)
+    const answer = await askPowerShell(script, { ...request, server: host, container: container ?? null, keyword: rosterKeyword(label), label }, { signal, command: this.#command })
+      .catch((cause: unknown) => {
+        signal?.throwIfAborted()
+        throw this.#unavailable(cause instanceof Error ? cause.message : 'unknown', cause)
       })
-      child.stdin.on('error', () => undefined) // it ended early: its exit says why
-      child.stdin.end(request)
-      await once(child, 'close')
-      return Buffer.concat(parts).toString('utf8')
-    } catch (cause) {
-      signal?.throwIfAborted()
-      throw this.#unavailable(until.aborted ? 'no answer in time' : 'PowerShell could not be started', cause)
-    }
+    const parsed = answerSchema.safeParse(answer)
+    if (!parsed.success) throw this.#unavailable('PowerShell did not answer as it should', parsed.error)
+    if (parsed.data.outcome === 'failed') throw this.#unavailable(parsed.data.problem.slice(0, 300))
+    return parsed.data
   }
 
   #unavailable(state: string, cause?: unknown): HoldfastError {
