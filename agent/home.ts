@@ -27,6 +27,8 @@ export interface Home {
   readonly entraKeys: string
   /** When data was last read back and found right. */
   readonly checks: string
+  /** Ids of volume shadow copies that are to be removed (Windows). */
+  readonly shadowCopies: string
 }
 
 export function homeAt(directory: string): Home {
@@ -36,6 +38,7 @@ export function homeAt(directory: string): Home {
     runtime: at('agent.json'), repository: at('repository'), placement: at('placement.sqlite'), holder: at('holder'),
     scratch: at('scratch'), log: at('agent.log'), signIns: at('sign-ins.json'), rosters: at('rosters'),
     paneCertificate: at('pane-certificate.json'), paneTokens: at('pane-tokens.json'), entraKeys: at('entra-keys.json'), checks: at('checks.json'),
+    shadowCopies: at('shadow-copies.json'),
   }
 }
 

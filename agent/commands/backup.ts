@@ -29,6 +29,7 @@ export async function backup(context: AgentContext, request: CommandRequest<'bac
   onProgress({ stage: 'meeting the others' })
   await context.group().meetPeers(signal)
   const totals = { unchanged: 0 }
+  await using shadowCopies = context.shadowCopies()
   await using session = await repository.beginBackup({ host }, {
     signal,
     onProgress: ({ bytesRead, bytesStored, files }) => onProgress({ stage: 'backing up', bytesDone: bytesRead, filesDone: files, bytesSent: bytesStored }),
@@ -44,7 +45,7 @@ export async function backup(context: AgentContext, request: CommandRequest<'bac
       continue
     }
     const stored = await storeRoot(session, {
-      path, previous, signal, now: context.clock.now,
+      path, previous, signal, shadowCopies, now: context.clock.now,
       scan: { exclude: excludes, excludePaths: [context.homeDirectory], includeServerCaches: includeOutlookCaches },
     })
     totals.unchanged += stored.unchanged

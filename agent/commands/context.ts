@@ -18,6 +18,7 @@ import type { ShardStore } from '../network/shard-store/port.ts'
 import type { Keyring } from '../repository/keyring.ts'
 import type { TrustStore } from '../trust/port.ts'
 import type { Repository } from '../repository/repository.ts'
+import type { ShadowCopies } from '../source/shadow-copies.ts'
 import type { Checks } from './checks.ts'
 import type { Settings } from './settings.ts'
 
@@ -83,6 +84,8 @@ export interface AgentContext {
   readonly pane: ServedPane | undefined
   /** Where the browsers of this machine look for certificates that they believe. */
   trustStores(): TrustStore[]
+  /** For one run; undefined where the system has none. */
+  shadowCopies(): ShadowCopies | undefined
   /** Where peers reach this agent; empty while it does not listen. */
   addresses(): readonly Address[]
   isMember(): boolean

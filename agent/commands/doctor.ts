@@ -2,18 +2,18 @@
 import { statfsSync, statSync } from 'node:fs'
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
+import { mayMakeShadowCopies } from '../source/shadow-copies.ts'
 import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'
 import { type Check, failed, ok, warning } from './doctor-check.ts'
 import { checkPane, checkTrust } from './doctor-pane.ts'
-
 
 const clockSkewMs = 10 * 60_000
 
 export async function doctor(context: AgentContext, { fix, unfix }: CommandRequest<'doctor'>, { signal }: RunOptions): Promise<CommandResult<'doctor'>> {
   if (fix && unfix) throw new HoldfastError('invalid-input', 'Cannot run doctor: --fix and --unfix are opposites')
   const checks = [
-    checkKeys(context), checkDisk(context), ...checkPaths(context), checkListening(context), ...await checkPane(context.pane), ...await checkTrust(context, fix ? 'fix' : unfix ? 'unfix' : 'look'),
+    checkKeys(context), checkDisk(context), ...checkPaths(context), ...await checkOpenFiles(signal), checkListening(context), ...await checkPane(context.pane), ...await checkTrust(context, fix ? 'fix' : unfix ? 'unfix' : 'look'),
     ...await checkGroup(context, signal),
   ]
   return { ok: checks.every(({ state }) => state !== 'failed'), checks }
@@ -38,6 +38,13 @@ function checkPaths(context: AgentContext): Check[] {
   if (protect.length === 0) return [warning('protected paths', 'nothing is protected', 'holdfast protect PATH')]
   return protect.map(({ path }) => (statSync(path, { throwIfNoEntry: false }) === undefined
     ? warning(`protected path ${path}`, 'it is not there', 'Mount it, or holdfast unprotect it') : ok(`protected path ${path}`, 'there')))
+}
+
+/** On Windows a program may keep others from reading what it has open. */
+async function checkOpenFiles(signal: AbortSignal): Promise<Check[]> {
+  if (process.platform !== 'win32') return []
+  return [await mayMakeShadowCopies(signal) === true ? ok('open archives', 'backed up while Outlook has them open, from shadow copies')
+    : warning('open archives', 'backed up only once Outlook is closed', 'Let the agent run with the highest privileges (docs/operations.md, Running)')]
 }
 
 function checkListening(context: AgentContext): Check {

@@ -3,6 +3,7 @@ import { type HoldfastError, hasCode } from '../../shared/errors.ts'
 import type { BackupSession } from '../repository/backup-session.ts'
 import type { DamagedArchive, SkippedPath, Snapshot } from '../repository/snapshot.ts'
 import type { Entry, FileEntry } from '../repository/tree.ts'
+import type { ShadowCopies } from '../source/shadow-copies.ts'
 import { checkOutlookArchive, damageOf } from '../source/outlook-health.ts'
 import { type StableFile, openStableFile } from '../source/stable-file.ts'
 import { type ScanEntry, type ScanOptions, scanTree } from '../source/tree-scan.ts'
@@ -17,6 +18,8 @@ export interface RootRequest {
   /** The root's entry in the parent. */
   readonly previous: Entry | undefined
   readonly scan: ScanOptions
+  /** Where files that another program has locked can be read; absent where the system has no such thing. */
+  readonly shadowCopies?: ShadowCopies | undefined
   readonly signal: AbortSignal
   /** Milliseconds since 1970. */
   readonly now: () => number
@@ -143,27 +146,34 @@ class RootWalk {
   }
 
   async #storeFile(scanned: ScanEntry, previous: FileEntry | undefined): Promise<Entry | undefined> {
+    const { shadowCopies, signal } = this.#request
+    let readFrom = scanned.path
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#storeOnce(scanned, previous)
+        return await this.#storeOnce(scanned, previous, readFrom)
       } catch (error) {
         if (!hasCode(error, 'file-changed', 'file-unreadable')) throw error
         if (error.code === 'file-changed' && attempt < tries) continue
-        this.#skipped.push({ path: scanned.path, reason: reasonOf(error) })
+        const shadow = shadowCopies !== undefined && isLocked(error) && readFrom === scanned.path ? await shadowOf(shadowCopies, scanned.path, signal) : error
+        if (typeof shadow === 'string') {
+          readFrom = shadow
+          continue
+        }
+        this.#skipped.push({ path: scanned.path, reason: reasonOf(shadow) })
         if (previous !== undefined) this.#carryDamage(scanned.path)
         return previous
       }
     }
   }
 
-  async #storeOnce(scanned: ScanEntry, previous: FileEntry | undefined): Promise<Entry> {
+  async #storeOnce(scanned: ScanEntry, previous: FileEntry | undefined, readFrom: string): Promise<Entry> {
     const { name, mode } = scanned
     const archive = previous?.identity !== undefined && isArchiveIdentity(previous.identity)
     if (previous !== undefined && !archive && previous.identity === fileIdentityText(scanned)) {
       const content = await this.#session.keepFile(previous)
       if (content !== undefined) return this.#kept(scanned.path, { ...previous, name, mode, mtime: String(scanned.mtimeNs), content })
     }
-    await using file = await openStableFile(scanned.path, { now: this.#request.now })
+    await using file = await openStableFile(readFrom, { now: this.#request.now })
     const mtime = String(file.identity.mtimeNs)
     const state = { header: file.start, size: file.size }
     if (previous?.identity !== undefined && file.kind === 'outlook' && isUnchangedArchive(previous.identity, state, this.#request.now())) {
@@ -192,6 +202,21 @@ class RootWalk {
     this.#carryDamage(path)
     this.#unchanged++
     return entry
+  }
+}
+
+/** Another program has it open and lets nobody else read it, as Outlook does with archives on Windows. */
+function isLocked(error: HoldfastError): boolean {
+  return error.code === 'file-unreadable' && ['EBUSY', 'ETXTBSY'].includes(String(error.details['reason']))
+}
+
+/** The path of a locked file in a shadow copy, or why there is none. */
+async function shadowOf(shadowCopies: ShadowCopies, path: string, signal: AbortSignal): Promise<string | HoldfastError> {
+  try {
+    return await shadowCopies.pathOf(path, signal)
+  } catch (error) {
+    if (!hasCode(error, 'file-unreadable')) throw error
+    return error
   }
 }
 

@@ -28,6 +28,7 @@ import { FolderShardStore } from '../network/shard-store/folder.ts'
 import type { Keyring } from '../repository/keyring.ts'
 import { hasSignedHeads } from '../repository/local-heads.ts'
 import { beginRepository } from '../repository/repository.ts'
+import { WindowsShadowCopies } from '../source/shadow-copies.ts'
 import { openInBrowser } from '../system-browser.ts'
 import { parseCron } from '../triggers/schedule.ts'
 import type { TrustStore } from '../trust/port.ts'
@@ -90,6 +91,7 @@ export class AgentParts implements AgentContext {
     const parts = new AgentParts({ home, options, machine, holder, log, perform, certificate: await makeCertificate(machine) })
     made.parts = parts
     if (options.serve) stack.use(await parts.openDoor())
+    if (options.serve) void parts.shadowCopies()?.removeLeftovers()
     stack.use(parts.#later)
     return parts
   }
@@ -138,6 +140,11 @@ export class AgentParts implements AgentContext {
 
   trustStores(): TrustStore[] {
     return trustStores(process.platform, homedir())
+  }
+
+  shadowCopies(): WindowsShadowCopies | undefined {
+    if (process.platform !== 'win32') return undefined
+    return new WindowsShadowCopies({ record: { read: () => readFileIfThere(this.#home.shadowCopies), write: (text) => { writePrivateFile(this.#home.shadowCopies, text) } } })
   }
 
   isMember(): boolean {

@@ -220,5 +220,5 @@ function post(thread: Thread, message: ToWorker): void {
 
 function failureOf({ changed, message, systemCode }: ReadFailure): HoldfastError {
   if (changed) return new HoldfastError('file-changed', `Cannot read the file: ${message}`)
-  return new HoldfastError('file-unreadable', `Cannot read the file: ${message}`, { details: systemCode === undefined ? {} : { systemCode } })
+  return new HoldfastError('file-unreadable', `Cannot read the file: ${message}`, { details: { reason: systemCode ?? 'unknown' } })
 }

@@ -1,7 +1,7 @@
 /**
  * A file as byte ranges, with the means to prove that all ranges come from one state of it.
  *
- * The file is opened once; workers read from its descriptor with readRange(). Before the list of its chunks counts,
+ * The file is opened once; worker threads read from its descriptor. Before the list of its chunks counts,
  * the caller calls assertUnchanged(): size, modification time, change time and id must be what they were before the
  * first byte was read, the path must still lead to the same file, and an Outlook archive must still have the same
  * header. Whatever moved throws `file-changed`, the chunks read are not referenced by any snapshot, and the caller
@@ -15,9 +15,9 @@
  *   modification time late. For Outlook archives the header tells; for other files only the next run does.
  * - Outlook archives are copy on write, so what the header names is whole as long as the header did not move.
  *
- * No volume shadow copy is made: on Windows an archive that Outlook has open is `file-unreadable`.
+ * On Windows an archive that Outlook has open is `file-unreadable` here; shadow-copies.ts has a path where it can be read.
  */
-import { constants, readSync } from 'node:fs'
+import { constants } from 'node:fs'
 import { lstat, open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { HoldfastError } from '../../shared/errors.ts'
@@ -140,27 +140,6 @@ async function readStart(handle: FileHandle, path: string): Promise<Buffer> {
     filled += bytesRead
   }
   return start.subarray(0, filled)
-}
-
-/**
- * Fills `target` with the bytes from `position` on; for worker threads, which read synchronously.
- * Throws `file-changed` when the file ends before that, `file-unreadable` when it is locked or the disk fails.
- */
-export function readRange(fd: number, target: Uint8Array, position: number, path: string): void {
-  let filled = 0
-  while (filled < target.byteLength) {
-    const bytesRead = readOnce(fd, target, filled, position, path)
-    if (bytesRead === 0) throw changed(path, 'it was truncated')
-    filled += bytesRead
-  }
-}
-
-function readOnce(fd: number, target: Uint8Array, filled: number, position: number, path: string): number {
-  try {
-    return readSync(fd, target, filled, target.byteLength - filled, position + filled)
-  } catch (cause) {
-    throw unreadable(path, cause)
-  }
 }
 
 function changed(path: string, state: string, cause?: unknown): HoldfastError {

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, chmodSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, readSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { identityOf, isRacy, sameIdentity } from '../../agent/source/file-identity.ts'
 import { outlookHeaderLength } from '../../agent/source/outlook-archive.ts'
-import { openStableFile, readRange, StableFile } from '../../agent/source/stable-file.ts'
+import { openStableFile, StableFile } from '../../agent/source/stable-file.ts'
 import type { StableFileOptions } from '../../agent/source/stable-file.ts'
 import { hasCode } from '../../shared/errors.ts'
 import type { ErrorCode } from '../../shared/errors.ts'
@@ -32,7 +32,7 @@ test('a file that does not move is read by ranges and found unchanged', async (t
     size: 11, mtimeNs: stats.mtimeNs, ctimeNs: stats.ctimeNs, fileId: `${stats.dev}:${stats.ino}`,
   })
   const target = new Uint8Array(6)
-  readRange(file.fd, target, 5, path)
+  readSync(file.fd, target, 0, 6, 5)
   assert.equal(Buffer.from(target).toString(), 'ranges')
   await file.assertUnchanged()
 })
@@ -41,13 +41,10 @@ test('another thread reads from the descriptor', async (t) => {
   const path = join(await scratchFolder(t), 'a.txt')
   writeFileSync(path, 'for a worker')
   await using file = await openStableFile(path, options)
-  const module = new URL('../../agent/source/stable-file.ts', import.meta.url).href
   const worker = new Worker(`const { parentPort } = require('node:worker_threads')
-    import('${module}').then(({ readRange }) => {
-      const target = new Uint8Array(5)
-      readRange(${file.fd}, target, 4, 'a.txt')
-      parentPort.postMessage(Buffer.from(target).toString())
-    })`, { eval: true })
+    const target = Buffer.alloc(5)
+    require('node:fs').readSync(${file.fd}, target, 0, 5, 4)
+    parentPort.postMessage(target.toString())`, { eval: true })
   const { promise, resolve, reject } = Promise.withResolvers<unknown>()
   worker.once('message', resolve)
   worker.once('error', reject)
@@ -83,14 +80,6 @@ for (const [what, [message, move]] of Object.entries(moves)) {
     await assert.rejects(file.assertUnchanged(), code('file-changed', message))
   })
 }
-
-test('readRange() notices that the file ends too early', async (t) => {
-  const path = join(await scratchFolder(t), 'a.txt')
-  writeFileSync(path, 'twelve bytes')
-  await using file = await openStableFile(path, options)
-  truncateSync(path, 4)
-  assert.throws(() => readRange(file.fd, new Uint8Array(12), 0, path), code('file-changed', /truncated/))
-})
 
 test('an Outlook archive is known by its content, and its header is parsed', async (t) => {
   const path = join(await scratchFolder(t), 'no-ending')
@@ -164,8 +153,4 @@ test('a file that may not be read is unreadable, with the reason', posixOnly, as
   assert.deepEqual(await runUnprivileged('agent/source/stable-file.ts', body, path), [
     'file-unreadable', `Cannot read ${path}: permission denied`,
   ])
-})
-
-test('a read that fails is unreadable', () => {
-  assert.throws(() => readRange(1_000_000, new Uint8Array(1), 0, '/a'), code('file-unreadable', /EBADF/))
 })
