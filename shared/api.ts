@@ -193,7 +193,8 @@ export const commands = {
       /** The machines that hold this owner's backup, and how many shards each. */
       holders: z.array(z.object({ machine: z.string(), name: z.string(), state: z.enum(['online', 'away', 'doubtful', 'gone']), shards: count })),
       pausedUntil: time.nullable(),
-      rosters: z.array(z.object({ locator: z.string(), state: z.enum(['ok', 'unreachable', 'unknown']), detail: z.string() })),
+      /** `signed-out`: somebody has to sign in on this machine; everything but the roster goes on. */
+      rosters: z.array(z.object({ locator: z.string(), state: z.enum(['ok', 'unreachable', 'signed-out', 'unknown']), detail: z.string() })),
       holder: z.object({ used: bytes, quota: bytes, free: bytes }),
       keyConfirmed: z.boolean(), nextBackup: time.nullable(), running: z.string().nullable(), warnings: z.array(z.string()),
     }),

@@ -3,6 +3,7 @@ import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import { type MachineId, shortId } from '../../shared/ids.ts'
 import type { Member, Membership } from '../network/membership/membership.ts'
 import { isSinglePlace } from '../network/redundancy.ts'
+import type { RosterStatus } from '../network/roster/roster-sync.ts'
 import type { AgentContext, Backup } from './context.ts'
 import type { RunOptions } from './command.ts'
 import { meetMs, refreshHeads } from './freshness.ts'
@@ -40,14 +41,21 @@ export async function status(context: AgentContext, { fresh }: CommandRequest<'s
     protection,
     paths: config.protect.map(({ path }) => pathStatus(path, snapshots, protection)),
     holders: holdersOf(services, membership),
-    rosters: group.rosterStatus.map(({ locator, state, problem }) => ({
-      locator, state: state === 'ok' ? 'ok' as const : state === 'unread' ? 'unknown' as const : 'unreachable' as const, detail: problem ?? (state === 'ok' || state === 'unread' ? '' : state),
-    })),
+    rosters: group.rosterStatus.map(rosterOf),
     warnings: [
       ...(common.keyConfirmed ? [] : ['The recovery kit is not confirmed as stored: holdfast key show, then holdfast key confirm']),
-      ...groupWarnings(members, answering, isSinglePlace(level)), ...reachWarnings(services, answering), ...headWarnings, ...cloneWarnings(membership),
+      ...groupWarnings(members, answering, isSinglePlace(level)), ...reachWarnings(services, answering), ...headWarnings, ...cloneWarnings(membership), ...signInWarnings(group.rosterStatus),
     ],
   }
+}
+
+function rosterOf({ locator, state, problem, needsSignIn }: RosterStatus): CommandResult<'status'>['rosters'][number] {
+  const shown = state === 'ok' ? 'ok' : state === 'unread' ? 'unknown' : needsSignIn ? 'signed-out' : 'unreachable'
+  return { locator, state: shown, detail: problem ?? (shown === 'ok' || shown === 'unknown' ? '' : state) }
+}
+
+function signInWarnings(rosters: readonly RosterStatus[]): string[] {
+  return rosters.filter(({ needsSignIn }) => needsSignIn).map(({ locator }) => `The sign-in to the roster is missing or ended; backups go on. Sign in again: holdfast sign-in '${locator}'`)
 }
 
 function timeOrNull(timeMs: number | null): string | null {

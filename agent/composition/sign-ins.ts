@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { HoldfastError } from '../../shared/errors.ts'
 import type { SignInStore } from '../commands/context.ts'
@@ -21,6 +22,8 @@ const signInSchema = z.object({ user: z.string(), password: z.string(), ca: z.st
 export class SignIns implements RosterAccess, SignInStore {
   readonly access: RosterAccess = this
   readonly fetch: typeof fetch = async (input, init) => await globalThis.fetch(input, init)
+  readonly pause: RosterAccess['pause'] = async (ms, signal) => { await delay(ms, undefined, { signal }) }
+  readonly random = Math.random
   readonly version: string
   readonly #file: string
   readonly #rosters: string

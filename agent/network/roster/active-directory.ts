@@ -16,15 +16,22 @@ const cursorSchema = z.object({ service: z.string(), usn: z.string().regex(/^\d{
 
 export class ActiveDirectoryRoster implements Roster {
   readonly locator: string
+  readonly #where: string
   readonly #directory: Directory
 
-  constructor({ locator }: Pick<DirectoryPlace, 'locator'>, directory: Directory) {
+  constructor({ locator, container }: Pick<DirectoryPlace, 'locator' | 'container'>, directory: Directory) {
     this.locator = locator
+    this.#where = container === undefined ? 'the objects of the computers' : `the container ${container}`
     this.#directory = directory
   }
 
   async prepare(options: Options = {}): Promise<void> {
     await this.#directory.prepare(options)
+  }
+
+  async about(options: Options = {}): Promise<string> {
+    const { service } = await this.#directory.state(options)
+    return `${this.#where}, as the controller ${/^CN=NTDS Settings,CN=([^,]+)/.exec(service)?.[1] ?? service} has it`
   }
 
   async list(cursor?: string, options: Options = {}): Promise<RosterListing> {

@@ -148,15 +148,16 @@ export class LdapDirectory implements Directory {
       return await work(client)
     } catch (error) {
       signal?.throwIfAborted()
-      throw error instanceof HoldfastError ? error : this.#unavailable(stateOf(error), error)
+      throw error instanceof HoldfastError ? error : this.#unavailable(stateOf(error), error, error instanceof InvalidCredentialsError)
     } finally {
       signal?.removeEventListener('abort', cut)
       await client.unbind().catch(() => undefined)
     }
   }
 
-  #unavailable(state: string, cause?: unknown): HoldfastError {
-    return new HoldfastError('roster-unavailable', `Cannot use the roster ${this.#place.locator}: ${state}`, { details: { locator: this.#place.locator, state }, cause })
+  #unavailable(state: string, cause?: unknown, signIn = false): HoldfastError {
+    const { locator } = this.#place
+    return new HoldfastError('roster-unavailable', `Cannot use the roster ${locator}: ${state}`, { details: { locator, state, ...(signIn ? { signIn: locator } : {}) }, cause })
   }
 }
 

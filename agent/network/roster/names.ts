@@ -5,6 +5,10 @@ function hex(id: string): string {
   return Buffer.from(id, 'base64url').toString('hex')
 }
 
+function base64url(id: string): string {
+  return Buffer.from(id, 'hex').toString('base64url')
+}
+
 /** `sha256` names a second record of the same epoch. */
 export function networkName(epoch: number, sha256?: string): string {
   return `network/${String(epoch).padStart(6, '0')}${sha256 === undefined ? '' : `-${sha256.slice(0, 16)}`}.jws`
@@ -20,6 +24,18 @@ export function claimName(invitation: string, slot: number): string {
 
 export function headName(owner: OwnerId, machine: MachineId): string {
   return `heads/${hex(owner)}-${hex(machine)}.json`
+}
+
+/** The machine whose peer record has that name; undefined for other names. */
+export function machineOfName(name: string): MachineId | undefined {
+  const [, id] = /^peers\/([0-9a-f]{64})\.jws$/.exec(name) ?? []
+  return id === undefined ? undefined : base64url(id) as MachineId
+}
+
+/** The device whose head has that name; undefined for other names. */
+export function deviceOfName(name: string): { owner: OwnerId; machine: MachineId } | undefined {
+  const [, owner, machine] = /^heads\/([0-9a-f]{64})-([0-9a-f]{64})\.json$/.exec(name) ?? []
+  return owner === undefined || machine === undefined ? undefined : { owner: base64url(owner) as OwnerId, machine: base64url(machine) as MachineId }
 }
 
 /** Folders of a roster and the ending that the records in each have. */

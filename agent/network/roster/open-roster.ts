@@ -22,6 +22,9 @@ export interface RosterAccess {
   memory(locator: string): ReplicaMemory | undefined
   readonly fetch: typeof fetch
   readonly version: string
+  /** Resolves after `ms`; rejects when `signal` aborts. */
+  readonly pause: GraphAccess['pause']
+  readonly random: GraphAccess['random']
 }
 
 /** Throws `invalid-input` for what is not supported. */
@@ -37,7 +40,7 @@ export function openRoster(text: string, access: RosterAccess, options: LocatorP
 
 function graphAccess({ locator, app }: { locator: string; app: MicrosoftApp }, access: RosterAccess): GraphAccess {
   return {
-    fetch: access.fetch, version: access.version,
+    fetch: access.fetch, version: access.version, pause: access.pause, random: access.random,
     token: async ({ signal }) => {
       try {
         const token = await access.microsoftToken(app)
@@ -46,7 +49,7 @@ function graphAccess({ locator, app }: { locator: string; app: MicrosoftApp }, a
         signal?.throwIfAborted()
         throw unavailable(locator, 'the sign-in cannot be renewed now', { cause })
       }
-      throw unavailable(locator, 'nobody is signed in on this machine, or the sign-in expired; run holdfast sign-in')
+      throw unavailable(locator, 'nobody is signed in on this machine, or the sign-in expired; run holdfast sign-in', { signIn: true })
     },
   }
 }
@@ -56,7 +59,7 @@ function openDirectory(place: DirectoryPlace, access: RosterAccess): Roster {
   const ldap = new LdapDirectory(place, async () => {
     const signIn = await access.directorySignIn(place.url)
     if (signIn !== undefined) return signIn
-    throw unavailable(place.locator, 'nobody signed in on this machine; run holdfast sign-in')
+    throw unavailable(place.locator, 'nobody signed in on this machine; run holdfast sign-in', { signIn: true })
   })
   if (process.platform !== 'win32') return new ActiveDirectoryRoster(place, ldap)
   const adsi = new AdsiDirectory(place)

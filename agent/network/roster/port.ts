@@ -18,8 +18,14 @@ export interface RosterListing {
   readonly whole: boolean
 }
 
+export interface ListOptions {
+  readonly signal?: AbortSignal | undefined
+  /** The newest text that the caller has of a name: a place that tells digests need not send it again. */
+  readonly known?: ((name: string) => string | undefined) | undefined
+}
+
 /**
- * Duties:
+ * Duties (a `roster-unavailable` whose remedy is that somebody signs in on this machine carries the detail `signIn`, the locator):
  * - prepare: makes the place if it is not there and proves that it can be written: for who founds a group, never for who
  *   joins or polls. Rejects `roster-unavailable`.
  * - list: every readable record (`whole`), or those changed since the cursor, and a new cursor. Foreign, unreadable, oversized files
@@ -32,8 +38,12 @@ export interface Roster {
   readonly locator: string
   /** Requests are counted by who runs the place: it is polled seldom, by lot (roster-sync.ts). */
   readonly isMetered?: boolean
+  /** Seconds that the place asked to be left alone when it last answered, though it did answer; 0 or undefined: none. */
+  readonly restSeconds?: number
+  /** What is there, for a person who wants to see that it is the right place. Rejects as list does. */
+  about?(options?: { signal?: AbortSignal | undefined }): Promise<string>
   prepare(options?: { signal?: AbortSignal | undefined }): Promise<void>
-  list(cursor?: string, options?: { signal?: AbortSignal | undefined }): Promise<RosterListing>
+  list(cursor?: string, options?: ListOptions): Promise<RosterListing>
   putOwn(name: string, text: string, options?: { signal?: AbortSignal | undefined }): Promise<void>
   createOnce(name: string, text: string, options?: { signal?: AbortSignal | undefined }): Promise<'created' | 'exists'>
   remove(name: string, options?: { signal?: AbortSignal | undefined }): Promise<void>

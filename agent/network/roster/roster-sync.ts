@@ -10,7 +10,7 @@ import { type HeadDocument, headDocumentSchema, recordTypes } from '../membershi
 import { peekType } from '../../identity/jws.ts'
 import { type IngestReport, count, joinReports } from '../membership/intake.ts'
 import type { Membership } from '../membership/membership.ts'
-import { headName, networkName, peerName } from './names.ts'
+import { deviceOfName, headName, machineOfName, networkName, peerName } from './names.ts'
 import type { Roster, RosterRecord } from './port.ts'
 
 export interface RosterStatus {
@@ -24,6 +24,8 @@ export interface RosterStatus {
   /** Records refused at the last full reading, by reason. */
   readonly refused: IngestReport['refused']
   readonly problem: string | undefined
+  /** Somebody has to sign in on this machine. */
+  readonly needsSignIn: boolean
 }
 
 export interface RosterSyncOptions {
@@ -59,6 +61,8 @@ const fullEvery = 10
 /** Mean pause between polls of a metered place, for a small group and at most. */
 const meteredMeanMs = 5 * 60_000
 const meteredMaxMs = 6 * 3_600_000
+/** Before the first poll of a metered place gossip brings what the others know already; it need not be downloaded. */
+const gossipFirstMs = 30_000
 
 export class RosterSync implements AsyncDisposable {
   readonly #options: Required<Pick<RosterSyncOptions, 'intervalMs' | 'timeoutMs'>> & RosterSyncOptions
@@ -81,13 +85,20 @@ export class RosterSync implements AsyncDisposable {
 
   async #loop(place: Place): Promise<void> {
     const { signal } = this.#stop
+    const { random, membership } = this.#options
+    if (place.roster.isMetered === true && membership.members().length > 0) await this.#pause(gossipFirstMs * (0.5 + random()))
     while (!signal.aborted) {
       await this.#turn(place)
-      try {
-        await this.#options.delay(this.#pauseMs(place), signal)
-      } catch (error) {
-        if (!signal.aborted) throw error
-      }
+      await this.#pause(this.#pauseMs(place))
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { signal } = this.#stop
+    try {
+      await this.#options.delay(ms, signal)
+    } catch (error) {
+      if (!signal.aborted) throw error
     }
   }
 
@@ -138,7 +149,7 @@ export class RosterSync implements AsyncDisposable {
     place.cursor = undefined
     const waitSeconds = error instanceof HoldfastError ? Number(error.details['retryAfterSeconds'] ?? 0) : 0
     place.notBefore = this.#options.now() + waitSeconds * 1000
-    place.status = { ...place.status, state: 'unavailable', problem }
+    place.status = { ...place.status, state: 'unavailable', problem, needsSignIn: error instanceof HoldfastError && error.details['signIn'] !== undefined }
   }
 
   async #sync(place: Place, signal: AbortSignal): Promise<void> {
@@ -146,7 +157,7 @@ export class RosterSync implements AsyncDisposable {
     const { roster } = place
     const before = membership.revision
     const from = place.rounds++ % fullEvery === 0 ? undefined : place.cursor
-    const { records, cursor, ignored, whole } = await roster.list(from, { signal })
+    const { records, cursor, ignored, whole } = await roster.list(from, { signal, known: (name) => this.#known(name) })
     if (whole || records.length > 0) {
       const refused = await this.#take(roster.locator, records)
       if (whole) place.shown.clear()
@@ -154,9 +165,23 @@ export class RosterSync implements AsyncDisposable {
       place.status = { ...place.status, refused }
     }
     place.cursor = cursor
-    place.status = { ...place.status, state: this.#stateOf(place), readAt: now(), ignored, problem: undefined }
+    place.status = { ...place.status, state: this.#stateOf(place), readAt: now(), ignored, problem: undefined, needsSignIn: false }
     if (membership.revision !== before) await onChange?.()
     if (place.status.state !== 'foreign') await this.#publish(place, signal)
+    place.notBefore = now() + (roster.restSeconds ?? 0) * 1000
+  }
+
+  /** The text of a record, as whoever answers for it writes it. */
+  #known(name: string): string | undefined {
+    const { membership } = this.#options
+    const machine = machineOfName(name)
+    if (machine !== undefined) return machine === membership.self ? membership.own.peer?.jws : membership.member(machine)?.jws
+    const device = deviceOfName(name)
+    if (device !== undefined) {
+      const head = membership.heads.get(device.owner, device.machine)
+      return head === undefined ? undefined : headText(head.document)
+    }
+    return membership.chain.entries().find(({ record, sha256 }) => [networkName(record.epoch), networkName(record.epoch, sha256)].includes(name))?.jws
   }
 
   /** Names that this machine would put back. */
@@ -209,7 +234,7 @@ export class RosterSync implements AsyncDisposable {
     }
     if (membership.own.peer !== undefined) await put(peerName(membership.self), membership.own.peer.jws)
     for (const { document, head } of membership.heads.all()) {
-      if (head.machine === membership.self) await put(headName(head.owner, head.machine), JSON.stringify({ v: 1, ...document }))
+      if (head.machine === membership.self) await put(headName(head.owner, head.machine), headText(document))
     }
   }
 
@@ -228,7 +253,11 @@ function networksIn(shown: ReadonlyMap<string, string>): string[] {
 }
 
 function statusOf(locator: string, state: RosterStatus['state']): RosterStatus {
-  return { locator, state, readAt: undefined, ignored: 0, refused: {}, problem: undefined }
+  return { locator, state, readAt: undefined, ignored: 0, refused: {}, problem: undefined, needsSignIn: false }
+}
+
+function headText({ certificate, head }: HeadDocument): string {
+  return JSON.stringify({ v: 1, certificate, head })
 }
 
 function parseHead(text: string): HeadDocument | undefined {

@@ -8,7 +8,7 @@
 import { z } from 'zod'
 import type { Options } from '../directory.ts'
 import { checkRecord } from '../names.ts'
-import type { Roster, RosterListing } from '../port.ts'
+import type { ListOptions, Roster, RosterListing } from '../port.ts'
 import { Graph, type GraphAccess, hasStatus } from './graph.ts'
 import { type Changes, type DeltaSource, Replica, type ReplicaMemory } from './replica.ts'
 
@@ -35,12 +35,15 @@ export class ExchangeRoster implements Roster, DeltaSource {
   readonly locator: string
   readonly isMetered = true
   readonly #graph: Graph
+  readonly #address: string
   readonly #mailbox: string
   readonly #replica: Replica
+  readonly marks = new Map<string, string>()
   #folder: string | undefined
 
   constructor({ locator, mailbox }: MailboxPlace, access: GraphAccess, memory?: ReplicaMemory) {
     this.locator = locator
+    this.#address = mailbox
     this.#mailbox = `/users/${encodeURIComponent(mailbox)}`
     this.#graph = new Graph(locator, access)
     this.#replica = new Replica(this, memory)
@@ -53,7 +56,18 @@ export class ExchangeRoster implements Roster, DeltaSource {
     })
   }
 
-  async list(cursor?: string, options: Options = {}): Promise<RosterListing> {
+  get restSeconds(): number {
+    return this.#graph.restSeconds
+  }
+
+  async about(options: Options = {}): Promise<string> {
+    return await this.#asking(async () => {
+      const isThere = await this.#findFolder(options) !== undefined
+      return `the mailbox ${this.#address}, ${isThere ? `its hidden folder “${folderName}”` : `which has no folder “${folderName}” yet`}`
+    })
+  }
+
+  async list(cursor?: string, options: ListOptions = {}): Promise<RosterListing> {
     return await this.#asking(async () => {
       const listing = await this.#replica.list(cursor, options)
       return { ...listing, records: oldestOfEach(listing.records) }
@@ -66,7 +80,7 @@ export class ExchangeRoster implements Roster, DeltaSource {
     await this.#asking(async () => {
       const [first, ...more] = await this.#find(name, options)
       if (first === undefined) await this.#create(name, text, options)
-      else await this.#graph.patch(`${this.#mailbox}/messages/${first.id}`, { body: bodyOf(text) }, options)
+      else await this.#graph.pastConflicts(async () => await this.#graph.patch(`${this.#mailbox}/messages/${first.id}`, { body: bodyOf(text) }, options), options)
       for (const { id } of more) await this.#delete(id, options)
     })
   }
@@ -169,7 +183,7 @@ function bodyOf(text: string): { contentType: 'text'; content: string } {
   return { contentType: 'text', content: text }
 }
 
-/** The age is part of the version, so that records of one name can be told apart offline. */
+/** A version begins with the age, so that of several records of one name the oldest comes first. */
 function changesOf({ found, link }: { found: readonly Message[]; link: string }): Changes {
   return {
     items: found.filter((message) => message['@removed'] === undefined).map(({ id, subject, changeKey, createdDateTime, body }) => ({

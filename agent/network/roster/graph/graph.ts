@@ -3,8 +3,9 @@
  * `roster-unavailable` with what to do.
  *
  * The client's own middleware answers 429, 503 and 504 by waiting as Retry-After says (short waits only); what asks for
- * longer is told upwards as `retryAfterSeconds`, and roster-sync.ts leaves the place alone until then. Network errors are
- * not retried by the client, so one more attempt is made here.
+ * longer is told upwards as `retryAfterSeconds`, and an answer that says that the limit is near as `restSeconds`:
+ * roster-sync.ts leaves the place alone until then. Network errors, 500 and 502 are not retried by the client, so that is
+ * done here, but never for a POST, which may have been carried out.
  */
 import {
   AuthenticationHandler, Client, type Context, GraphError, type Middleware, RedirectHandler, RedirectHandlerOptions, RetryHandler, RetryHandlerOptions, TelemetryHandler,
@@ -19,22 +20,36 @@ export interface GraphAccess {
   readonly fetch: typeof fetch
   /** `holdfast` version, for the decorated user agent that Microsoft asks for. */
   readonly version: string
+  /** Resolves after `ms`; rejects when `signal` aborts. */
+  readonly pause: (ms: number, signal: AbortSignal | undefined) => Promise<void>
+  /** 0 up to 1, exclusive. */
+  readonly random: () => number
 }
 
 /** A wait up to this is slept through inside a call; a longer one ends the call. */
 const patienceSeconds = 5
 const retries = 2
+/** First wait before a call is tried again for another reason; each further one is twice as long, all half to once and a half. */
+const backOffMs = 250
+/** An answer that says that less of the limit is left asks for a rest. */
+const scarce = 0.2
 
 export class Graph {
   readonly #client: Client
   readonly #locator: string
   readonly #access: GraphAccess
   #token = ''
+  #restSeconds = 0
 
   constructor(locator: string, access: GraphAccess) {
     this.#locator = locator
     this.#access = access
-    this.#client = Client.initWithMiddleware({ middleware: chain(access, async () => this.#token), defaultVersion: 'v1.0' })
+    this.#client = Client.initWithMiddleware({ middleware: chain(access, { getAccessToken: async () => this.#token, onHeaders: (headers) => { this.#restSeconds = restOf(headers) } }), defaultVersion: 'v1.0' })
+  }
+
+  /** What the last answer asked for, though it was an answer. */
+  get restSeconds(): number {
+    return this.#restSeconds
   }
 
   async get(path: string, options: Options & { headers?: Record<string, string> } = {}): Promise<unknown> {
@@ -48,7 +63,7 @@ export class Graph {
   }
 
   async post(path: string, body: object, options: Options = {}): Promise<unknown> {
-    return await this.#call(() => this.#request(path, options).post(body) as Promise<unknown>, options)
+    return await this.#call(() => this.#request(path, options).post(body) as Promise<unknown>, { ...options, once: true })
   }
 
   async patch(path: string, body: object, options: Options = {}): Promise<unknown> {
@@ -69,16 +84,32 @@ export class Graph {
     return signal === undefined ? request : request.option('signal', signal)
   }
 
-  async #call<T>(work: () => Promise<T>, { signal }: Options): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
+  /** 409 and 412 alike say that somebody else wrote at this moment: what is idempotent is done again, a little later. */
+  async pastConflicts<T>(work: () => Promise<T>, { signal }: Options): Promise<T> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await work()
+      } catch (error) {
+        if (!hasStatus(error, 409, 412) || attempt >= retries) throw error
+        await this.#backOff(attempt, signal)
+      }
+    }
+  }
+
+  async #backOff(attempt: number, signal: AbortSignal | undefined): Promise<void> {
+    await this.#access.pause(backOffMs * 2 ** attempt * (0.5 + this.#access.random()), signal)
+  }
+
+  async #call<T>(work: () => Promise<T>, { signal, once = false }: Options & { once?: boolean }): Promise<T> {
+    for (let attempt = 0; ; attempt++) {
       signal?.throwIfAborted()
       this.#token = await this.#access.token({ signal })
       try {
         return await work()
       } catch (error) {
         signal?.throwIfAborted()
-        if (error instanceof GraphError && error.statusCode === -1 && attempt === 1) continue
-        throw this.#told(error)
+        if (once || attempt >= retries || !(error instanceof GraphError) || ![-1, 500, 502].includes(error.statusCode)) throw this.#told(error)
+        await this.#backOff(attempt, signal)
       }
     }
   }
@@ -87,7 +118,7 @@ export class Graph {
   #told(error: unknown): unknown {
     if (!(error instanceof GraphError)) return error
     if ([404, 409, 410, 412].includes(error.statusCode)) return new GraphFailure(error)
-    return unavailable(this.#locator, stateOf(error), { cause: error, retryAfterSeconds: retryAfterOf(error.headers) })
+    return unavailable(this.#locator, stateOf(error), { cause: error, retryAfterSeconds: retryAfterOf(error.headers), signIn: error.statusCode === 401 })
   }
 
   missing(state: string): HoldfastError {
@@ -119,16 +150,18 @@ export function hasStatus(error: unknown, ...statuses: readonly number[]): error
   return error instanceof GraphFailure && statuses.includes(error.status)
 }
 
-export function unavailable(locator: string, state: string, { cause, retryAfterSeconds }: { cause?: unknown; retryAfterSeconds?: number | undefined } = {}): HoldfastError {
+/** `signIn`: what helps is that somebody signs in on this machine. */
+export function unavailable(locator: string, state: string, { cause, retryAfterSeconds, signIn = false }: { cause?: unknown; retryAfterSeconds?: number | undefined; signIn?: boolean } = {}): HoldfastError {
   return new HoldfastError('roster-unavailable', `Cannot use the roster ${locator}: ${state}`, {
-    details: { locator, state, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) }, cause,
+    details: { locator, state, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }), ...(signIn ? { signIn: locator } : {}) }, cause,
   })
 }
 
-function chain({ fetch, version }: GraphAccess, getAccessToken: () => Promise<string>): Middleware[] {
+function chain({ fetch, version }: GraphAccess, { getAccessToken, onHeaders }: { getAccessToken: () => Promise<string>; onHeaders: (headers: Headers) => void }): Middleware[] {
   const authentication = new AuthenticationHandler({ getAccessToken })
-  const shouldRetry = (_delay: number, _attempt: number, _request: unknown, _options: unknown, response: Response) =>
-    (retryAfterOf(response.headers) ?? 0) <= patienceSeconds
+  // A POST that was refused by 429 was not carried out; one that ended with 503 or 504 may have been.
+  const shouldRetry = (_delay: number, _attempt: number, _request: unknown, options: { method?: string } | undefined, response: Response) =>
+    (retryAfterOf(response.headers) ?? 0) <= patienceSeconds && (response.status === 429 || options?.method !== 'POST')
   return [
     authentication,
     new RetryHandler(new RetryHandlerOptions(1, retries, shouldRetry as never)),
@@ -141,6 +174,7 @@ function chain({ fetch, version }: GraphAccess, getAccessToken: () => Promise<st
         if (new URL(context.request as string).hostname !== 'graph.microsoft.com') headers.delete('authorization')
         headers.set('user-agent', `NONISV|Holdfast|Holdfast/${version}`)
         context.response = await fetch(context.request as string, { ...context.options, headers } as RequestInit)
+        onHeaders(context.response.headers)
       },
     },
   ]
@@ -153,6 +187,13 @@ export function retryAfterOf(headers: Headers | undefined): number | undefined {
   const asked = text === '' ? Number.NaN : Number.isNaN(Number(text)) ? (Date.parse(text) - Date.now()) / 1000 : Number(text)
   const known = [limited, asked].filter((seconds) => Number.isFinite(seconds) && seconds >= 0)
   return known.length === 0 ? undefined : Math.min(Math.ceil(Math.max(...known)), 86_400)
+}
+
+/** Seconds until the limit is renewed, when little of it is left; 0 otherwise. */
+function restOf(headers: Headers): number {
+  const number = (name: string) => Number(headers.get(name) ?? Number.NaN)
+  const [limit, remaining, reset] = [number('ratelimit-limit'), number('ratelimit-remaining'), number('ratelimit-reset')]
+  return remaining < limit * scarce && reset > 0 ? Math.min(Math.ceil(reset), 86_400) : 0
 }
 
 function stateOf({ statusCode, code, message, headers }: GraphError): string {

@@ -7,7 +7,7 @@
 import { z } from 'zod'
 import type { Options } from '../directory.ts'
 import { isRecordName, maxListingBytes, maxRecordBytes, maxRecords } from '../names.ts'
-import type { RosterListing } from '../port.ts'
+import type { ListOptions, RosterListing } from '../port.ts'
 
 export interface Item {
   readonly id: string
@@ -16,15 +16,23 @@ export interface Item {
   readonly version: string
 }
 
+export interface Found extends Item {
+  /** When the answer carried it. */
+  readonly text?: string | undefined
+  /** Whether a text is the one that lies there; undefined when the answer does not tell. */
+  readonly is?: ((text: string) => boolean) | undefined
+}
+
 export interface Changes {
-  /** `text` when the answer carried it. */
-  readonly items: readonly (Item & { readonly text?: string | undefined })[]
+  readonly items: readonly Found[]
   readonly removed: readonly string[]
   readonly link: string
 }
 
 /** What a kind of place does for its replica. */
 export interface DeltaSource {
+  /** What it has to remember along with a link, over a restart too. */
+  readonly marks: Map<string, string>
   /** Everything, and the link that tells what changes from then on. */
   whole(options: Options): Promise<Changes>
   /** Undefined when the link is no longer good (410): everything has to be read again. */
@@ -39,7 +47,7 @@ export interface ReplicaMemory {
 }
 
 const stateSchema = z.object({
-  v: z.literal(1), link: z.string(),
+  v: z.literal(1), link: z.string(), marks: z.record(z.string(), z.string()).default({}),
   items: z.array(z.object({ id: z.string(), name: z.string(), version: z.string(), text: z.string().max(maxRecordBytes) })).max(maxRecords),
 })
 interface Kept extends Item { readonly text: string }
@@ -51,6 +59,8 @@ export class Replica {
   #link: string | undefined
   #loaded = false
   #ignored = 0
+  /** Characters of all texts. */
+  #length = 0
   #revision = 0
 
   constructor(source: DeltaSource, memory?: ReplicaMemory) {
@@ -58,30 +68,27 @@ export class Replica {
     this.#memory = memory
   }
 
-  /** Brought up to date; everything, unless nothing changed since the cursor. */
-  async list(cursor: string | undefined, options: Options): Promise<RosterListing> {
+  /** Brought up to date; everything in the order of versions, unless nothing changed since the cursor. */
+  async list(cursor: string | undefined, options: ListOptions): Promise<RosterListing> {
     await this.#load()
     await this.#refresh(options)
     const next = `${this.#link ?? ''}#${this.#revision}`
     const revision = cursor?.slice(cursor.lastIndexOf('#') + 1)
     if (revision === String(this.#revision)) return { records: [], cursor: next, ignored: this.#ignored, whole: false }
-    return { records: [...this.#items.values()].map(({ name, text }) => ({ name, text })), cursor: next, ignored: this.#ignored, whole: true }
+    const items = [...this.#items.values()].sort((a, b) => (a.version < b.version ? -1 : Number(a.version > b.version)))
+    return { records: items.map(({ name, text }) => ({ name, text })), cursor: next, ignored: this.#ignored, whole: true }
   }
 
-  find(name: string): Item | undefined {
-    return [...this.#items.values()].find((item) => item.name === name)
-  }
-
-  async #refresh(options: Options): Promise<void> {
+  async #refresh(options: ListOptions): Promise<void> {
     const changes = this.#link === undefined ? undefined : await this.#source.since(this.#link, options)
     const { items, removed, link } = changes ?? await this.#source.whole(options)
     let changed = false
     if (changes === undefined) {
       this.#ignored = 0
       const there = new Set(items.map(({ id }) => id))
-      for (const id of this.#items.keys()) if (!there.has(id)) changed = this.#items.delete(id) || changed
+      for (const id of this.#items.keys()) if (!there.has(id)) changed = this.#drop(id) || changed
     }
-    for (const id of removed) changed = this.#items.delete(id) || changed
+    for (const id of removed) changed = this.#drop(id) || changed
     for (const item of items) changed = await this.#take(item, options) || changed
     const moved = link !== this.#link
     this.#link = link
@@ -90,22 +97,34 @@ export class Replica {
   }
 
   /** True when it is new or different. */
-  async #take(item: Item & { readonly text?: string | undefined }, options: Options): Promise<boolean> {
+  async #take(item: Found, options: ListOptions): Promise<boolean> {
     const known = this.#items.get(item.id)
     if (known !== undefined && known.version === item.version && known.name === item.name) return false
-    const text = isRecordName(item.name) && (known !== undefined || this.#items.size < maxRecords) ? item.text ?? await this.#source.read(item, options) : undefined
-    if (text === undefined || text === '' || Buffer.byteLength(text) > maxRecordBytes || this.#bytes() + text.length > maxListingBytes) {
+    const text = isRecordName(item.name) && (known !== undefined || this.#items.size < maxRecords) ? await this.#textOf(item, options) : undefined
+    if (text === undefined || text === '' || Buffer.byteLength(text) > maxRecordBytes || this.#length + text.length > maxListingBytes) {
       this.#ignored++
-      return this.#items.delete(item.id)
+      return this.#drop(item.id)
     }
-    this.#items.set(item.id, { id: item.id, name: item.name, version: item.version, text })
+    this.#put({ id: item.id, name: item.name, version: item.version, text })
     return true
   }
 
-  #bytes(): number {
-    let bytes = 0
-    for (const { text } of this.#items.values()) bytes += text.length
-    return bytes
+  #put(item: Kept): void {
+    this.#drop(item.id)
+    this.#items.set(item.id, item)
+    this.#length += item.text.length
+  }
+
+  #drop(id: string): boolean {
+    this.#length -= this.#items.get(id)?.text.length ?? 0
+    return this.#items.delete(id)
+  }
+
+  /** What the machine knows from elsewhere, as a rule by gossip, is not asked for. */
+  async #textOf(item: Found, { known, signal }: ListOptions): Promise<string | undefined> {
+    if (item.text !== undefined) return item.text
+    const text = known?.(item.name)
+    return text !== undefined && item.is?.(text) === true ? text : await this.#source.read(item, { signal })
   }
 
   async #load(): Promise<void> {
@@ -116,11 +135,12 @@ export class Replica {
     const parsed = stateSchema.safeParse(parseJson(text))
     if (!parsed.success) return // a copy: it is read again
     this.#link = parsed.data.link
-    for (const item of parsed.data.items) this.#items.set(item.id, item)
+    for (const item of parsed.data.items) this.#put(item)
+    for (const [key, value] of Object.entries(parsed.data.marks)) this.#source.marks.set(key, value)
   }
 
   async #save(): Promise<void> {
-    await this.#memory?.save(JSON.stringify({ v: 1, link: this.#link, items: [...this.#items.values()] }))
+    await this.#memory?.save(JSON.stringify({ v: 1, link: this.#link, marks: Object.fromEntries(this.#source.marks), items: [...this.#items.values()] }))
   }
 }
 

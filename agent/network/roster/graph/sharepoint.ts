@@ -8,9 +8,10 @@
 import { z } from 'zod'
 import type { Options } from '../directory.ts'
 import { checkRecord, recordFolders } from '../names.ts'
-import type { Roster, RosterListing } from '../port.ts'
+import type { ListOptions, Roster, RosterListing } from '../port.ts'
 import { Graph, type GraphAccess, hasStatus } from './graph.ts'
-import { type Changes, type DeltaSource, type Item, Replica, type ReplicaMemory } from './replica.ts'
+import { quickXorHash } from './quick-xor-hash.ts'
+import { type Changes, type DeltaSource, type Found, type Item, Replica, type ReplicaMemory } from './replica.ts'
 
 export interface SharePointPlace {
   readonly locator: string
@@ -24,12 +25,12 @@ export interface SharePointPlace {
   readonly folder: string
 }
 
-const siteSchema = z.object({ id: z.string() })
+const siteSchema = z.object({ id: z.string(), displayName: z.string().optional(), webUrl: z.string().optional() })
 const driveSchema = z.object({ id: z.string(), name: z.string().optional(), webUrl: z.string().optional() })
 const drivesSchema = z.object({ value: z.array(driveSchema) })
 const itemSchema = z.object({
   id: z.string(), name: z.string().default(''), size: z.number().default(0), cTag: z.string().optional(), eTag: z.string().optional(),
-  file: z.object({}).optional(), deleted: z.object({}).optional(), parentReference: z.object({ id: z.string().optional(), path: z.string().optional() }).optional(),
+  file: z.object({ hashes: z.object({ quickXorHash: z.string().optional() }).optional() }).optional(), deleted: z.object({}).optional(), parentReference: z.object({ id: z.string().optional(), path: z.string().optional() }).optional(),
 })
 type DriveItem = z.infer<typeof itemSchema>
 const pageSchema = z.object({ 'value': z.array(itemSchema), '@odata.nextLink': z.string().optional(), '@odata.deltaLink': z.string().optional() })
@@ -44,7 +45,7 @@ export class SharePointRoster implements Roster, DeltaSource {
   readonly #replica: Replica
   #drive: Promise<string> | undefined
   /** Folder ids of the roster: delta answers may leave the path of a parent out, never its id. */
-  readonly #folders = new Map<string, string>()
+  readonly marks = new Map<string, string>()
 
   constructor(place: SharePointPlace, access: GraphAccess, memory?: ReplicaMemory) {
     this.locator = place.locator
@@ -71,7 +72,19 @@ export class SharePointRoster implements Roster, DeltaSource {
     }
   }
 
-  async list(cursor?: string, options: Options = {}): Promise<RosterListing> {
+  get restSeconds(): number {
+    return this.#graph.restSeconds
+  }
+
+  async about(options: Options = {}): Promise<string> {
+    return await this.#asking(async () => {
+      const { displayName, webUrl } = await this.#site(options)
+      const { library, folder } = this.#place
+      return `the site “${displayName ?? ''}” (${webUrl ?? this.#place.host}), library ${library ?? 'of the site'}, folder ${folder}`
+    })
+  }
+
+  async list(cursor?: string, options: ListOptions = {}): Promise<RosterListing> {
     return await this.#asking(async () => await this.#replica.list(cursor, options))
   }
 
@@ -84,12 +97,7 @@ export class SharePointRoster implements Roster, DeltaSource {
   /** 409 resourceModified and 412 come on plain writes too when two meet: the last writer wins, so it is written again. */
   async #put(name: string, text: string, options: Options): Promise<void> {
     const path = await this.#filePath(name, options)
-    try {
-      await this.#graph.putText(`${path}:/content`, text, options)
-    } catch (error) {
-      if (!hasStatus(error, 409, 412)) throw error
-      await this.#graph.putText(`${path}:/content`, text, options)
-    }
+    await this.#graph.pastConflicts(async () => await this.#graph.putText(`${path}:/content`, text, options), options)
   }
 
   async createOnce(name: string, text: string, options: Options = {}): Promise<'created' | 'exists'> {
@@ -100,7 +108,7 @@ export class SharePointRoster implements Roster, DeltaSource {
         await this.#graph.putText(`${await this.#filePath(name, options)}:/content?@microsoft.graph.conflictBehavior=fail`, text, options)
         return 'created'
       } catch (error) {
-        if (hasStatus(error, 409, 412)) return 'exists'
+        if (hasStatus(error, 409, 412)) return 'exists' // nameAlreadyExists, or another writer at this moment
         throw error
       }
     })
@@ -110,7 +118,8 @@ export class SharePointRoster implements Roster, DeltaSource {
     checkRecord(name)
     await this.#asking(async () => {
       try {
-        await this.#graph.delete(await this.#filePath(name, options), options)
+        const path = await this.#filePath(name, options)
+        await this.#graph.pastConflicts(async () => { await this.#graph.delete(path, options) }, options)
       } catch (error) {
         if (!hasStatus(error, 404)) throw error
       }
@@ -121,12 +130,13 @@ export class SharePointRoster implements Roster, DeltaSource {
     const drive = await this.#driveId(options)
     // Before the listing, so that what changes meanwhile is told next time.
     const { link } = await this.#pages(`/drives/${drive}/root/delta?token=latest&${select}`, options)
-    const items: Item[] = []
+    const items: Found[] = []
+    this.marks.clear()
     for (const folder of Object.keys(recordFolders)) {
       const path = `/drives/${drive}/root:/${pathOf([this.#place.folder, folder])}`
       try {
         const { id } = itemSchema.parse(await this.#graph.get(`${path}?$select=id`, options))
-        this.#folders.set(id, folder)
+        this.marks.set(id, folder)
         const { found } = await this.#pages(`${path}:/children?$top=200&${select}`, options)
         items.push(...found.filter(({ file }) => file !== undefined).map((item) => recordOf(item, folder)))
       } catch (error) {
@@ -137,12 +147,13 @@ export class SharePointRoster implements Roster, DeltaSource {
   }
 
   async since(link: string, options: Options): Promise<Changes | undefined> {
-    if (this.#folders.size < Object.keys(recordFolders).length) return undefined
+    if (this.marks.size < Object.keys(recordFolders).length) return undefined
     try {
       const { found, link: next } = await this.#pages(link, options)
-      const items: Item[] = []
+      if (found.some(({ id, deleted }) => deleted !== undefined && this.marks.has(id))) return undefined // made anew, its folders have other ids
+      const items: Found[] = []
       for (const item of found) {
-        const folder = this.#folders.get(item.parentReference?.id ?? '')
+        const folder = this.marks.get(item.parentReference?.id ?? '')
         if (folder !== undefined && item.file !== undefined && item.deleted === undefined) items.push(recordOf(item, folder))
       }
       return { items, removed: found.filter(({ deleted }) => deleted !== undefined).map(({ id }) => id), link: next }
@@ -189,14 +200,19 @@ export class SharePointRoster implements Roster, DeltaSource {
   }
 
   async #findDrive(options: Options): Promise<string> {
-    const { host, site, library } = this.#place
-    const { id } = siteSchema.parse(await this.#graph.get(site === '' ? `/sites/${host}` : `/sites/${host}:${encodeURI(site)}`, options))
+    const { library } = this.#place
+    const { id } = await this.#site(options)
     if (library === undefined) return driveSchema.parse(await this.#graph.get(`/sites/${id}/drive?$select=id`, options)).id
     const { value } = drivesSchema.parse(await this.#graph.get(`/sites/${id}/drives?$select=id,name,webUrl`, options))
     // A library's address keeps the name that it was made with: "Shared Documents" is shown as "Documents".
     const drive = value.find(({ name, webUrl }) => name === library || decodeURIComponent(webUrl?.split('/').at(-1) ?? '') === library)
     if (drive === undefined) throw this.#graph.missing(`the site has no library ${library}`)
     return drive.id
+  }
+
+  async #site(options: Options): Promise<z.infer<typeof siteSchema>> {
+    const { host, site } = this.#place
+    return siteSchema.parse(await this.#graph.get(site === '' ? `/sites/${host}` : `/sites/${host}:${encodeURI(site)}`, options))
   }
 
   async #asking<T>(work: () => Promise<T>): Promise<T> {
@@ -208,8 +224,12 @@ export class SharePointRoster implements Roster, DeltaSource {
   }
 }
 
-function recordOf({ id, name, cTag, eTag, size }: DriveItem, folder: string): Item {
-  return { id, name: `${folder}/${name}`, version: cTag ?? eTag ?? String(size) }
+function recordOf({ id, name, cTag, eTag, size, file }: DriveItem, folder: string): Found {
+  const digest = file?.hashes?.quickXorHash
+  return {
+    id, name: `${folder}/${name}`, version: cTag ?? eTag ?? String(size),
+    is: digest === undefined ? undefined : (text) => quickXorHash(Buffer.from(text)) === digest,
+  }
 }
 
 /** Each part encoded for a path in an address. */
