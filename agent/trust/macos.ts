@@ -4,7 +4,8 @@
  */
 import { join } from 'node:path'
 import { temporaryFile } from './temporary-file.ts'
-import { type RunTool, TrustFault, type TrustStore, commonNameOf, sha1Of } from './port.ts'
+import type { RunTool } from '../run-tool.ts'
+import { TrustFault, type TrustStore, commonNameOf, sha1Of } from './port.ts'
 
 export class KeychainStore implements TrustStore {
   readonly name = 'macOS login keychain (Safari, Chrome, Edge, Outlook)'

@@ -5,7 +5,8 @@
 import { existsSync, globSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { temporaryFile } from './temporary-file.ts'
-import { type RunTool, TrustFault, type TrustStore, commonNameOf } from './port.ts'
+import type { RunTool } from '../run-tool.ts'
+import { TrustFault, type TrustStore, commonNameOf } from './port.ts'
 
 const firefoxHomes = ['.mozilla/firefox', 'snap/firefox/common/.mozilla/firefox', '.var/app/org.mozilla.firefox/.mozilla/firefox']
 const chromiumFolders = ['snap/chromium/current/.pki/nssdb', '.var/app/org.chromium.Chromium/.pki/nssdb']

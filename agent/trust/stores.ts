@@ -1,5 +1,6 @@
 /** The stores that the browsers of this machine read. */
-import { type RunTool, type TrustStore, runTool } from './port.ts'
+import { type RunTool, runTool } from '../run-tool.ts'
+import type { TrustStore } from './port.ts'
 import { KeychainStore } from './macos.ts'
 import { nssStores } from './nss.ts'
 import { WindowsStore } from './windows.ts'

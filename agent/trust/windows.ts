@@ -4,7 +4,8 @@
  * needed (https://learn.microsoft.com/windows-server/administration/windows-commands/certutil).
  */
 import { temporaryFile } from './temporary-file.ts'
-import { type RunTool, TrustFault, type TrustStore, sha1Of } from './port.ts'
+import type { RunTool } from '../run-tool.ts'
+import { TrustFault, type TrustStore, sha1Of } from './port.ts'
 
 export class WindowsStore implements TrustStore {
   readonly name = 'Windows, for this user (Edge, Chrome, Outlook, Firefox)'
