@@ -48,6 +48,7 @@ export async function openAgent(home: Home, options: AgentOptions): Promise<Agen
   if (pane !== undefined) {
     stack.use(await parts.startTriggers())
     stack.use(parts.startReports())
+    stack.use(parts.startUpkeep())
     writePrivateFile(home.runtime, JSON.stringify({
       v: 1, pid: process.pid, machine: parts.machine.id, peer: parts.peerAddress, pane: { port: pane.port, token: pane.token, certificate: pane.authority },
     }))

@@ -39,6 +39,7 @@ import { CommandRuns } from './command-runs.ts'
 import { CoverageReports } from './coverage-reports.ts'
 import { GroupServices } from './group-services.ts'
 import { loadMachine } from './identity-files.ts'
+import { HolderUpkeep } from './holder-upkeep.ts'
 import { type Log, fileLog } from './log.ts'
 import { reachableAddresses } from './reachable-addresses.ts'
 import { openRecovery, recoveryDialling } from './recovery-session.ts'
@@ -264,6 +265,11 @@ export class AgentParts implements AgentContext {
   /** Tells the group how this machine's backup stands, until disposed of. */
   startReports(): CoverageReports {
     return new CoverageReports(this, this.runs, this.#log)
+  }
+
+  /** What this machine keeps for others and nobody names any more goes, until disposed of. */
+  startUpkeep(): HolderUpkeep {
+    return new HolderUpkeep(this.holder, this.#log)
   }
 
   async startTriggers(): Promise<AgentTriggers> {

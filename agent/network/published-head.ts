@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { HoldfastError } from '../../shared/errors.ts'
-import { machineIdSchema, ownerIdSchema } from '../../shared/ids.ts'
+import { type MachineId, machineIdSchema, ownerIdSchema } from '../../shared/ids.ts'
 import { type DeviceCertificate, verifyDeviceCertificate } from '../identity/device.ts'
 import { verifyRecord } from '../identity/jws.ts'
 import { type ObjectId, type ObjectKind, type ObjectRef, type PublishedHead, objectKinds } from '../object-store.ts'
@@ -13,11 +13,19 @@ const kindOf = new Map<number, ObjectKind>(Object.entries(objectKinds).map(([nam
 const headSchema = z.object({
   v: z.literal(1), owner: ownerIdSchema, machine: machineIdSchema, epoch: z.int().min(1), seq: z.int().min(1), time: z.string(),
   live: z.object({ count: z.int().min(0), sha256: z.string() }),
+  adopts: z.array(z.object({ machine: machineIdSchema, seq: z.int().min(1) })).max(64).default([]),
 })
 
 export interface VerifiedHead extends PublishedHead {
   readonly device: DeviceCertificate
   readonly epoch: number
+  readonly seq: number
+  /** Chains that it takes over. */
+  readonly adopts: readonly Adoption[]
+}
+
+export interface Adoption {
+  readonly machine: MachineId
   readonly seq: number
 }
 
@@ -27,6 +35,7 @@ export interface HeadRecord {
   readonly epoch: number
   readonly seq: number
   readonly live: { readonly count: number; readonly sha256: string }
+  readonly adopts: readonly Adoption[]
 }
 
 /** Throws `record-invalid`, `format-unknown`. */
@@ -35,7 +44,7 @@ export async function verifyHeadRecord(published: { readonly certificate: string
   const head = await verifyRecord('holdfast-head', published.head, device.jwk, headSchema)
   if (head.owner !== device.owner || head.machine !== device.machine) throw invalid('it is not of the device that its certificate names')
   if (head.epoch > device.epoch) throw invalid(`its epoch ${head.epoch} is above that of its certificate`)
-  return { device, epoch: head.epoch, seq: head.seq, live: head.live }
+  return { device, epoch: head.epoch, seq: head.seq, live: head.live, adopts: head.adopts }
 }
 
 /** Checks the record and that the live list is the signed one. Throws `record-invalid`, `format-unknown`. */
@@ -44,7 +53,7 @@ export async function verifyPublishedHead(published: PublishedHead): Promise<Ver
   const { live } = published
   const sha256 = createHash('sha256').update(live).digest('hex')
   if (sha256 !== record.live.sha256 || live.length !== record.live.count * liveEntryLength) throw invalid('its live list is another one')
-  return { ...published, device: record.device, epoch: record.epoch, seq: record.seq }
+  return { ...published, device: record.device, epoch: record.epoch, seq: record.seq, adopts: record.adopts }
 }
 
 /** Below 0 when `a` is older: epoch first, then seq. */

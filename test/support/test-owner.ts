@@ -65,11 +65,11 @@ export function makeLive(count: number): Buffer {
   return Buffer.concat(entries.sort(Buffer.compare))
 }
 
-export async function makeHead(owner: TestOwner, seq: number, live: Uint8Array = makeLive(3)): Promise<PublishedHead> {
+export async function makeHead(owner: TestOwner, seq: number, live: Uint8Array = makeLive(3), adopts: readonly { machine: string; seq: number }[] = []): Promise<PublishedHead> {
   const head = await signRecord('holdfast-head', {
     v: 1, owner: owner.root.id, machine: owner.machine.id, epoch: owner.epoch, seq, time: new Date().toISOString(),
     ...(seq > 1 ? { prev: createHash('sha256').update(String(seq - 1)).digest('hex') } : {}),
-    keyring: randomBytes(32).toString('hex'), keyringLength: 4096, adopts: [],
+    keyring: randomBytes(32).toString('hex'), keyringLength: 4096, adopts,
     live: { count: live.length / 41, bytes: live.length / 41 * 16_777_216, sha256: createHash('sha256').update(live).digest('hex') },
   }, owner.machine)
   return { certificate: owner.certificate, head, live }

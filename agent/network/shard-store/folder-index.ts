@@ -10,7 +10,15 @@ import type { ShardEntry, ShardRef } from './port.ts'
 const kindNames = new Map<number, ObjectKind>(Object.entries(objectKinds).map(([name, number]) => [number, name as ObjectKind]))
 const pageLength = 1_000
 
-interface Row { owner: string; id: string; number: number; kind: number; k: number; n: number; length: number }
+interface Row { owner: string; id: string; number: number; kind: number; k: number; n: number; length: number; size: number; stored: number }
+
+/** A shard with what retention asks: bytes of its file, and when it was last taken in or offered again (own time, ms). */
+export interface IndexedShard extends ShardEntry {
+  readonly size: number
+  readonly stored: number
+}
+
+const version = 1
 
 export class FolderIndex implements Disposable {
   readonly #db: DatabaseSync
@@ -18,10 +26,14 @@ export class FolderIndex implements Disposable {
 
   constructor(path: string) {
     this.#db = new DatabaseSync(path)
-    this.#db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-      CREATE TABLE IF NOT EXISTS shards (owner TEXT, id TEXT, number INTEGER, kind INTEGER, k INTEGER, n INTEGER,
-        length INTEGER, size INTEGER, PRIMARY KEY (owner, id, number)) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER)`)
+    this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
+    if (this.#db.prepare('PRAGMA user_version').get()?.['user_version'] !== version) {
+      this.#db.exec(`BEGIN; DROP TABLE IF EXISTS shards; DROP TABLE IF EXISTS marks;
+        CREATE TABLE shards (owner TEXT, id TEXT, number INTEGER, kind INTEGER, k INTEGER, n INTEGER,
+          length INTEGER, size INTEGER, stored INTEGER, PRIMARY KEY (owner, id, number)) WITHOUT ROWID;
+        CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER);
+        PRAGMA user_version = ${version}; COMMIT`)
+    }
     this.#used = Number(this.#db.prepare('SELECT coalesce(sum(size), 0) AS used FROM shards').get()?.['used'] ?? 0)
   }
 
@@ -38,12 +50,17 @@ export class FolderIndex implements Disposable {
     this.#db.prepare("INSERT OR REPLACE INTO marks VALUES ('clean', ?)").run(clean ? 1 : 0)
   }
 
-  /** `size`: bytes of the file. */
-  add(entry: ShardEntry, size: number): void {
+  /** `size`: bytes of the file; `stored`: own time, ms. */
+  add(entry: ShardEntry, { size, stored }: { size: number; stored: number }): void {
     this.remove(entry)
-    this.#db.prepare('INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
-      .run(entry.owner, entry.id, entry.number, objectKinds[entry.kind], entry.k, entry.n, entry.length, size)
+    this.#db.prepare('INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)')
+      .run(entry.owner, entry.id, entry.number, objectKinds[entry.kind], entry.k, entry.n, entry.length, size, stored)
     this.#used += size
+  }
+
+  /** The shard was offered again: it counts as taken in now. False when it is not here any more. */
+  touch(ref: ShardRef, stored: number): boolean {
+    return this.#db.prepare('UPDATE shards SET stored = ? WHERE owner = ? AND id = ? AND number = ?').run(stored, ref.owner, ref.id, ref.number).changes === 1
   }
 
   remove(ref: ShardRef): void {
@@ -51,15 +68,27 @@ export class FolderIndex implements Disposable {
     if (row !== undefined) this.#used -= Number(row['size'])
   }
 
-  find(ref: ShardRef): ShardEntry | undefined {
+  find(ref: ShardRef): IndexedShard | undefined {
     const row = this.#db.prepare('SELECT * FROM shards WHERE owner = ? AND id = ? AND number = ?').get(ref.owner, ref.id, ref.number)
     return row === undefined ? undefined : toEntry(row as unknown as Row)
   }
 
   /** Shards of the owner after (id, number), at most one page. */
-  page(owner: OwnerId, after: { id: string; number: number }): ShardEntry[] {
+  page(owner: OwnerId, after: { id: string; number: number }): IndexedShard[] {
     return this.#db.prepare('SELECT * FROM shards WHERE owner = ? AND (id, number) > (?, ?) ORDER BY id, number LIMIT ?')
       .all(owner, after.id, after.number, pageLength).map((row) => toEntry(row as unknown as Row))
+  }
+
+  /** Bytes of the shards of each object of the owner. */
+  heldBytes(owner: OwnerId): Map<ObjectId, number> {
+    return new Map(this.#db.prepare('SELECT id, sum(size) AS size FROM shards WHERE owner = ? GROUP BY id').all(owner)
+      .map((row) => [String(row['id']) as ObjectId, Number(row['size'])]))
+  }
+
+  /** Bytes of the shards of each owner. */
+  usedByOwner(): Map<OwnerId, number> {
+    return new Map(this.#db.prepare('SELECT owner, sum(size) AS size FROM shards GROUP BY owner').all()
+      .map((row) => [String(row['owner']) as OwnerId, Number(row['size'])]))
   }
 
   names(owner: OwnerId): Set<string> {
@@ -75,7 +104,7 @@ export class FolderIndex implements Disposable {
   }
 }
 
-function toEntry(row: Row): ShardEntry {
+function toEntry(row: Row): IndexedShard {
   const kind = kindNames.get(row.kind) ?? 'pack'
-  return { owner: row.owner as OwnerId, id: row.id as ObjectId, number: row.number, kind, k: row.k, n: row.n, length: row.length }
+  return { owner: row.owner as OwnerId, id: row.id as ObjectId, number: row.number, kind, k: row.k, n: row.n, length: row.length, size: row.size, stored: row.stored }
 }

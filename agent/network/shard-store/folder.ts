@@ -6,8 +6,10 @@
  * was not closed cleanly) and `heads.sqlite` (what named each object when).
  * A shard is taken in when its header is signed by a device whose certificate is known, of the owner's highest epoch, or
  * of an older one when a head of the highest epoch names the object (a repair of what was written before).
- * It never deletes: retention is another's work.
+ * Nothing is deleted on anybody's word: expire() drops what no head names any more, after the delay and the floor of
+ * retention.ts, by this holder's own time.
  */
+import { rmSync } from 'node:fs'
 import type { KeyObject } from 'node:crypto'
 import { type FileHandle, mkdir, open as openFile, readFile, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -23,9 +25,11 @@ import { FolderSync, writeDurably } from '../durable-file.ts'
 import { compareHeads, headFromJson, headToJson, verifyPublishedHead, type VerifiedHead } from '../published-head.ts'
 import { type ShardHeader, bytesOffset, checkLeaves, checkRange, checkRef, damaged, headerLength, isDamage, parseHeader, verifyHeader } from '../shard.ts'
 import { shardLength } from '../erasure/reed-solomon.ts'
-import { FolderIndex } from './folder-index.ts'
+import { FolderIndex, type IndexedShard } from './folder-index.ts'
 import { FolderTransfer, type OpenFile } from './folder-transfer.ts'
 import { HeadHistory } from './head-history.ts'
+import { OwnTime } from './own-time.ts'
+import { type Freeze, type RetentionTerms, dayMs, defaultTerms } from './retention.ts'
 import type { CallOptions, NewShard, OpenedShard, PutOptions, ShardEntry, ShardRef, ShardTransfer, Space, TransferringShardStore } from './port.ts'
 
 const incomingAgeMs = 3 * 86_400_000
@@ -42,16 +46,41 @@ export interface FolderOptions {
   /** Verified certificate of a device from a peer record; heads bring their own. */
   readonly certificateOf: (owner: OwnerId, machine: MachineId) => DeviceCertificate | undefined | Promise<DeviceCertificate | undefined>
   readonly clock?: Clock | undefined
+  /** Milliseconds that never go back; what the holder's own time runs by. */
+  readonly monotonic?: (() => number) | undefined
   readonly openFile?: OpenFile | undefined
   /** Told of files in the folder that are not what they should be; they count as not there. */
   readonly report?: ((error: unknown) => void) | undefined
 }
+
+/** What lies here of an owner. */
+export interface OwnerAccount {
+  readonly owner: OwnerId
+  /** Bytes of shard files. */
+  readonly used: number
+  /** Why nothing of it expires; empty while all is well. */
+  readonly freezes: readonly Freeze[]
+  readonly terms: RetentionTerms
+}
+
+export interface ExpiryReport {
+  readonly shards: number
+  readonly bytes: number
+  /** Owners whose expiry stands still. */
+  readonly frozen: readonly OwnerId[]
+}
+
+const dropsAtOnce = 16
+/** Newest to oldest in the order of writing: what is dropped last needs nothing that is gone. */
+const dropOrder = { snapshot: 0, index: 1, pack: 2, key: 3 } as const
 
 export class FolderShardStore implements TransferringShardStore, AsyncDisposable {
   readonly #options: FolderOptions
   readonly #index: FolderIndex
   readonly #history: HeadHistory
   readonly #clock: Clock
+  /** The holder's own time: what retention counts by. */
+  readonly #time: OwnTime
   readonly #folders = new Map<OwnerId, Promise<FolderSync>>()
   readonly #transfers = new Map<string, { transfer: Promise<FolderTransfer>; size: number }>()
   readonly #puts = new Map<string, Promise<unknown>>()
@@ -63,12 +92,15 @@ export class FolderShardStore implements TransferringShardStore, AsyncDisposable
     this.#index = index
     this.#history = history
     this.#clock = options.clock ?? systemClock
+    this.#time = new OwnTime({
+      state: history.time, now: () => this.#clock.now(), monotonic: options.monotonic ?? (() => performance.now()), save: (state) => { history.saveTime(state) },
+    })
   }
 
   static async open(options: FolderOptions): Promise<FolderShardStore> {
     await mkdir(join(options.path, 'incoming'), { recursive: true, mode: 0o700 })
     const store = new FolderShardStore(options, await openIndex(options), new HeadHistory(join(options.path, 'heads.sqlite')))
-    if (!store.#index.isClean()) await store.#reconcile()
+    if (!store.#index.isClean() || store.#history.isNew) await store.#reconcile()
     store.#index.mark(false)
     await store.#dropOldIncoming()
     return store
@@ -138,7 +170,7 @@ export class FolderShardStore implements TransferringShardStore, AsyncDisposable
       openFile: this.#options.openFile ?? openFile,
       ended: (outcome) => {
         this.#transfers.delete(name)
-        if (outcome === 'stored') this.#index.add(header, size)
+        if (outcome === 'stored') this.#index.add(header, { size, stored: this.#time.now() })
       },
     })
   }
@@ -198,7 +230,7 @@ export class FolderShardStore implements TransferringShardStore, AsyncDisposable
     const same = stored.k === header.k && stored.length === header.length
       && Buffer.compare(stored.roots.subarray(at, at + hashLength), header.roots.subarray(at, at + hashLength)) === 0
     if (!same) throw new HoldfastError('already-exists', `Cannot store shard ${ref.number} of ${shortId(ref.id)}: another one lies here under its name`)
-    return true
+    return this.#index.touch(ref, this.#time.now())
   }
 
   async #checkFile(ref: ShardRef): Promise<ShardHeader> {
@@ -281,12 +313,71 @@ export class FolderShardStore implements TransferringShardStore, AsyncDisposable
     if (order <= 0) return
     await this.#folder(owner)
     await writeDurably(join(this.#folderPath(owner), `${idToBytes(machine).toString('hex')}.head`), headToJson(head))
-    this.#history.record(head, this.#clock.now())
+    this.#history.record(head, this.#time.now(), () => this.#index.heldBytes(owner))
   }
 
   async heads(owner: OwnerId, { signal }: CallOptions = {}): Promise<readonly PublishedHead[]> {
     signal?.throwIfAborted()
     return this.#history.heads(owner)
+  }
+
+  /** What lies here of each owner, most first. */
+  accounts(): OwnerAccount[] {
+    const used = this.#index.usedByOwner()
+    return [...used.keys()].map((owner) => this.account(owner)).sort((a, b) => b.used - a.used)
+  }
+
+  account(owner: OwnerId): OwnerAccount {
+    return { owner, used: this.#index.usedByOwner().get(owner) ?? 0, freezes: this.#history.freezes(owner), terms: this.#history.terms(owner) }
+  }
+
+  /** What the owner and an admin agreed on; who calls has verified both signatures. An older agreement is ignored. */
+  agree(owner: OwnerId, agreement: Parameters<HeadHistory['agree']>[1]): void {
+    this.#history.agree(owner, agreement, this.#time.now())
+  }
+
+  /** Drops what may go (retention.ts), some files at a time; what cannot be removed now is reported and tried again. */
+  async expire({ signal }: CallOptions = {}): Promise<ExpiryReport> {
+    const outcome = { shards: 0, bytes: 0 }
+    for (const owner of this.#index.owners()) {
+      if (this.#history.freezes(owner).length > 0) continue
+      for (const [at, shard] of this.#expired(owner).entries()) {
+        signal?.throwIfAborted()
+        if (at % dropsAtOnce === dropsAtOnce - 1) await new Promise(setImmediate)
+        if (!this.#drop(shard)) continue
+        outcome.shards++
+        outcome.bytes += shard.size
+      }
+      this.#history.prune(owner, () => this.#index.heldBytes(owner))
+    }
+    return { ...outcome, frozen: this.#history.frozenOwners() }
+  }
+
+  #expired(owner: OwnerId): IndexedShard[] {
+    const nowMs = this.#time.now()
+    const { named, lastHeadMs } = this.#history.keeping(owner, nowMs)
+    const { delayDays, weeks } = this.#history.terms(owner)
+    const { beganMs } = this.#history
+    const isUnknown = nowMs - beganMs < 7 * Math.max(weeks, defaultTerms.weeks) * dayMs
+    const expired: IndexedShard[] = []
+    for (let page = this.#index.page(owner, { id: '', number: -1 }); page.length > 0; page = this.#index.page(owner, page.at(-1) as ShardRef)) {
+      expired.push(...page.filter(({ id, stored }) => !named.has(id) && stored < lastHeadMs && stored < nowMs - delayDays * dayMs
+        && !(isUnknown && stored <= beganMs)))
+    }
+    return expired.sort((a, b) => dropOrder[a.kind] - dropOrder[b.kind])
+  }
+
+  /** False when it was offered again meanwhile, or its file cannot be removed now (another program has it open). */
+  #drop(shard: IndexedShard): boolean {
+    if (this.#index.find(shard)?.stored !== shard.stored) return false
+    try {
+      rmSync(this.#pathOf(shard), { force: true })
+    } catch (error) {
+      this.#options.report?.(error)
+      return false
+    }
+    this.#index.remove(shard)
+    return true
   }
 
   async space({ signal }: CallOptions = {}): Promise<Space> {
@@ -336,7 +427,7 @@ export class FolderShardStore implements TransferringShardStore, AsyncDisposable
       try {
         const { entry, size } = await readEntry(join(this.#folderPath(owner), name))
         checkRef(entry, { owner, id: entry.id, number: Number(number) })
-        if (entry.id === id) this.#index.add(entry, size)
+        if (entry.id === id) this.#index.add(entry, { size, stored: this.#time.now() })
       } catch (error) {
         this.#options.report?.(error)
       }
@@ -351,7 +442,8 @@ export class FolderShardStore implements TransferringShardStore, AsyncDisposable
     try {
       const head = await verifyPublishedHead(headFromJson(await readFile(path, 'utf8')))
       const newest = this.#history.newest(head.device.owner, head.device.machine)
-      if (newest === undefined || compareHeads(head, newest) > 0) this.#history.record(head, this.#clock.now())
+      const { owner } = head.device
+      if (newest === undefined || compareHeads(head, newest) > 0) this.#history.record(head, this.#time.now(), () => this.#index.heldBytes(owner))
     } catch (error) {
       this.#options.report?.(error)
     }
