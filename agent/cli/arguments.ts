@@ -28,6 +28,7 @@ const list = { type: 'string', multiple: true } as const
 /** In the order in which the help shows them. */
 export const syntax: Record<string, Syntax> = {
   'agent': { usage: 'agent [--pane-port N] [--peer-port N] [--peer-host ADDR] [--quota BYTES] [--test-machine NAME]', summary: 'run the agent in the foreground (port 0: any free one)', options: { 'pane-port': text, 'peer-port': text, 'peer-host': text, 'quota': text, 'test-machine': text } },
+  'autostart': { usage: 'autostart [on|off]', summary: 'start the agent when you log on' },
   'network create': { usage: 'network create NAME --roster LOCATOR [--redundancy auto|mirror-3|raid6|3-of-6] [--label NAME]', summary: 'found a work group; LOCATOR such as folder:/srv/team/holdfast', options: { roster: text, redundancy: text, label: text } },
   'network invite': { usage: 'network invite [--count N] [--hours N]', summary: 'print an invitation (one string)', options: { count: text, hours: text } },
   'network join': { usage: 'network join INVITATION [--label NAME]', summary: 'join a work group', options: { label: text } },

@@ -14,6 +14,7 @@ import { parseRuntime } from '../http/runtime-file.ts'
 import { openAgent } from '../main.ts'
 import { type Invocation, helpText, parseInvocation, splitSnapshotPath, toRequest } from './arguments.ts'
 import { runAgent } from './run-agent.ts'
+import { runAutostart } from './run-autostart.ts'
 import { openPane } from './open-pane.ts'
 import { ProgressLine } from './progress-line.ts'
 import { renderers } from './render.ts'
@@ -46,6 +47,7 @@ async function runOnce(invocation: Invocation, signal: AbortSignal): Promise<num
   const home = homeAt(resolveHome(invocation.home))
   switch (invocation.name) {
     case 'demo': return await (await import('./run-demo.ts')).runDemo(invocation, signal)
+    case 'autostart': return await runAutostart(invocation)
     case 'manifest': return writeManifest(home, invocation, packageVersion())
     case 'open': return await openPane(home, invocation)
     case 'restore':

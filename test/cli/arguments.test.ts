@@ -38,7 +38,7 @@ test('what does not fit is refused with the usage', () => {
 
 test('every command that an agent knows can be reached from the command line, with the same request schema', () => {
   for (const name of Object.keys(commands)) assert.ok(Object.hasOwn(syntax, name), name)
-  for (const name of Object.keys(syntax)) assert.ok(isCommandName(name) || ['agent', 'open', 'demo', 'resume', 'manifest'].includes(name), name)
+  for (const name of Object.keys(syntax)) assert.ok(isCommandName(name) || ['agent', 'autostart', 'open', 'demo', 'resume', 'manifest'].includes(name), name)
   const argv: Record<string, string[]> = {
     'network create': ['T', '--roster', 'folder:/r'], 'network join': ['holdfast-invite:x'], 'protect': ['/a', '--exclude', '*.tmp'],
     'unprotect': ['/a'], 'ls': ['latest'], 'restore': ['latest', '--target', '/t'], 'search': ['mail'], 'settings': ['limits.uploadBytesPerSecond=1000', 'label=Desk'],
