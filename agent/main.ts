@@ -20,6 +20,7 @@ import { protect, unprotect } from './commands/protect.ts'
 import { recover } from './commands/recover.ts'
 import { restore } from './commands/restore.ts'
 import { signIn } from './commands/sign-in.ts'
+import { retentionAgree, retentionApprove } from './commands/retention.ts'
 import { search } from './commands/search.ts'
 import { pause, settings } from './commands/settings.ts'
 import { status } from './commands/status.ts'
@@ -69,4 +70,5 @@ const handlers: Handlers = {
   'backup': backup, 'snapshots': listSnapshots, 'ls': listEntries, 'restore': restore, 'verify': verify, 'repair': repair, 'forget': forget, 'peers': peers,
   'status': status, 'coverage': coverage, 'key show': keyShow, 'key confirm': keyConfirm, 'recover': recover, 'doctor': doctor, 'sign-in': signIn, 'search': search,
   'settings': settings, 'pause': pause, 'suggestions': suggestions, 'folders': folders,
+  'retention agree': retentionAgree, 'retention approve': retentionApprove,
 }

@@ -51,12 +51,21 @@ const memberSchema = z.object({
   lastSnapshotAgeSeconds: z.number().nullable(), placed: count, wanted: count,
   unprotectedBytes: bytes.nullable(), lastVerifiedRestore: time.nullable(), machineState: z.enum(['online', 'away', 'doubtful', 'gone']),
   self: z.boolean(), admin: z.boolean(),
+  /** Machines that let nothing of this owner go, because a head left out most of what they hold. */
+  frozenAt: count,
   /** How long it has not answered anybody; null while it does. */
   offSinceSeconds: z.number().nullable(),
   /** What it keeps for others, and what it offers them. */
   usedBytes: bytes.nullable(), offerBytes: bytes.nullable(),
   /** How old its own word is; null: it gave none, so `placed` and what follows is not known. */
   reportAgeSeconds: z.number().nullable(),
+})
+
+/** What an owner and an admin agreed on, or the owner's half of it. */
+const agreementSchema = z.object({
+  agreement: z.string(), approved: z.boolean(), owner: z.string(), terms: z.object({ delayDays: count, days: count, weeks: count }),
+  /** Machines that have it, and those that did not answer. */
+  delivered: z.array(z.string()), missing: z.array(z.string()),
 })
 
 /** What a person may set on a machine (docs/operations.md); null: no limit, never, or the default. */
@@ -200,6 +209,12 @@ export const commands = {
     }),
   },
   coverage: { request: z.strictObject({}), result: z.object({ members: z.array(memberSchema) }) },
+  'retention agree': {
+    /** Less than the holders keep by themselves, or the same: then it only says that the newest heads are meant so. */
+    request: z.strictObject({ words: z.string().min(1), delayDays: z.int().min(1).max(30).optional(), days: z.int().min(1).max(14).optional(), weeks: z.int().min(1).max(8).optional() }),
+    result: agreementSchema,
+  },
+  'retention approve': { request: z.strictObject({ agreement: z.string().min(1).max(65_536) }), result: agreementSchema },
   'key show': { request: z.strictObject({}), result: z.object({ words: z.string(), locator: z.string() }) },
   'key confirm': { request: z.strictObject({}), result: z.object({ confirmed: z.literal(true) }) },
   recover: {

@@ -47,6 +47,8 @@ export const syntax: Record<string, Syntax> = {
   'verify': { usage: 'verify [--read-data]', summary: 'can everything still be restored?', options: { 'read-data': flag } },
   'repair': { usage: 'repair', summary: 'make missing and damaged shards anew' },
   'forget': { usage: 'forget [--keep-last N] [--keep-daily N] [--keep-weekly N] [--keep-monthly N] [--dry-run]', summary: 'drop snapshots, all but those to keep', options: { 'keep-last': text, 'keep-daily': text, 'keep-weekly': text, 'keep-monthly': text, 'dry-run': flag } },
+  'retention agree': { usage: 'retention agree [--delay-days N] [--days N] [--weeks N]', summary: 'owner: the change of my backup is meant so, or holders may let go sooner; reads the words from stdin', options: { 'delay-days': text, 'days': text, 'weeks': text } },
+  'retention approve': { usage: 'retention approve AGREEMENT', summary: 'admin: consent to what an owner agreed to, and tell the holders' },
   'peers': { usage: 'peers', summary: 'the machines of the work group' },
   'status': { usage: 'status', summary: 'what is protected here, and how well' },
   'coverage': { usage: 'coverage', summary: 'who in the group is covered and who is not' },
@@ -125,6 +127,7 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
     case 'forget':
       none()
       return { name, input: { ...keep(values, 'last'), ...keep(values, 'daily'), ...keep(values, 'weekly'), ...keep(values, 'monthly'), dryRun: values['dry-run'] === true } }
+    case 'retention approve': return { name, input: { agreement: one('AGREEMENT') } }
     case 'snapshots': case 'suggestions': case 'repair': case 'peers': case 'status': case 'coverage': case 'key show': case 'key confirm':
       none()
       return { name, input: {} }

@@ -12,7 +12,7 @@ import { homeAt, readFileIfThere } from '../home.ts'
 import { agentRunner } from '../http/agent-client.ts'
 import { parseRuntime } from '../http/runtime-file.ts'
 import { openAgent } from '../main.ts'
-import { type Invocation, helpText, parseInvocation, splitSnapshotPath, toRequest } from './arguments.ts'
+import { type Invocation, helpText, parseInvocation, parseNumber, splitSnapshotPath, toRequest } from './arguments.ts'
 import { runAgent } from './run-agent.ts'
 import { runAutostart } from './run-autostart.ts'
 import { openPane } from './open-pane.ts'
@@ -65,6 +65,7 @@ async function runOnce(invocation: Invocation, signal: AbortSignal): Promise<num
 async function requestOf(invocation: Invocation, signal: AbortSignal) {
   switch (invocation.name) {
     case 'recover': return await recoverRequest(invocation, signal)
+    case 'retention agree': return await agreeRequest(invocation, signal)
     case 'sign-in': return await signInRequest(invocation, signal)
     default: return toRequest(invocation)
   }
@@ -108,6 +109,18 @@ async function recoverRequest(invocation: Invocation, signal: AbortSignal) {
   const words = await readWords(signal)
   const given = Object.fromEntries(Object.entries({ locator, peer, label }).filter(([, value]) => value !== undefined))
   return { name: 'recover' as const, input: { words, ...given } as never }
+}
+
+async function agreeRequest({ values, positionals }: Invocation, signal: AbortSignal) {
+  if (positionals.length > 0) throw new HoldfastError('invalid-input', 'Cannot run retention agree: the words come on stdin')
+  const numbers = { delayDays: numberOption(values, 'delay-days', 30), days: numberOption(values, 'days', 14), weeks: numberOption(values, 'weeks', 8) }
+  const given = Object.fromEntries(Object.entries(numbers).filter(([, value]) => value !== undefined))
+  return { name: 'retention agree' as const, input: { words: await readWords(signal), ...given } as never }
+}
+
+function numberOption(values: Invocation['values'], option: string, max: number): number | undefined {
+  const value = values[option]
+  return typeof value === 'string' ? parseNumber(option, value, { min: 1, max }) : undefined
 }
 
 async function readWords(signal: AbortSignal): Promise<string> {

@@ -81,6 +81,8 @@ export const renderers: Renderers = {
     ...result.forgotten.map(({ id, time }) => `  ${short(id)}  ${formatTime(time)}`),
     `  ${result.objects} objects, ${formatBytes(result.bytes)}: holders keep them for 30 days more`,
   ].join('\n'),
+  'retention agree': agreementLines,
+  'retention approve': agreementLines,
   'peers': (result) => formatTable([
     ['MACHINE', 'NAME', 'STATE', 'LAST ANSWER', 'OFFERS', 'ADDRESS'],
     ...result.peers.map((peer) => [
@@ -143,6 +145,12 @@ function settingLines(settings: object, prefix = ''): string[] {
     const isGroup = typeof value === 'object' && value !== null && !Array.isArray(value) && name !== 'quietHours'
     return isGroup ? settingLines(value, `${prefix}${name}.`) : [`${prefix}${name}=${typeof value === 'string' ? printable(value) : JSON.stringify(value)}`]
   })
+}
+
+function agreementLines({ agreement, approved, owner, terms, delivered, missing }: CommandResult<'retention agree'>): string {
+  const wish = `Owner ${short(owner)}: the newest heads are meant so; holders keep ${terms.delayDays} days, a floor of ${terms.days} days and ${terms.weeks} weeks`
+  if (!approved) return [wish, 'An admin has to agree too: send him this, for `holdfast retention approve`', agreement].join('\n')
+  return [wish, `Told ${delivered.length} machines`, ...(missing.length === 0 ? [] : [`No answer from ${missing.map(printable).join(', ')}: run this when they are on`, `  holdfast retention approve ${agreement}`])].join('\n')
 }
 
 function protectedLines(entries: readonly { path: string; excludes: readonly string[] }[]): string {

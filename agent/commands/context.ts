@@ -6,6 +6,7 @@ import type { OwnerRoot } from '../identity/owner.ts'
 import type { HeadStore, ObjectStore } from '../object-store.ts'
 import type { Dispersal } from '../network/dispersal.ts'
 import type { HeadDistribution } from '../network/head-distribution.ts'
+import type { Agreement } from '../network/membership/agreement.ts'
 import type { CoverageContent } from '../network/membership/coverage-report.ts'
 import type { Membership } from '../network/membership/membership.ts'
 import type { Address } from '../network/membership/records.ts'
@@ -14,7 +15,7 @@ import type { MicrosoftApp, MicrosoftSignIn } from '../network/roster/graph/micr
 import type { RosterAccess } from '../network/roster/open-roster.ts'
 import type { Roster } from '../network/roster/port.ts'
 import type { RosterStatus } from '../network/roster/roster-sync.ts'
-import type { ShardStore } from '../network/shard-store/port.ts'
+import type { HolderAccounts, ShardStore } from '../network/shard-store/port.ts'
 import type { Keyring } from '../repository/keyring.ts'
 import type { TrustStore } from '../trust/port.ts'
 import type { Repository } from '../repository/repository.ts'
@@ -40,6 +41,8 @@ export interface Group {
    * who answered, after `patienceMs` (default: until all did or failed) at the latest.
    */
   meetPeers(signal: AbortSignal, options?: { patienceMs?: number }): Promise<ReadonlySet<MachineId>>
+  /** Brings what an owner and an admin agreed on to every machine that answers. Throws `record-invalid`, `unauthorized`. */
+  agree(agreement: Agreement, signal: AbortSignal): Promise<{ delivered: string[]; missing: string[] }>
   /** Tells the group what this machine says of its own backup, when that is news. */
   report(content: CoverageContent): Promise<void>
 }
@@ -77,7 +80,7 @@ export interface AgentContext {
   readonly clock: Clock
   readonly machine: Machine
   readonly settings: Settings
-  readonly holder: ShardStore
+  readonly holder: ShardStore & HolderAccounts
   readonly homeDirectory: string
   readonly checks: Checks
   /** What this agent shows to browsers; undefined while it does not serve. */

@@ -7,18 +7,20 @@ import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'
 import { coverageContent } from './coverage-content.ts'
 import { meetMs } from './freshness.ts'
+import { freezersOf } from './holder-warnings.ts'
 
 type Row = CommandResult<'coverage'>['members'][number]
-type Said = Omit<CoverageReport, 'v' | 'net' | 'id' | 'seq'>
+type Said = Omit<CoverageReport, 'v' | 'net' | 'id' | 'seq' | 'frozen'>
 
 export async function coverage(context: AgentContext, _request: CommandRequest<'coverage'>, { signal }: RunOptions): Promise<CommandResult<'coverage'>> {
   const { membership } = context.group()
   await context.group().meetPeers(signal, { patienceMs: meetMs })
   const now = context.clock.now()
+  const frozenAt = (owner: OwnerId) => freezersOf(context, owner).length
   const members = membership.members().flatMap((member) => ownersOf(member).map((owner): Row => {
     const said = membership.coverage.get(member.id)?.report
     const identity = {
-      name: member.name, owner, machine: member.id, machineState: member.state, self: false,
+      name: member.name, owner, machine: member.id, machineState: member.state, self: false, frozenAt: frozenAt(owner),
       offSinceSeconds: member.state === 'online' ? null : member.heardSecondsAgo ?? null,
     }
     if (said !== undefined) return { ...identity, ...figuresOf(said, now) }
@@ -28,7 +30,7 @@ export async function coverage(context: AgentContext, _request: CommandRequest<'
   const own = membership.own.peer?.record
   const owner = context.ownerFile()
   const self: Row[] = own === undefined || owner === undefined ? [] : [{
-    name: own.name, owner: owner.owner, machine: own.id, machineState: 'online', self: true, offSinceSeconds: null,
+    name: own.name, owner: owner.owner, machine: own.id, machineState: 'online', self: true, frozenAt: frozenAt(owner.owner), offSinceSeconds: null,
     ...figuresOf({ ...await coverageContent(context, signal), iat: Math.floor(now / 1000) }, now),
   }]
   return { members: [...self, ...members].sort((a, b) => (b.lastSnapshotAgeSeconds ?? Infinity) - (a.lastSnapshotAgeSeconds ?? Infinity)) }

@@ -7,6 +7,7 @@ import type { RosterStatus } from '../network/roster/roster-sync.ts'
 import type { AgentContext, Backup } from './context.ts'
 import type { RunOptions } from './command.ts'
 import { meetMs, refreshHeads } from './freshness.ts'
+import { freezeWarnings } from './holder-warnings.ts'
 import { pathStatus, unknownPath } from './path-status.ts'
 import { nothing, protectionOf, reachNow } from './protection.ts'
 
@@ -44,7 +45,7 @@ export async function status(context: AgentContext, { fresh }: CommandRequest<'s
     rosters: group.rosterStatus.map(rosterOf),
     warnings: [
       ...(common.keyConfirmed ? [] : ['The recovery kit is not confirmed as stored: holdfast key show, then holdfast key confirm']),
-      ...groupWarnings(members, answering, isSinglePlace(level)), ...reachWarnings(services, answering), ...headWarnings, ...cloneWarnings(membership), ...signInWarnings(group.rosterStatus),
+      ...groupWarnings(members, answering, isSinglePlace(level)), ...reachWarnings(services, answering), ...headWarnings, ...cloneWarnings(membership), ...freezeWarnings(context), ...signInWarnings(group.rosterStatus),
     ],
   }
 }

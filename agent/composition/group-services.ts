@@ -9,6 +9,7 @@ import type { Group } from '../commands/context.ts'
 import type { Config } from '../config.ts'
 import type { OwnerFile } from '../identity/owner-file.ts'
 import { type Clock as NetworkClock, systemClock } from '../network/clock.ts'
+import { type Agreement, verifyAgreement } from '../network/membership/agreement.ts'
 import { hostId } from '../network/membership/host-id.ts'
 import type { Member, Membership, MembershipEvent } from '../network/membership/membership.ts'
 import { type OwnContent, renewOwnRecord } from '../network/membership/own-record.ts'
@@ -22,7 +23,7 @@ import { Host, type HostEvent } from '../network/peer/host.ts'
 import { Links } from '../network/peer/links.ts'
 import type { Roster } from '../network/roster/port.ts'
 import { RosterSync, type RosterStatus } from '../network/roster/roster-sync.ts'
-import type { TransferringShardStore } from '../network/shard-store/port.ts'
+import type { HolderAccounts, TransferringShardStore } from '../network/shard-store/port.ts'
 import type { Log } from './log.ts'
 
 const upkeepMs = 20_000
@@ -32,7 +33,7 @@ const rosterPatienceMs = 4_000
 export interface GroupOptions {
   readonly store: MembershipStore
   readonly identity: Identity
-  readonly holder: TransferringShardStore
+  readonly holder: TransferringShardStore & HolderAccounts
   readonly log: Log
   readonly version: string
   readonly openRoster: (locator: string) => Roster
@@ -86,7 +87,8 @@ export class GroupServices implements Group, AsyncDisposable {
       onChange: async () => { await store.saveIfChanged() },
       onFault: (error, locator) => log('roster-fault', { locator, error }),
     })
-    this.host = new Host({ store: options.holder, membership, about: { name: options.name(), agent: options.version }, clock: this.#clock, onEvent: (event) => this.#logHost(event) })
+    this.host = new Host({ store: options.holder, membership, about: { name: options.name(), agent: options.version }, clock: this.#clock,
+      agree: ({ owner, ...agreed }) => { options.holder.agree(owner, agreed) }, onEvent: (event) => this.#logHost(event) })
     this.#unsubscribe = membership.subscribe((event) => this.#logMembership(event))
   }
 
@@ -154,6 +156,25 @@ export class GroupServices implements Group, AsyncDisposable {
 
   async report(content: CoverageContent): Promise<void> {
     await this.membership.reportCoverage(content, this.#options.identity.machine)
+  }
+
+  /** To this machine's holder and to everybody who answers; anybody may bring it to the others later. */
+  async agree(agreement: Agreement, signal: AbortSignal): Promise<{ delivered: string[]; missing: string[] }> {
+    const { membership } = this
+    const { owner, ...agreed } = await verifyAgreement(agreement, { net: membership.net, isAdmin: (key) => membership.chain.isAdmin(key) })
+    this.#options.holder.agree(owner, agreed)
+    const outcome = { delivered: [] as string[], missing: [] as string[] }
+    await Promise.all(membership.members().map(async ({ id, name }) => {
+      try {
+        await (await this.links.link(id, signal)).call('retention.agree', agreement, { signal })
+        outcome.delivered.push(name)
+      } catch (error) {
+        signal.throwIfAborted()
+        if (!(error instanceof HoldfastError)) throw error
+        outcome.missing.push(name)
+      }
+    }))
+    return outcome
   }
 
   /** A new head or record travels to the rosters; awaited at the end, so that a short-lived command takes it there too. */

@@ -12,7 +12,7 @@ function run(id: string, bytesDone?: number): RunState {
 
 const covered: Member = {
   name: 'Ana', owner: 'o1', machine: 'm1', state: 'protected', lastSnapshotAgeSeconds: 3600, placed: 6, wanted: 6, unprotectedBytes: 0, lastVerifiedRestore: null,
-  machineState: 'online', self: false, admin: false, offSinceSeconds: null, usedBytes: null, offerBytes: null, reportAgeSeconds: null,
+  machineState: 'online', self: false, admin: false, offSinceSeconds: null, usedBytes: null, offerBytes: null, reportAgeSeconds: null, frozenAt: 0,
 }
 
 test('a run is watched from its first event to its end, with a rate and the time that is left', () => {

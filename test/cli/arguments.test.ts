@@ -41,9 +41,9 @@ test('every command that an agent knows can be reached from the command line, wi
   for (const name of Object.keys(syntax)) assert.ok(isCommandName(name) || ['agent', 'autostart', 'open', 'demo', 'resume', 'manifest'].includes(name), name)
   const argv: Record<string, string[]> = {
     'network create': ['T', '--roster', 'folder:/r'], 'network join': ['holdfast-invite:x'], 'protect': ['/a', '--exclude', '*.tmp'],
-    'unprotect': ['/a'], 'ls': ['latest'], 'restore': ['latest', '--target', '/t'], 'search': ['mail'], 'settings': ['limits.uploadBytesPerSecond=1000', 'label=Desk'],
+    'unprotect': ['/a'], 'ls': ['latest'], 'restore': ['latest', '--target', '/t'], 'search': ['mail'], 'retention approve': ['holdfast-retention:x'], 'settings': ['limits.uploadBytesPerSecond=1000', 'label=Desk'],
   }
-  for (const name of Object.keys(commands).filter((command) => !['recover', 'sign-in'].includes(command))) {
+  for (const name of Object.keys(commands).filter((command) => !['recover', 'sign-in', 'retention agree'].includes(command))) {
     const { name: found, input } = request(...name.split(' '), ...(argv[name] ?? []))
     assert.equal(found, name)
     assert.ok(commands[found].request.safeParse(input).success, name)

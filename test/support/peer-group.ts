@@ -10,7 +10,7 @@ import { makeCertificate } from '../../agent/network/peer/certificate.ts'
 import type { Identity, Target } from '../../agent/network/peer/dial.ts'
 import { Door, type DoorEvent, type DoorLimits } from '../../agent/network/peer/door.ts'
 import type { Guest } from '../../agent/network/peer/guest.ts'
-import { Host, type HostEvent } from '../../agent/network/peer/host.ts'
+import { Host, type HostEvent, type HostOptions } from '../../agent/network/peer/host.ts'
 import { type Link, dial } from '../../agent/network/peer/link.ts'
 import type { TransferringShardStore } from '../../agent/network/shard-store/port.ts'
 import { MemoryShardStore } from './memory-shard-store.ts'
@@ -24,6 +24,7 @@ export interface AgentOptions {
   readonly limits?: Partial<DoorLimits>
   readonly clock?: Clock
   readonly onGuest?: (guest: Guest) => void
+  readonly agree?: HostOptions['agree']
 }
 
 export class TestAgent implements AsyncDisposable {
@@ -63,7 +64,7 @@ export class TestAgent implements AsyncDisposable {
 
   async open(port = 0): Promise<void> {
     const onEvent = (event: DoorEvent | HostEvent) => { this.events.push(event) }
-    const host = new Host({ store: this.store, membership: this.membership, about: { name: this.name, agent: 'test' }, clock: systemClock, onEvent })
+    const host = new Host({ store: this.store, membership: this.membership, about: { name: this.name, agent: 'test' }, clock: systemClock, agree: this.#options.agree, onEvent })
     this.#door = await Door.open({
       identity: this.identity, listen: { host: '127.0.0.1', port }, membership: this.membership, clock: this.#options.clock ?? systemClock,
       limits: this.#options.limits, onEvent,

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import { HoldfastError } from '../../../shared/errors.ts'
-import { type MachineId, machineIdSchema, networkIdSchema } from '../../../shared/ids.ts'
+import { type MachineId, machineIdSchema, networkIdSchema, ownerIdSchema } from '../../../shared/ids.ts'
 import { type PublicJwk, type Signer, verifyRecord, peekRecord } from '../../identity/jws.ts'
 import { recordTypes, sign } from './records.ts'
 
@@ -24,6 +24,8 @@ const contentSchema = z.object({
   used: bytes, offer: bytes,
   /** Its user says so; whether it is so is the network record's business. */
   admin: z.boolean(),
+  /** Owners of which it lets nothing go (section 7, freeze). */
+  frozen: z.array(ownerIdSchema).max(4).default([]),
 })
 export type CoverageContent = z.infer<typeof contentSchema>
 

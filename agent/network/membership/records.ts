@@ -18,7 +18,7 @@ import { thumbprint } from '../../identity/machine.ts'
 export const recordTypes = {
   network: 'holdfast-network', peer: 'holdfast-peer', device: 'holdfast-device', head: 'holdfast-head',
   invitation: 'holdfast-invitation', claim: 'holdfast-claim', admit: 'holdfast-admit', replace: 'holdfast-replace',
-  recovery: 'holdfast-recovery', coverage: 'holdfast-coverage',
+  recovery: 'holdfast-recovery', coverage: 'holdfast-coverage', retention: 'holdfast-retention', consent: 'holdfast-consent',
 } as const
 
 export interface KeySigner extends Signer { readonly jwk: PublicJwk }

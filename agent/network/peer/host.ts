@@ -9,6 +9,7 @@ import type { MachineId, OwnerId } from '../../../shared/ids.ts'
 import { verifyDeviceCertificate } from '../../identity/device.ts'
 import type { ObjectId } from '../../object-store.ts'
 import type { Clock } from '../clock.ts'
+import { type Agreed, verifyAgreement } from '../membership/agreement.ts'
 import { answerDigest, takePush } from '../membership/digest.ts'
 import type { Membership } from '../membership/membership.ts'
 import { parseHeader } from '../shard.ts'
@@ -33,6 +34,8 @@ export interface HostOptions {
   /** Shown to members: name of the machine and version of the agent. */
   readonly about: { readonly name: string; readonly agent: string }
   readonly clock: Clock
+  /** Takes what an owner and an admin agreed on; both signatures are verified. */
+  readonly agree?: ((agreed: Agreed) => void) | undefined
   readonly onEvent?: ((event: HostEvent) => void) | undefined
 }
 
@@ -106,6 +109,11 @@ export class Host {
         const head = (await this.#headsOf(owner)).find((one) => one.machine === machine && one.seq === seq)
         if (head === undefined) throw new HoldfastError('not-found', `Cannot read the live list: there is no head ${seq} of the device`)
         return { bytes: head.live.subarray(offset, offset + length) }
+      },
+      'retention.agree': async ({ caller }, agreement) => {
+        demandMember(caller, membership)
+        this.#options.agree?.(await verifyAgreement(agreement, { net: membership.net, isAdmin: (key) => membership.chain.isAdmin(key) }))
+        return {}
       },
       'shard.list': async (visit, request) => await this.#list(visit, request),
       'shard.begin': async ({ caller, transfers }, { header, leaves }) => {

@@ -104,6 +104,7 @@ export const wire = {
     request: z.object({ ...shard, offset: count, length: z.int().min(1).max(maxLaneRead), as: z.int().min(1).max(0xffff_ffff), holding: header.optional() }),
     answer: nothing,
   },
+  'retention.agree': { request: z.object({ wish: jws, consent: jws }), answer: nothing },
   'members': {
     request: z.object({ after: count }),
     answer: z.object({ records: z.array(jws).max(maxElements), more: z.boolean() }),

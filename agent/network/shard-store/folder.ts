@@ -29,8 +29,8 @@ import { FolderIndex, type IndexedShard } from './folder-index.ts'
 import { FolderTransfer, type OpenFile } from './folder-transfer.ts'
 import { HeadHistory } from './head-history.ts'
 import { OwnTime } from './own-time.ts'
-import { type Freeze, type RetentionTerms, dayMs, defaultTerms } from './retention.ts'
-import type { CallOptions, NewShard, OpenedShard, PutOptions, ShardEntry, ShardRef, ShardTransfer, Space, TransferringShardStore } from './port.ts'
+import { dayMs, defaultTerms } from './retention.ts'
+import type { CallOptions, HolderAccounts, NewShard, OpenedShard, OwnerAccount, PutOptions, ShardEntry, ShardRef, ShardTransfer, Space, TransferringShardStore } from './port.ts'
 
 const incomingAgeMs = 3 * 86_400_000
 const longestHeader = headerLength(255)
@@ -53,16 +53,6 @@ export interface FolderOptions {
   readonly report?: ((error: unknown) => void) | undefined
 }
 
-/** What lies here of an owner. */
-export interface OwnerAccount {
-  readonly owner: OwnerId
-  /** Bytes of shard files. */
-  readonly used: number
-  /** Why nothing of it expires; empty while all is well. */
-  readonly freezes: readonly Freeze[]
-  readonly terms: RetentionTerms
-}
-
 export interface ExpiryReport {
   readonly shards: number
   readonly bytes: number
@@ -74,7 +64,7 @@ const dropsAtOnce = 16
 /** Newest to oldest in the order of writing: what is dropped last needs nothing that is gone. */
 const dropOrder = { snapshot: 0, index: 1, pack: 2, key: 3 } as const
 
-export class FolderShardStore implements TransferringShardStore, AsyncDisposable {
+export class FolderShardStore implements TransferringShardStore, HolderAccounts, AsyncDisposable {
   readonly #options: FolderOptions
   readonly #index: FolderIndex
   readonly #history: HeadHistory
@@ -321,7 +311,6 @@ export class FolderShardStore implements TransferringShardStore, AsyncDisposable
     return this.#history.heads(owner)
   }
 
-  /** What lies here of each owner, most first. */
   accounts(): OwnerAccount[] {
     const used = this.#index.usedByOwner()
     return [...used.keys()].map((owner) => this.account(owner)).sort((a, b) => b.used - a.used)
@@ -331,8 +320,7 @@ export class FolderShardStore implements TransferringShardStore, AsyncDisposable
     return { owner, used: this.#index.usedByOwner().get(owner) ?? 0, freezes: this.#history.freezes(owner), terms: this.#history.terms(owner) }
   }
 
-  /** What the owner and an admin agreed on; who calls has verified both signatures. An older agreement is ignored. */
-  agree(owner: OwnerId, agreement: Parameters<HeadHistory['agree']>[1]): void {
+  agree(owner: OwnerId, agreement: Parameters<HolderAccounts['agree']>[1]): void {
     this.#history.agree(owner, agreement, this.#time.now())
   }
 

@@ -5,6 +5,7 @@
 import type { ObjectId, ObjectKind } from '../../object-store.ts'
 import type { OwnerId } from '../../../shared/ids.ts'
 import type { PublishedHead } from '../../object-store.ts'
+import type { Freeze, RetentionTerms } from './retention.ts'
 
 export interface ShardRef {
   readonly owner: OwnerId
@@ -71,6 +72,24 @@ export interface ShardStore {
   putHead(head: PublishedHead, options?: CallOptions): Promise<void>
   heads(owner: OwnerId, options?: CallOptions): Promise<readonly PublishedHead[]>
   space(options?: CallOptions): Promise<Space>
+}
+
+/** What lies here of an owner. */
+export interface OwnerAccount {
+  readonly owner: OwnerId
+  /** Bytes of shard files. */
+  readonly used: number
+  /** Why nothing of it expires; empty while all is well. */
+  readonly freezes: readonly Freeze[]
+  readonly terms: RetentionTerms
+}
+
+/** What a holder's user may know of what lies on his machine, and what an owner and an admin may agree on. */
+export interface HolderAccounts {
+  /** Most first. */
+  accounts(): OwnerAccount[]
+  /** Who calls has verified both signatures. An older agreement is ignored. */
+  agree(owner: OwnerId, agreement: { readonly signed: number; readonly terms: RetentionTerms; readonly accepts: readonly { machine: string; seq: number }[] }): void
 }
 
 /** A put in parts: what a host feeds from the wire, frame by frame. */
