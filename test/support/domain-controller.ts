@@ -2,16 +2,15 @@
  * A real Active Directory domain controller: Samba's, provisioned into a scratch folder and bound to a loopback address of
  * its own (root only, because LDAP's ports are below 1024). With a delegated container, two users and a computer.
  */
-import 'reflect-metadata'
 import { spawn, spawnSync } from 'node:child_process'
-import { randomInt, webcrypto } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import * as x509 from '@peculiar/x509'
 import { Client } from 'ldapts'
+import { makeLabCertificate } from './lab-certificate.ts'
 
 export const password = 'Passw0rd!x'
 const realm = 'LAB.EXAMPLE.TEST'
@@ -107,22 +106,11 @@ async function delegate(url: string, ca: string, directory: string): Promise<voi
 }
 
 async function makeCertificate(directory: string, address: string): Promise<string> {
-  const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', publicExponent: new Uint8Array([1, 0, 1]), modulusLength: 2048 }
-  const crypto = webcrypto as unknown as typeof globalThis.crypto
-  const [caKeys, keys] = [await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']), await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])]
-  const [notBefore, notAfter] = [new Date(Date.now() - 86_400_000), new Date(Date.now() + 86_400_000)]
-  const ca = await x509.X509CertificateGenerator.createSelfSigned({
-    name: 'CN=Lab CA', keys: caKeys, signingAlgorithm: algorithm, notBefore, notAfter, extensions: [new x509.BasicConstraintsExtension(true, 0, true)],
-  }, crypto)
-  const leaf = await x509.X509CertificateGenerator.create({
-    subject: 'CN=dc1.lab.example.test', issuer: ca.subject, publicKey: keys.publicKey, signingKey: caKeys.privateKey, signingAlgorithm: algorithm, notBefore, notAfter,
-    extensions: [new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: 'dc1.lab.example.test' }, { type: 'ip', value: address }])],
-  }, crypto)
-  const pkcs8 = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64')
-  writeFileSync(join(directory, 'dc.key'), `-----BEGIN PRIVATE KEY-----\n${pkcs8.match(/.{1,64}/g)?.join('\n')}\n-----END PRIVATE KEY-----\n`, { mode: 0o600 })
-  writeFileSync(join(directory, 'dc.pem'), leaf.toString('pem'))
-  writeFileSync(join(directory, 'ca.pem'), ca.toString('pem'))
-  return ca.toString('pem')
+  const { ca, certificate, key } = await makeLabCertificate({ dns: ['dc1.lab.example.test'], ip: [address] })
+  writeFileSync(join(directory, 'dc.key'), key, { mode: 0o600 })
+  writeFileSync(join(directory, 'dc.pem'), certificate)
+  writeFileSync(join(directory, 'ca.pem'), ca)
+  return ca
 }
 
 async function listening(host: string, port: number, ended: () => boolean): Promise<void> {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { HoldfastError } from '../../../shared/errors.ts'
 import { parseRosterLocator } from '../../../agent/network/roster/locator.ts'
 import { openRoster } from '../../../agent/network/roster/open-roster.ts'
 import { rosterSuite } from '../../suites/roster.ts'
-import { FakeGraph } from '../../support/fake-graph.ts'
+import { FakeGraph, expectedFaults } from '../../support/microsoft/fake-graph.ts'
+import { type Microsoft, startMicrosoft } from '../../support/microsoft/start-microsoft.ts'
 import { accessWith } from '../../support/roster-access.ts'
 
 const client = '11111111-2222-3333-4444-555555555555'
@@ -13,7 +14,17 @@ const exchange = `exchange:holdfast@contoso.com?client=${client}`
 const peer = `peers/${'ab'.repeat(32)}.jws`
 const other = `peers/${'cd'.repeat(32)}.jws`
 
-function machine(graph: FakeGraph, locator: string, memory?: { text?: string | undefined }) {
+/** The suites speak HTTPS; the other tests ask the same answers in this process. */
+let microsoft: Microsoft
+before(async () => { await clearMicrosoft() })
+after(async () => { await microsoft[Symbol.asyncDispose]() })
+
+async function clearMicrosoft(): Promise<void> {
+  await microsoft?.[Symbol.asyncDispose]()
+  microsoft = await startMicrosoft()
+}
+
+function machine(graph: Pick<FakeGraph, 'fetch'>, locator: string, memory?: { text?: string | undefined }) {
   return openRoster(locator, accessWith({
     fetch: graph.fetch, microsoftToken: async () => 'token',
     memory: () => (memory === undefined ? undefined : { load: async () => memory.text, save: async (text) => { memory.text = text } }),
@@ -28,11 +39,13 @@ for (const [name, locator] of [['a SharePoint library', sharepoint], ['an Exchan
   rosterSuite({
     name,
     open: async () => {
-      const graph = new FakeGraph()
+      await clearMicrosoft()
+      const { graph, fetch } = microsoft
       graph.pageSize = 2
-      const roster = machine(graph, locator)
+      const again = () => machine({ fetch }, locator)
+      const roster = again()
       await roster.prepare()
-      return { roster, again: () => machine(graph, locator), [Symbol.asyncDispose]: async () => {} }
+      return { roster, again, [Symbol.asyncDispose]: async () => {} }
     },
   })
 
@@ -99,11 +112,71 @@ for (const [name, locator] of [['a SharePoint library', sharepoint], ['an Exchan
     await assert.rejects(roster.list(), (error) => isUnavailable(/wait 400 seconds/)(error) && (error as HoldfastError).details['retryAfterSeconds'] === 400)
   })
 
-  test(`${name}: a network error is tried once more, then told; a forbidden place and an ended sign-in say what to do`, async () => {
+  test(`${name}: every refusal that is to be expected is told, passes, and harms nothing`, async () => {
     const graph = new FakeGraph()
     const roster = machine(graph, locator)
     await roster.prepare()
-    let failures = 1
+    await roster.putOwn(peer, 'one')
+    for (const status of new Set(Object.values(expectedFaults).flat())) {
+      graph.fault = (method) => (expectedFaults[method]?.includes(status) === true ? { status, headers: { 'retry-after': '60' } } : undefined)
+      await assert.rejects(async () => { await roster.putOwn(other, 'two'); await roster.list() }, (error) => error instanceof HoldfastError && error.code === 'roster-unavailable', String(status))
+    }
+    graph.fault = () => undefined
+    await roster.putOwn(other, 'two')
+    assert.deepEqual((await roster.list()).records.map(({ text }) => text).sort(), ['one', 'two'])
+  })
+
+  test(`${name}: 500 and 502 are tried again where that is safe, and a POST that may have been carried out never is`, async () => {
+    const graph = new FakeGraph()
+    const roster = machine(graph, locator)
+    await roster.prepare()
+    await roster.putOwn(peer, 'one')
+    for (const status of [500, 502]) {
+      let failures = 2
+      graph.fault = (method) => (method !== 'POST' && failures-- > 0 ? { status } : undefined)
+      await roster.putOwn(peer, `after ${status}`)
+    }
+    let posts = 0
+    graph.fault = (method) => (method === 'POST' ? (posts++, { status: 503 }) : undefined)
+    await roster.prepare().catch(() => undefined)
+    await roster.putOwn(other, 'two').catch(() => undefined)
+    assert.ok(posts <= 1 + Number(locator === exchange), `${posts} posts`)
+    assert.deepEqual((await roster.list()).records.find((record) => record.name === peer)?.text, 'after 502')
+  })
+
+  test(`${name}: an answer that says that the limit is near asks for a rest, and the next that does not takes it back`, async () => {
+    const graph = new FakeGraph()
+    const roster = machine(graph, locator)
+    await roster.prepare()
+    const fetch: typeof globalThis.fetch = async (input, init) => {
+      const response = await graph.fetch(input, init)
+      response.headers.set('ratelimit-limit', '1200')
+      response.headers.set('ratelimit-remaining', String(remaining))
+      response.headers.set('ratelimit-reset', '31')
+      return response
+    }
+    let remaining = 120
+    const watched = machine({ fetch }, locator)
+    await watched.list()
+    assert.equal(watched.restSeconds, 31)
+    remaining = 600
+    await watched.list()
+    assert.equal(watched.restSeconds, 0)
+  })
+
+  test(`${name}: says which place it found, for a person`, async () => {
+    const graph = new FakeGraph()
+    const roster = machine(graph, locator)
+    if (locator === exchange) assert.match(await roster.about?.() ?? '', /has no folder “Holdfast roster” yet/)
+    await roster.prepare()
+    assert.match(await roster.about?.() ?? '', locator === exchange ? /the mailbox holdfast@contoso\.com, its hidden folder/ : /the site “Accounting” \(https:\/\/contoso\.sharepoint\.com\/sites\/team\)/)
+  })
+
+  test(`${name}: a network error is tried twice more, then told; a forbidden place and an ended sign-in say what to do`, async () => {
+    const graph = new FakeGraph()
+    const roster = machine(graph, locator)
+    await roster.prepare()
+    let failures = 2
     graph.fault = () => (failures-- > 0 ? 'no network' : undefined)
     await roster.putOwn(peer, 'one')
     graph.fault = () => 'no network'
@@ -161,10 +234,43 @@ test('of two machines that write one SharePoint record at once, a conflict is wr
   const graph = new FakeGraph()
   const roster = machine(graph, sharepoint)
   await roster.prepare()
-  let conflicts = 1
-  graph.fault = (method) => (method === 'PUT' && conflicts-- > 0 ? { status: 409, code: 'resourceModified' } : undefined)
-  await roster.putOwn(peer, 'one')
-  assert.deepEqual((await roster.list()).records.map(({ text }) => text), ['one'])
+  for (const status of [409, 412]) {
+    let conflicts = 2
+    graph.fault = (method) => (method === 'PUT' && conflicts-- > 0 ? { status, code: 'resourceModified' } : undefined)
+    await roster.putOwn(peer, `past ${status}`)
+    assert.deepEqual((await roster.list()).records.map(({ text }) => text), [`past ${status}`])
+  }
+  graph.fault = (method) => (method === 'PUT' ? { status: 409, code: 'resourceModified' } : undefined)
+  await assert.rejects(roster.putOwn(peer, 'never'), isUnavailable(/409 resourceModified/))
+})
+
+test('what the machine knows already is told by its digest and not downloaded; without digests it is', async () => {
+  for (const hasDigests of [true, false]) {
+    const graph = new FakeGraph()
+    graph.drive.hasDigests = hasDigests
+    const roster = machine(graph, sharepoint)
+    await roster.prepare()
+    await machine(graph, sharepoint).putOwn(peer, 'known by gossip')
+    await machine(graph, sharepoint).putOwn(other, 'newer than what is known')
+    const { records } = await roster.list(undefined, { known: (name) => ({ [peer]: 'known by gossip', [other]: 'older' })[name] })
+    assert.deepEqual(records.map(({ text }) => text).sort(), ['known by gossip', 'newer than what is known'])
+    assert.equal(graph.requests.filter(({ path }) => path.endsWith('/content')).length - 2, hasDigests ? 1 : 2)
+  }
+})
+
+test('a restart asks for what changed since and for nothing else; a library that was wiped is read anew', async () => {
+  const graph = new FakeGraph()
+  const memory = {}
+  await machine(graph, sharepoint).prepare()
+  await machine(graph, sharepoint).putOwn(peer, 'one')
+  await machine(graph, sharepoint, memory).list()
+  graph.requests.length = 0
+  await machine(graph, sharepoint, memory).list()
+  assert.deepEqual(graph.requests.map(({ path }) => path.replace(/\?.*/, '')), ['/drives/b!drive/root/delta'])
+  graph.drive.remove('Holdfast')
+  await machine(graph, sharepoint).putOwn(other, 'two')
+  const { records } = await machine(graph, sharepoint, memory).list()
+  assert.deepEqual(records.map(({ text }) => text), ['two'])
 })
 
 test('locators of Microsoft 365 are read strictly', () => {

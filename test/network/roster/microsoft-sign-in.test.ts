@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HoldfastError } from '../../../shared/errors.ts'
 import { MicrosoftSignIn, consentLink } from '../../../agent/network/roster/graph/microsoft-sign-in.ts'
-import { FakeEntra } from '../../support/fake-entra.ts'
+import { FakeEntra } from '../../support/microsoft/fake-entra.ts'
 
 const app = { client: '11111111-2222-3333-4444-555555555555', tenant: 'contoso.onmicrosoft.com' }
 
