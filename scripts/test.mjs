@@ -2,6 +2,7 @@
 // Uses Node's own runner; the Node.js that npm installed beside us is first in PATH under npm.
 import { spawnSync } from 'node:child_process'
 import { globSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { installSystemPackages } from './system-packages.mjs'
 
 const wanted = process.argv.slice(2)
@@ -15,5 +16,5 @@ if (files.length === 0) {
 installSystemPackages()
 const run = spawnSync(process.execPath, [
   '--disable-warning=ExperimentalWarning', '--test', '--test-concurrency=2', '--test-reporter=spec', ...files.sort(),
-], { stdio: 'inherit' })
+], { stdio: 'inherit', env: { NODE_COMPILE_CACHE: resolve('node_modules/.cache/holdfast'), ...process.env } })
 process.exit(run.status ?? 1)

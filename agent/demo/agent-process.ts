@@ -14,7 +14,10 @@ import { agentRunner } from '../http/agent-client.ts'
 import { parseRuntime } from '../http/runtime-file.ts'
 
 /** What the launcher `holdfast` sets too, for the reasons that it gives. */
-export const launcherEnvironment = { MALLOC_MMAP_THRESHOLD_: '4194304', MALLOC_TRIM_THRESHOLD_: '8388608' }
+export const launcherEnvironment = {
+  MALLOC_MMAP_THRESHOLD_: '4194304', MALLOC_TRIM_THRESHOLD_: '8388608',
+  NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/holdfast', import.meta.url)),
+}
 export const launcherArguments = ['--max-semi-space-size=2', '--disable-warning=ExperimentalWarning']
 
 const commandLine = fileURLToPath(new URL('../cli/holdfast.ts', import.meta.url))
