@@ -50,7 +50,11 @@ const stateSchema = z.object({
   v: z.literal(1), link: z.string(), marks: z.record(z.string(), z.string()).default({}),
   items: z.array(z.object({ id: z.string(), name: z.string(), version: z.string(), text: z.string().max(maxRecordBytes) })).max(maxRecords),
 })
-interface Kept extends Item { readonly text: string }
+interface Kept extends Item {
+  readonly text: string
+  /** Of the copy, when it came in. */
+  readonly revision: number
+}
 
 export class Replica {
   readonly #source: DeltaSource
@@ -62,28 +66,32 @@ export class Replica {
   /** Characters of all texts. */
   #length = 0
   #revision = 0
+  /** The revision in which an item went away last. */
+  #removedAt = 0
 
   constructor(source: DeltaSource, memory?: ReplicaMemory) {
     this.#source = source
     this.#memory = memory
   }
 
-  /** Brought up to date; everything in the order of versions, unless nothing changed since the cursor. */
+  /** Brought up to date; in the order of versions what changed since the cursor, or everything when something went away since. */
   async list(cursor: string | undefined, options: ListOptions): Promise<RosterListing> {
     await this.#load()
     await this.#refresh(options)
-    const next = `${this.#link ?? ''}#${this.#revision}`
-    const revision = cursor?.slice(cursor.lastIndexOf('#') + 1)
-    if (revision === String(this.#revision)) return { records: [], cursor: next, ignored: this.#ignored, whole: false }
-    const items = [...this.#items.values()].sort((a, b) => (a.version < b.version ? -1 : Number(a.version > b.version)))
-    return { records: items.map(({ name, text }) => ({ name, text })), cursor: next, ignored: this.#ignored, whole: true }
+    const since = cursor === undefined ? -1 : Number(cursor)
+    const whole = !(since >= this.#removedAt)
+    const items = [...this.#items.values()].filter(({ revision }) => whole || revision > since).sort((a, b) => (a.version < b.version ? -1 : Number(a.version > b.version)))
+    return { records: items.map(({ name, text }) => ({ name, text })), cursor: String(this.#revision), ignored: this.#ignored, whole }
   }
 
   async #refresh(options: ListOptions): Promise<void> {
     const changes = this.#link === undefined ? undefined : await this.#source.since(this.#link, options)
     const { items, removed, link } = changes ?? await this.#source.whole(options)
     let changed = false
+    this.#revision++
     if (changes === undefined) {
+      changed = true
+      this.#removedAt = this.#revision
       this.#ignored = 0
       const there = new Set(items.map(({ id }) => id))
       for (const id of this.#items.keys()) if (!there.has(id)) changed = this.#drop(id) || changed
@@ -92,7 +100,7 @@ export class Replica {
     for (const item of items) changed = await this.#take(item, options) || changed
     const moved = link !== this.#link
     this.#link = link
-    if (changed) this.#revision++
+    if (!changed) this.#revision--
     if (changed || moved) await this.#save()
   }
 
@@ -105,18 +113,21 @@ export class Replica {
       this.#ignored++
       return this.#drop(item.id)
     }
-    this.#put({ id: item.id, name: item.name, version: item.version, text })
+    this.#put({ id: item.id, name: item.name, version: item.version, text, revision: this.#revision })
     return true
   }
 
   #put(item: Kept): void {
-    this.#drop(item.id)
+    this.#length -= this.#items.get(item.id)?.text.length ?? 0
     this.#items.set(item.id, item)
     this.#length += item.text.length
   }
 
   #drop(id: string): boolean {
-    this.#length -= this.#items.get(id)?.text.length ?? 0
+    const item = this.#items.get(id)
+    if (item === undefined) return false
+    this.#length -= item.text.length
+    this.#removedAt = this.#revision
     return this.#items.delete(id)
   }
 
@@ -135,12 +146,12 @@ export class Replica {
     const parsed = stateSchema.safeParse(parseJson(text))
     if (!parsed.success) return // a copy: it is read again
     this.#link = parsed.data.link
-    for (const item of parsed.data.items) this.#put(item)
+    for (const item of parsed.data.items) this.#put({ ...item, revision: 0 })
     for (const [key, value] of Object.entries(parsed.data.marks)) this.#source.marks.set(key, value)
   }
 
   async #save(): Promise<void> {
-    await this.#memory?.save(JSON.stringify({ v: 1, link: this.#link, marks: Object.fromEntries(this.#source.marks), items: [...this.#items.values()] }))
+    await this.#memory?.save(JSON.stringify({ v: 1, link: this.#link, marks: Object.fromEntries(this.#source.marks), items: [...this.#items.values()].map(({ id, name, version, text }) => ({ id, name, version, text })) }))
   }
 }
 
