@@ -130,8 +130,17 @@ export class App {
   async #askStatusAfter(before: Promise<void>): Promise<void> {
     await before
     this.#waiting = undefined
-    this.#refreshing = this.quietly(async () => { this.set({ status: await this.client.run('status', { fresh: false }), connection: 'connected' }) })
+    this.#refreshing = this.quietly(async () => {
+      this.set({ status: await this.client.run('status', { fresh: false }), connection: 'connected' })
+      if (this.state.members !== undefined && ['protection', 'team'].includes(this.#route)) await this.askMembers()
+    })
     await this.#refreshing
+  }
+
+  /** Who is in the group and how they stand; `fresh` waits for the others' word. */
+  async askMembers({ fresh = false } = {}): Promise<void> {
+    if (this.state.status?.network === null) return
+    await this.quietly(async () => { this.set({ members: (await this.client.run('coverage', { fresh })).members }) })
   }
 
   async run<C extends CommandName>(name: C, input: CommandInput<C>): Promise<CommandResult<C>> {

@@ -9,6 +9,8 @@ export interface Formats {
   clock(time: string): string
   /** `3 hours ago`, `in 5 minutes`. */
   relative(time: string, nowMs: number): string
+  /** `3 hours ago`, of an age in seconds. */
+  ago(seconds: number): string
   /** `2 days`, `5 minutes`. */
   duration(seconds: number): string
 }
@@ -52,6 +54,10 @@ export function formatsFor(locale: string): Formats {
       const seconds = (Date.parse(text) - nowMs) / 1000
       const { unit, count } = spanOf(seconds)
       return relative.format(seconds < 0 ? -count : count, unit)
+    },
+    ago(seconds) {
+      const { unit, count } = spanOf(seconds)
+      return relative.format(-count, unit)
     },
     duration(seconds) {
       const { unit, count } = spanOf(seconds)

@@ -1,10 +1,10 @@
 /** What the pane knows, and the pure steps by which it changes. Views draw it; app.ts asks the agent. */
 import { type CommandResult, type RunEvent, type RunState, commands, questions } from '../shared/api.ts'
 import type { Problem } from './agent-client.ts'
+import type { Member } from './members.ts'
 
 export type Status = CommandResult<'status'>
 export type Snapshots = CommandResult<'snapshots'>
-export type Member = CommandResult<'coverage'>['members'][number]
 export type Settings = CommandResult<'settings'>['settings']
 export type Archive = CommandResult<'suggestions'>['archives'][number]
 
@@ -91,43 +91,6 @@ export type Tone = 'good' | 'warning' | 'bad'
 
 export function toneOf(state: 'protected' | 'partial' | 'unprotected' | 'unknown'): Tone {
   return state === 'protected' ? 'good' : state === 'unprotected' ? 'bad' : 'warning'
-}
-
-const daySeconds = 86_400
-/** Ages at which a backup stops being fresh, and starts being old. */
-export const freshSeconds = 3 * daySeconds
-export const oldSeconds = 7 * daySeconds
-
-export function ageTone(seconds: number | null): Tone {
-  return seconds === null || seconds > oldSeconds ? 'bad' : seconds > freshSeconds ? 'warning' : 'good'
-}
-
-/** A machine that is merely off is no failing backup: it is shown apart. */
-export function isFailing(member: Member): boolean {
-  return member.machineState === 'online' && (member.state === 'unprotected' || ageTone(member.lastSnapshotAgeSeconds) === 'bad')
-}
-
-/** Of the backup of one member: never better than its age or its copies. */
-export function memberTone(member: Member): Tone {
-  const tones = [toneOf(member.state), ageTone(member.lastSnapshotAgeSeconds)]
-  return tones.includes('bad') ? 'bad' : tones.includes('warning') ? 'warning' : 'good'
-}
-
-/** Worst first: failing, then not covered, then by age. */
-export function worstFirst(members: readonly Member[]): Member[] {
-  const rank = (member: Member) => (isFailing(member) ? 0 : member.state === 'unprotected' ? 1 : member.state === 'partial' ? 2 : ageTone(member.lastSnapshotAgeSeconds) === 'good' ? 4 : 3)
-  return [...members].sort((a, b) => rank(a) - rank(b) || (b.lastSnapshotAgeSeconds ?? Infinity) - (a.lastSnapshotAgeSeconds ?? Infinity) || a.name.localeCompare(b.name))
-}
-
-/** RFC 4180. A leading sign of a formula is defused: spreadsheets would run it. */
-export function membersAsCsv(members: readonly Member[]): string {
-  const columns = ['name', 'state', 'lastSnapshotAgeSeconds', 'placed', 'wanted', 'unprotectedBytes', 'lastVerifiedRestore', 'machineState', 'machine', 'owner'] as const
-  const cell = (value: unknown) => {
-    const text = value === null || value === undefined ? '' : String(value)
-    const safe = /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text
-    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
-  }
-  return [columns.join(','), ...members.map((member) => columns.map((column) => cell(member[column])).join(','))].join('\r\n') + '\r\n'
 }
 
 /** What a restore that ended left, as the schema of its command reads it. */

@@ -59,6 +59,8 @@ const memberSchema = z.object({
   usedBytes: bytes.nullable(), offerBytes: bytes.nullable(),
   /** How old its own word is; null: it gave none, so `placed` and what follows is not known. */
   reportAgeSeconds: z.number().nullable(),
+  /** How many things it chose to protect; null: it does not say. */
+  chosen: count.nullable(),
 })
 
 /** What an owner and an admin agreed on, or the owner's half of it. */
@@ -195,6 +197,8 @@ export const commands = {
       paths: z.array(z.object({
         path: z.string(), state: z.enum(['protected', 'partial', 'unprotected']), lastSnapshot: z.string().nullable(), lastSnapshotTime: time.nullable(),
         changedSince: z.boolean(), reason: z.string().nullable(),
+        /** What the reason is about, for those who say it in words of their own: `skipped` could not be read, `placing` is on too few machines. */
+        trouble: z.object({ kind: z.enum(['missing', 'skipped', 'placing', 'damaged']), path: z.string(), soundTime: time.nullable() }).nullable(),
         kind: z.enum(['outlook', 'file', 'folder', 'missing']),
         /** Now, and how many more than in the last snapshot; null for a folder, which would have to be walked. */
         bytes: bytes.nullable(), growthBytes: z.number().nullable(),
@@ -208,13 +212,14 @@ export const commands = {
       keyConfirmed: z.boolean(), nextBackup: time.nullable(), running: z.string().nullable(), warnings: z.array(z.string()),
     }),
   },
-  coverage: { request: z.strictObject({}), result: z.object({ members: z.array(memberSchema) }) },
   'retention agree': {
     /** Less than the holders keep by themselves, or the same: then it only says that the newest heads are meant so. */
     request: z.strictObject({ words: z.string().min(1), delayDays: z.int().min(1).max(30).optional(), days: z.int().min(1).max(14).optional(), weeks: z.int().min(1).max(8).optional() }),
     result: agreementSchema,
   },
   'retention approve': { request: z.strictObject({ agreement: z.string().min(1).max(65_536) }), result: agreementSchema },
+  /** Not fresh: what is known without asking anybody now. */
+  coverage: { request: z.strictObject({ fresh: z.boolean().default(true) }), result: z.object({ members: z.array(memberSchema) }) },
   'key show': { request: z.strictObject({}), result: z.object({ words: z.string(), locator: z.string() }) },
   'key confirm': { request: z.strictObject({}), result: z.object({ confirmed: z.literal(true) }) },
   recover: {

@@ -1,7 +1,9 @@
-/** The first screen: is everything safe, what is not and why, and the button that does something about it. */
+/** The first screen: is everything safe, what is not and why, who else is, and the buttons that do something about it. */
 import { type TemplateResult, html, nothing } from 'lit-html'
 import type { App, View } from '../app.ts'
+import { ageTone, worstFirst } from '../members.ts'
 import { badge, folderOf, loading, nameOf, progressOf, signOf } from '../parts/parts.ts'
+import { coverageBar, groupVerdict, whoIsNot } from '../parts/team-picture.ts'
 import { type Status, type Tone, shownRuns, toneOf } from '../state.ts'
 
 type PathStatus = Status['paths'][number]
@@ -14,7 +16,10 @@ export class ProtectionView implements View {
   }
 
   async enter(): Promise<void> {
-    await this.#app.quietly(async () => { this.#app.set({ archives: (await this.#app.run('suggestions', {})).archives }) })
+    await Promise.all([
+      this.#app.quietly(async () => { this.#app.set({ archives: (await this.#app.run('suggestions', {})).archives }) }),
+      this.#app.askMembers(),
+    ])
   }
 
   render(): TemplateResult {
@@ -24,52 +29,64 @@ export class ProtectionView implements View {
     return html`<h1 tabindex="-1" class="visually-hidden">${m.heading}</h1>
       ${this.#verdict(status)}
       ${shown.map((run) => progressOf(this.#app, run))}
-      ${status.keyConfirmed || status.network === null ? nothing : html`<div class="message warning"><strong>${m.kit}</strong><p>${m.kitText}</p><fluent-button size="small" @click=${() => { this.#app.go('kit') }}>${m.showKit}</fluent-button></div>`}
-      <section class="card" aria-label=${m.chooseWhat}>
-        <ul class="list">${status.paths.map((path) => this.#path(path))}</ul>
-        <div class="row"><fluent-button size="small" @click=${() => { this.#app.go('choose') }}>${m.chooseWhat}</fluent-button></div>
-      </section>
       ${this.#found()}
+      ${status.keyConfirmed || status.network === null ? nothing : html`<div class="message warning"><strong>${m.kit}</strong><p>${m.kitText}</p><fluent-button size="small" @click=${() => { this.#app.go('kit') }}>${m.showKit}</fluent-button></div>`}
+      ${this.#team()}
+      ${status.paths.length === 0 ? nothing : html`<section class="card" aria-labelledby="what">
+        <div class="row"><h2 id="what" class="grow">${m.what}</h2><fluent-button size="small" aria-label=${m.chooseWhat} @click=${() => { this.#app.go('choose') }}>${m.add}</fluent-button></div>
+        <ul class="list">${status.paths.map((path) => this.#path(path, status))}</ul>
+      </section>`}
       ${this.#warnings(status)}
       ${this.#holders(status)}`
   }
 
   #verdict(status: Status): TemplateResult {
     const { messages: { protection: m }, formats: f } = this.#app
-    const { tone, heading, text } = verdictOf(this.#app, status)
-    const busy = this.#app.runOf('backup') !== undefined
+    const { tone, heading, text } = verdictOf(this.#app, status, Date.now())
     const paused = status.pausedUntil !== null && Date.parse(status.pausedUntil) > Date.now()
     const last = status.paths.map(({ lastSnapshotTime }) => lastSnapshotTime).filter((time) => time !== null).sort().at(-1)
-    const next = paused && status.pausedUntil !== null ? m.paused(f.time(status.pausedUntil)) : busy ? m.running : status.nextBackup === null ? m.whenIdle : f.relative(status.nextBackup, Date.now())
+    const next = paused && status.pausedUntil !== null ? m.paused(f.time(status.pausedUntil)) : this.#app.runOf('backup') !== undefined ? m.running : status.nextBackup === null ? m.whenIdle : f.relative(status.nextBackup, Date.now())
     return html`<section class="verdict ${tone}" aria-labelledby="verdict">
-      <div class="seal" aria-hidden="true">${signOf(tone)}</div>
-      <div class="grow">
-        <h2 id="verdict">${heading}</h2><p>${text}</p>
-        ${status.paths.length === 0 ? nothing : html`<dl class="facts"><div><dt>${m.lastSnapshot}</dt><dd>${last === undefined ? m.neverBackedUp : f.relative(last, Date.now())}</dd></div><div><dt>${m.nextRun}</dt><dd>${next}</dd></div></dl>`}
-        <div class="row">
-          ${status.paths.length === 0 ? html`<fluent-button appearance="primary" @click=${() => { this.#app.go('choose') }}>${m.chooseWhat}</fluent-button>`
-    : html`<fluent-button appearance=${last === undefined ? 'primary' : nothing} ?disabled=${busy} @click=${() => { void this.#backUp() }}>${m.backUpNow}</fluent-button>`}
-          ${last === undefined ? nothing : html`<fluent-button appearance="primary" @click=${() => { this.#app.go('restore') }}>${this.#app.messages.restore.restoreMine}</fluent-button>`}
-          ${status.paths.length === 0 ? nothing : html`<fluent-button appearance="subtle" @click=${() => { void this.#pause(paused ? null : 24) }}>${paused ? m.resume : m.pause}</fluent-button>`}
-        </div>
-      </div>
+      <div class="head"><div class="seal" aria-hidden="true">${signOf(tone)}</div><div class="grow"><h2 id="verdict">${heading}</h2><p>${text}</p></div></div>
+      ${status.paths.length === 0 ? nothing : html`<dl class="facts"><div><dt>${m.lastSnapshot}</dt><dd>${last === undefined ? m.neverBackedUp : f.relative(last, Date.now())}</dd></div><div><dt>${m.nextRun}</dt><dd>${next}</dd></div></dl>`}
+      ${this.#actions(status, { hasBackup: last !== undefined, paused })}
     </section>`
   }
 
-  #path(path: PathStatus): TemplateResult {
+  #actions({ paths, network }: Status, { hasBackup, paused }: { hasBackup: boolean; paused: boolean }): TemplateResult {
+    const { messages: { protection: m, restore } } = this.#app
+    if (network !== null && network.members < 2) return html`<div class="actions"><fluent-button appearance="primary" class="first" @click=${() => { this.#app.go('team') }}>${m.invite}</fluent-button><fluent-button @click=${() => { this.#app.go('choose') }}>${m.chooseWhat}</fluent-button></div>`
+    if (paths.length === 0) return html`<div class="actions"><fluent-button appearance="primary" class="first" @click=${() => { this.#app.go('choose') }}>${m.chooseWhat}</fluent-button>${hasBackup ? html`<fluent-button @click=${() => { this.#app.go('restore') }}>${restore.restoreMine}</fluent-button>` : nothing}</div>`
+    return html`<div class="actions">
+      ${hasBackup ? html`<fluent-button appearance="primary" class="first" @click=${() => { this.#app.go('restore') }}>${restore.restoreMine}</fluent-button>` : nothing}
+      <fluent-button class=${hasBackup ? '' : 'first'} appearance=${hasBackup ? nothing : 'primary'} ?disabled=${this.#app.runOf('backup') !== undefined} @click=${() => { void this.#backUp() }}>${m.backUpNow}</fluent-button>
+      <fluent-button @click=${() => { void this.#pause(paused ? null : 24) }}>${paused ? m.resume : m.pause}</fluent-button>
+    </div>`
+  }
+
+  #team(): TemplateResult {
+    const { state: { members }, messages: { team: m } } = this.#app
+    if (members === undefined || members.length < 2) return html`${nothing}`
+    return html`<section class="card" aria-labelledby="team">
+      <div class="row"><h2 id="team" class="grow">${m.yourTeam}: ${groupVerdict(this.#app, members)}</h2><fluent-button size="small" @click=${() => { this.#app.go('team') }}>${m.seeTeam}</fluent-button></div>
+      ${coverageBar(this.#app, members)}${whoIsNot(this.#app, worstFirst(members))}</section>`
+  }
+
+  #path(path: PathStatus, { protection: { placed, wanted } }: Status): TemplateResult {
     const { messages: { protection: m, common }, formats: f } = this.#app
-    const tone = path.kind === 'missing' ? 'warning' : toneOf(path.state)
+    const { trouble } = path
+    const tone = pathTone(path)
     const since = path.growthBytes !== null && path.growthBytes > 0 ? m.growth(f.bytes(path.growthBytes)) : path.changedSince ? m.changedSince : undefined
-    const facts = [
-      path.kind === 'missing' ? m.kind.missing : path.bytes === null ? m.kind[path.kind] : f.bytes(path.bytes),
-      path.lastSnapshotTime === null ? m.neverBackedUp : `${m.lastSnapshot}: ${f.relative(path.lastSnapshotTime, Date.now())}`, since,
-    ].filter((fact) => fact !== undefined)
-    return html`<li class="item">
-      <div class="grow"><strong class="name">${nameOf(path.path)}</strong> ${badge(tone, m.state[path.state])}
-        <p class="facts">${folderOf(path.path)}</p><p class="facts">${facts.join(' · ')}</p>
-        ${path.reason === null || path.lastSnapshotTime === null ? nothing : html`<p class="reason">${path.reason}</p>`}</div>
-      <fluent-button size="small" appearance="subtle" @click=${() => { void this.#unprotect(path.path) }} aria-label=${`${common.remove}: ${nameOf(path.path)}`}>${common.remove}</fluent-button>
-    </li>`
+    const name = nameOf(path.path)
+    const facts = [m.state[path.state], path.bytes === null ? undefined : f.bytes(path.bytes), path.lastSnapshotTime === null ? m.neverBackedUp : f.relative(path.lastSnapshotTime, Date.now()), since].filter((fact) => fact !== undefined)
+    const sound = trouble?.soundTime === undefined || trouble.soundTime === null ? undefined : f.time(trouble.soundTime)
+    return html`<li><details class="thing"><summary><span class="seal small ${tone}" aria-hidden="true">${signOf(tone)}</span>
+        <span class="grow"><span class="name">${name}</span><span class="facts">${facts.join(' · ')}</span>
+        ${trouble === null || path.lastSnapshotTime === null ? nothing : html`<span class="reason ${tone}">${trouble.kind === 'placing' ? m.trouble.placing(placed, wanted) : m.trouble[trouble.kind](nameOf(trouble.path), sound)}</span>`}</span></summary>
+      <div class="inside"><p class="facts">${m.kind[path.kind]}: <span class="path">${folderOf(path.path)}</span></p>
+        ${path.lastSnapshotTime === null ? nothing : html`<p class="facts">${m.lastSnapshot}: ${f.time(path.lastSnapshotTime)}</p>`}
+        <div class="row">${path.lastSnapshotTime === null ? nothing : html`<fluent-button size="small" aria-label=${`${m.restore}: ${name}`} @click=${() => { this.#app.go('restore') }}>${m.restore}</fluent-button>`}
+          <fluent-button size="small" @click=${() => { void this.#unprotect(path.path) }} aria-label=${`${common.remove}: ${name}`}>${common.remove}</fluent-button></div></div></details></li>`
   }
 
   /** Archives that nobody asked about and that nobody protects. */
@@ -78,7 +95,7 @@ export class ProtectionView implements View {
     const open = (archives ?? []).filter((archive) => !archive.protected)
     if (open.length === 0) return html`${nothing}`
     return html`<section class="card" aria-labelledby="found"><h2 id="found">${m.found}</h2><ul class="list">${open.map((archive) => html`<li class="item">
-      <div class="grow"><strong class="name">${nameOf(archive.path)}</strong> ${badge('bad', m.state.unprotected)}<p class="facts">${folderOf(archive.path)}</p><p class="facts">${f.bytes(archive.bytes)} · ${f.relative(archive.modified, Date.now())}</p></div>
+      <div class="grow"><strong class="name">${nameOf(archive.path)}</strong> ${badge('bad', m.state.unprotected)}<p class="facts">${f.bytes(archive.bytes)} · ${f.relative(archive.modified, Date.now())}</p><p class="facts path">${folderOf(archive.path)}</p></div>
       <fluent-button size="small" appearance="primary" @click=${() => { void this.#protect(archive.path) }} aria-label=${`${m.protectThis}: ${nameOf(archive.path)}`}>${m.protectThis}</fluent-button></li>`)}</ul></section>`
   }
 
@@ -91,7 +108,7 @@ export class ProtectionView implements View {
   #holders({ holders, holder }: Status): TemplateResult {
     const { messages: { protection: m }, formats: f } = this.#app
     const most = Math.max(1, ...holders.map(({ shards }) => shards))
-    return html`${holders.length === 0 ? nothing : html`<details><summary>${m.whereCopies}: ${m.copies(holders.length)}</summary>
+    return html`${holders.length === 0 ? nothing : html`<details class="card"><summary><h2>${m.whereCopies}</h2><span class="facts">${m.copies(holders.length)}</span></summary>
       <ul class="holders">${holders.map(({ name, state, shards }) => html`<li><span class="dot ${state === 'online' ? 'good' : state === 'away' ? 'warning' : 'bad'}" aria-hidden="true"></span><span class="grow">${name}</span><span class="facts">${m.machine[state]}</span><meter aria-label=${name} min="0" max=${most} .value=${shards}></meter></li>`)}</ul></details>`}
       <p class="facts">${m.keeps(f.bytes(holder.used), f.bytes(holder.free))}</p>`
   }
@@ -120,12 +137,20 @@ export class ProtectionView implements View {
   }
 }
 
+function pathTone({ state, trouble }: PathStatus): Tone {
+  const tone = toneOf(state)
+  return tone === 'good' && trouble !== null ? 'warning' : tone
+}
+
 /** One look: never better than the worst of what is protected. */
-export function verdictOf({ messages: { protection: m } }: Pick<App, 'messages'>, { paths, protection, network }: Status): { tone: Tone; heading: string; text: string } {
-  if (paths.length === 0) return { tone: 'warning', heading: m.nothing, text: m.nothingText }
+export function verdictOf({ messages: { protection: m }, formats: f }: Pick<App, 'messages' | 'formats'>, { paths, protection, network }: Status, nowMs: number): { tone: Tone; heading: string; text: string } {
   if (network !== null && network.members < 2) return { tone: 'bad', heading: m.unprotected, text: m.alone }
+  if (paths.length === 0) return { tone: 'bad', heading: m.nothing, text: m.nothingText }
   if (paths.some(({ lastSnapshotTime }) => lastSnapshotTime === null)) return { tone: 'bad', heading: m.unprotected, text: m.unprotectedText }
-  if (protection.state === 'protected') return { tone: 'good', heading: m.protected, text: m.protectedText(protection.survives) }
+  if (protection.state === 'unprotected') return { tone: 'bad', heading: m.atRisk, text: m.partialText(protection.placed, protection.wanted) }
+  const oldestSeconds = Math.max(...paths.map(({ lastSnapshotTime, kind }) => (lastSnapshotTime === null || kind === 'missing' ? 0 : (nowMs - Date.parse(lastSnapshotTime)) / 1000)))
+  if (ageTone(oldestSeconds) !== 'good') return { tone: ageTone(oldestSeconds), heading: m.stale(f.duration(oldestSeconds)), text: m.staleText }
   if (protection.state === 'partial') return { tone: 'warning', heading: m.partial, text: m.partialText(protection.placed, protection.wanted) }
-  return { tone: 'bad', heading: m.atRisk, text: m.partialText(protection.placed, protection.wanted) }
+  if (paths.some(({ trouble }) => trouble?.kind === 'skipped' || trouble?.kind === 'damaged')) return { tone: 'warning', heading: m.attention, text: m.attentionText }
+  return { tone: 'good', heading: m.protected, text: m.protectedText(protection.survives) }
 }

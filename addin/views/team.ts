@@ -1,10 +1,11 @@
-/** Who is covered and who is not, worst first: one look tells. */
+/** Who is protected and who is not, worst first: a picture for everybody, the figures for admins. */
 import { type TemplateResult, html, nothing } from 'lit-html'
 import type { CommandResult } from '../../shared/api.ts'
 import type { App, View } from '../app.ts'
-import { badge, emptyPlace, field, loading } from '../parts/parts.ts'
+import { type Member, ageTone, freshSeconds, isOff, memberTone, membersAsCsv, oldSeconds, standingOf, worstFirst } from '../members.ts'
+import { badge, emptyPlace, field, loading, signOf } from '../parts/parts.ts'
 import { saveBlob } from '../parts/save.ts'
-import { type Member, type Tone, ageTone, isFailing, memberTone, membersAsCsv, oldSeconds, worstFirst } from '../state.ts'
+import { coverageBar, coverageMap, explain, groupTone, groupVerdict } from '../parts/team-picture.ts'
 
 export class TeamView implements View {
   readonly #app: App
@@ -15,8 +16,10 @@ export class TeamView implements View {
     this.#app = app
   }
 
+  /** What is known at once, then what the others say now. */
   async enter(): Promise<void> {
-    this.#app.set({ members: (await this.#app.run('coverage', {})).members })
+    await this.#app.askMembers()
+    void this.#app.askMembers({ fresh: true })
   }
 
   render(): TemplateResult {
@@ -24,43 +27,44 @@ export class TeamView implements View {
     const heading = html`<h1 tabindex="-1">${m.heading}</h1>`
     if (members === undefined || status?.network === undefined || status.network === null) return html`${heading}${connection === 'offline' ? nothing : loading(this.#app)}`
     const sorted = worstFirst(members)
-    return html`${heading}${members.length < 2 ? emptyPlace({ sign: '☍', heading: m.alone, text: m.aloneText }) : this.#summary(sorted, status.network)}
-      ${members.length < 2 ? nothing : this.#table(sorted)}
-      ${this.#invite()}
+    const isAdmin = members.some(({ self, admin }) => self && admin)
+    return html`${heading}
+      ${members.length < 2 ? emptyPlace({ sign: '☍', heading: m.alone, text: m.aloneText }) : this.#picture(sorted, status.network)}
+      ${members.length < 2 || !isAdmin ? nothing : this.#figures(sorted)}
+      ${isAdmin ? this.#invite() : nothing}
       <section class="card"><h2>${m.level}</h2><p>${m.levelText(status.network.level)}</p><p class="facts">${m.site}</p></section>`
   }
 
-  #summary(members: readonly Member[], { online, members: all, name }: { online: number; members: number; name: string }): TemplateResult {
-    const { messages: { team: m } } = this.#app
-    const good = members.filter((member) => memberTone(member) === 'good').length
-    const tone: Tone = good === members.length ? 'good' : members.some((member) => memberTone(member) === 'bad') ? 'bad' : 'warning'
-    const text = good === members.length ? m.all : m.covered(good, members.length)
-    return html`<section class="card"><h2>${name}: ${badge(tone, text)}</h2>
-      <div class="coverage" role="img" aria-label=${text}>${members.map((member) => html`<span class=${memberTone(member)} title=${`${member.name}: ${m.state[member.state]}`}></span>`)}</div>
-      <p class="facts">${m.machines(online, all)} · ${m.legend}: <span class="key good"></span>${m.fresh} <span class="key warning"></span>${m.aging} <span class="key bad"></span>${m.old}</p></section>`
+  #picture(members: readonly Member[], { online, members: all, name }: { online: number; members: number; name: string }): TemplateResult {
+    const { messages: { team: m }, formats: f } = this.#app
+    const tone = groupTone(members)
+    return html`<section class="verdict ${tone}" aria-labelledby="group">
+      <div class="head"><div class="seal" aria-hidden="true">${signOf(tone)}</div><div class="grow"><h2 id="group">${groupVerdict(this.#app, members)}</h2><p class="facts">${name} · ${m.machines(online, all)}</p></div></div>
+      ${coverageBar(this.#app, members)}
+      ${coverageMap(this.#app, members)}
+      <p class="facts">${m.legend(f.duration(freshSeconds), f.duration(oldSeconds))}</p></section>`
   }
 
-  #table(members: readonly Member[]): TemplateResult {
+  #figures(members: readonly Member[]): TemplateResult {
     const { messages: { team: m } } = this.#app
     const save = () => { saveBlob(new Blob(['\uFEFF', membersAsCsv(members)], { type: 'text/csv' }), 'holdfast-coverage.csv') }
-    return html`<table class="team" role="table"><thead role="rowgroup"><tr role="row">${[m.member, m.lastBackup, m.copies, m.waiting, m.verified, m.machine].map((name) => html`<th role="columnheader" scope="col">${name}</th>`)}</tr></thead>
-      <tbody role="rowgroup">${members.map((member) => this.#row(member))}</tbody></table>
-      <div class="row"><fluent-button size="small" @click=${save}>${m.csv}</fluent-button></div>`
+    return html`<section class="figures" aria-labelledby="figures"><div class="row"><h2 id="figures" class="grow">${m.details}</h2><fluent-button size="small" @click=${save}>${m.csv}</fluent-button></div>
+      <table class="team" role="table"><thead role="rowgroup"><tr role="row">${[m.member, m.lastBackup, m.copies, m.waiting, m.verified, m.machine].map((name) => html`<th role="columnheader" scope="col">${name}</th>`)}</tr></thead>
+      <tbody role="rowgroup">${members.map((member) => this.#row(member))}</tbody></table></section>`
   }
 
   #row(member: Member): TemplateResult {
-    const { messages: { team: m, common }, formats: f } = this.#app
-    const age = member.lastSnapshotAgeSeconds
-    const off = member.offSinceSeconds !== null && member.machineState !== 'online' ? m.offFor(f.duration(member.offSinceSeconds)) : undefined
-    const ago = age === null ? common.never : f.relative(new Date(Date.now() - age * 1000).toISOString(), Date.now())
+    const { messages: { team: m, common, protection }, formats: f } = this.#app
+    const { lastSnapshotAgeSeconds: age, usedBytes, offerBytes, offSinceSeconds, unprotectedBytes, lastVerifiedRestore } = member
     const cell = (label: string, content: unknown) => html`<td role="cell" data-label=${label}>${content}</td>`
+    const standing = standingOf(member)
     return html`<tr role="row">
-      <th role="rowheader" scope="row">${member.name}${member.self ? html` <span class="facts">(${m.you})</span>` : nothing}<br>${badge(memberTone(member), isFailing(member) ? m.failing : m.state[member.state])}</th>
-      ${cell(m.lastBackup, html`<span class="age"><meter aria-hidden="true" class=${ageTone(age)} min="0" max="1" .value=${freshness(age)}></meter> ${ago}</span>`)}
-      ${cell(m.copies, member.wanted === 0 ? '–' : common.of(f.number(member.placed), f.number(member.wanted)))}
-      ${cell(m.waiting, member.unprotectedBytes === null ? '–' : f.bytes(member.unprotectedBytes))}
-      ${cell(m.verified, member.lastVerifiedRestore === null ? common.never : f.relative(member.lastVerifiedRestore, Date.now()))}
-      ${cell(m.machine, html`${off ?? this.#app.messages.protection.machine[member.machineState]}${member.offerBytes === null || member.usedBytes === null ? nothing : html`<br><span class="facts">${m.offer(f.bytes(member.usedBytes), f.bytes(member.offerBytes))}</span>`}`)}
+      <th role="rowheader" scope="row"><span class="name">${member.name}</span>${member.self ? html` <span class="facts">(${m.you})</span>` : nothing}<br>${badge(memberTone(member), standing === 'covered' ? m.standing.covered : explain(this.#app, member))}</th>
+      ${cell(m.lastBackup, html`<span class="age"><meter aria-hidden="true" class=${ageTone(age)} min="0" max="1" .value=${freshness(age)}></meter>${age === null ? common.never : f.ago(age)}</span>`)}
+      ${cell(m.copies, member.wanted === 0 || age === null ? m.none : common.of(f.number(member.placed), f.number(member.wanted)))}
+      ${cell(m.waiting, unprotectedBytes === null ? m.none : f.bytes(unprotectedBytes))}
+      ${cell(m.verified, lastVerifiedRestore === null ? common.never : f.relative(lastVerifiedRestore, Date.now()))}
+      ${cell(m.machine, html`${isOff(member) ? (offSinceSeconds === null ? protection.machine[member.machineState] : m.offFor(f.duration(offSinceSeconds))) : m.on}${offerBytes === null || usedBytes === null ? nothing : html`<br><span class="facts">${m.offer(f.bytes(usedBytes), f.bytes(offerBytes))}</span>`}`)}
     </tr>`
   }
 
@@ -72,7 +76,7 @@ export class TeamView implements View {
     }
     return html`<section class="card"><h2>${m.inviteHeading}</h2>
       ${this.#invitation === undefined ? html`<form class="row" @submit=${make}>${field({ label: m.inviteCount, type: 'number', value: this.#count, onInput: (text) => { this.#count = text } })}<fluent-button type="submit">${m.makeInvitation}</fluent-button></form>`
-    : html`<p>${m.inviteText}</p><code class="path invitation" translate="no">${this.#invitation.invitation}</code><p class="facts">${m.validUntil(f.time(this.#invitation.expires))}</p>
+    : html`<p>${m.inviteText}</p><code class="path invitation" translate="no" tabindex="0">${this.#invitation.invitation}</code><p class="facts">${m.validUntil(f.time(this.#invitation.expires))}</p>
         <div class="row"><fluent-button appearance="primary" @click=${() => { void this.#app.copy(this.#invitation?.invitation ?? '') }}>${common.copy}</fluent-button><fluent-button appearance="subtle" @click=${() => { this.#invitation = undefined; this.#app.draw() }}>${common.close}</fluent-button></div>`}
     </section>`
   }
@@ -88,4 +92,3 @@ export class TeamView implements View {
 export function freshness(ageSeconds: number | null): number {
   return ageSeconds === null ? 0 : Math.max(0.04, 1 - ageSeconds / (oldSeconds * 2))
 }
-

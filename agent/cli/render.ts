@@ -105,7 +105,7 @@ export const renderers: Renderers = {
   'coverage': (result) => formatTable([
     ['MEMBER', 'STATE', 'LAST SNAPSHOT', 'COPIES', 'NOT YET', 'MACHINE', 'KEEPS', 'LAST VERIFIED RESTORE'],
     ...result.members.map((member) => [
-      printable(member.name), member.state, member.lastSnapshotAgeSeconds === null ? 'never' : `${formatDuration(member.lastSnapshotAgeSeconds)} ago`,
+      printable(member.name), member.chosen === 0 ? 'nothing chosen' : member.state, member.lastSnapshotAgeSeconds === null ? 'never' : `${formatDuration(member.lastSnapshotAgeSeconds)} ago`,
       member.reportAgeSeconds === null ? '?' : `${member.placed} of ${member.wanted}`, member.unprotectedBytes === null ? '?' : formatBytes(member.unprotectedBytes),
       member.offSinceSeconds === null ? member.machineState : `${member.machineState}, off for ${formatDuration(member.offSinceSeconds)}`,
       member.usedBytes === null || member.offerBytes === null ? '?' : `${formatBytes(member.usedBytes)} of ${formatBytes(member.offerBytes)}`,

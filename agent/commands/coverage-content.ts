@@ -15,8 +15,8 @@ export async function coverageContent(context: AgentContext, signal: AbortSignal
     snapshot: complete === undefined ? null : secondsOf(complete.time), state, placed, wanted,
     unprotected: unprotectedBytes(context.settings.config.protect.map(({ path }) => pathStatus(path, snapshots, { state, placed, wanted, survives: 0 }))),
     verified: context.checks.lastVerified === null ? null : secondsOf(context.checks.lastVerified), used, offer: quota,
-    admin: context.ownerFile()?.admin !== undefined,
     frozen: context.holder.accounts().filter(({ freezes }) => freezes.length > 0).map(({ owner: of }) => of).slice(0, 4),
+    admin: context.ownerFile()?.admin !== undefined, chosen: context.settings.config.protect.length,
   }
 }
 

@@ -12,9 +12,9 @@ import { freezersOf } from './holder-warnings.ts'
 type Row = CommandResult<'coverage'>['members'][number]
 type Said = Omit<CoverageReport, 'v' | 'net' | 'id' | 'seq' | 'frozen'>
 
-export async function coverage(context: AgentContext, _request: CommandRequest<'coverage'>, { signal }: RunOptions): Promise<CommandResult<'coverage'>> {
+export async function coverage(context: AgentContext, { fresh }: CommandRequest<'coverage'>, { signal }: RunOptions): Promise<CommandResult<'coverage'>> {
   const { membership } = context.group()
-  await context.group().meetPeers(signal, { patienceMs: meetMs })
+  if (fresh) await context.group().meetPeers(signal, { patienceMs: meetMs })
   const now = context.clock.now()
   const frozenAt = (owner: OwnerId) => freezersOf(context, owner).length
   const members = membership.members().flatMap((member) => ownersOf(member).map((owner): Row => {
@@ -36,12 +36,12 @@ export async function coverage(context: AgentContext, _request: CommandRequest<'
   return { members: [...self, ...members].sort((a, b) => (b.lastSnapshotAgeSeconds ?? Infinity) - (a.lastSnapshotAgeSeconds ?? Infinity)) }
 }
 
-const unsaid = { placed: 0, wanted: 0, unprotectedBytes: null, lastVerifiedRestore: null, usedBytes: null, reportAgeSeconds: null, admin: false }
+const unsaid = { placed: 0, wanted: 0, unprotectedBytes: null, lastVerifiedRestore: null, usedBytes: null, reportAgeSeconds: null, admin: false, chosen: null }
 
-function figuresOf({ snapshot, state, placed, wanted, unprotected, verified, used, offer, iat, admin }: Said, now: number) {
+function figuresOf({ snapshot, state, placed, wanted, unprotected, verified, used, offer, iat, admin, chosen }: Said, now: number) {
   return {
     state, placed, wanted, unprotectedBytes: unprotected, lastVerifiedRestore: verified === null ? null : new Date(verified * 1000).toISOString(),
-    lastSnapshotAgeSeconds: snapshot === null ? null : age(snapshot * 1000, now), usedBytes: used, offerBytes: offer, reportAgeSeconds: age(iat * 1000, now), admin,
+    lastSnapshotAgeSeconds: snapshot === null ? null : age(snapshot * 1000, now), usedBytes: used, offerBytes: offer, reportAgeSeconds: age(iat * 1000, now), admin, chosen,
   }
 }
 

@@ -7,7 +7,7 @@ export type PathStatus = CommandResult<'status'>['paths'][number]
 
 /** `reason`: why nothing is known of it. */
 export function unknownPath(path: string, reason: string): PathStatus {
-  return { path, state: 'unprotected', lastSnapshot: null, lastSnapshotTime: null, changedSince: false, reason, growthBytes: null, ...stateNow(path) }
+  return { path, state: 'unprotected', lastSnapshot: null, lastSnapshotTime: null, changedSince: false, reason, trouble: null, growthBytes: null, ...stateNow(path) }
 }
 
 /** Of the newest snapshot that has the path. */
@@ -21,24 +21,39 @@ export function pathStatus(path: string, snapshots: readonly Snapshot[], protect
     path, state: protection.state, lastSnapshot: last.id, lastSnapshotTime: last.time, ...now,
     changedSince: entry !== undefined && changedSince(path, BigInt(entry.mtime)),
     growthBytes: now.bytes !== null && entry?.type === 'file' ? now.bytes - entry.size : null,
-    reason: reasonOf(now.kind, skipped, protection) ?? damageReason(path, snapshots),
+    ...explained(troubleOf(path, { kind: now.kind, skipped, protection, snapshots })),
   }
 }
 
-function reasonOf(kind: PathStatus['kind'], skipped: { readonly path: string; readonly reason: string } | undefined, { state, placed, wanted }: Protection): string | null {
-  if (kind === 'missing') return 'it is not there any more; the snapshots have it'
-  if (skipped !== undefined) return `${skipped.path}: ${skipped.reason}`
-  return state === 'protected' ? null : `${placed} of ${wanted} shards are on machines of their own`
+interface Found {
+  readonly kind: PathStatus['kind']
+  readonly skipped: { readonly path: string; readonly reason: string } | undefined
+  readonly protection: Protection
+  readonly snapshots: readonly Snapshot[]
+}
+
+interface Explained { readonly reason: string; readonly trouble: NonNullable<PathStatus['trouble']> }
+
+function troubleOf(path: string, { kind, skipped, protection: { state, placed, wanted }, snapshots }: Found): Explained | undefined {
+  if (kind === 'missing') return { reason: 'it is not there any more; the snapshots have it', trouble: { kind: 'missing', path, soundTime: null } }
+  if (skipped !== undefined) return { reason: `${skipped.path}: ${skipped.reason}`, trouble: { kind: 'skipped', path: skipped.path, soundTime: null } }
+  if (state !== 'protected') return { reason: `${placed} of ${wanted} shards are on machines of their own`, trouble: { kind: 'placing', path, soundTime: null } }
+  return damageOf(path, snapshots)
 }
 
 /** The archive itself is damaged: which backup of it is sound still. */
-function damageReason(path: string, snapshots: readonly Snapshot[]): string | null {
+function damageOf(path: string, snapshots: readonly Snapshot[]): Explained | undefined {
   const of = (snapshot: Snapshot) => snapshot.damaged?.find((archive) => archive.path === path || isBelow(archive.path, path))
   const having = snapshots.filter(({ roots }) => roots.some((root) => root.path === path))
   const damage = having.at(-1) === undefined ? undefined : of(having.at(-1) as Snapshot)
-  if (damage === undefined) return null
+  if (damage === undefined) return undefined
   const sound = having.findLast((snapshot) => of(snapshot) === undefined)
-  return `${damage.path} is damaged itself: ${damage.problem}; ${sound === undefined ? 'repair it with scanpst.exe' : `the backup of ${sound.time.slice(0, 16).replace('T', ' ')} UTC is sound`}`
+  const advice = sound === undefined ? 'repair it with scanpst.exe' : `the backup of ${sound.time.slice(0, 16).replace('T', ' ')} UTC is sound`
+  return { reason: `${damage.path} is damaged itself: ${damage.problem}; ${advice}`, trouble: { kind: 'damaged', path: damage.path, soundTime: sound?.time ?? null } }
+}
+
+function explained(found: Explained | undefined): Pick<PathStatus, 'reason' | 'trouble'> {
+  return found ?? { reason: null, trouble: null }
 }
 
 function isBelow(path: string, folder: string): boolean {

@@ -61,7 +61,7 @@ test('the first run: found a group, invite, join, protect, store the kit, and co
     await step(page, 3)
     await assertFine(pane)
     await button(page, 'Later').click()
-    await page.getByText('Nothing is protected yet').waitFor()
+    await page.getByText('No other machine is in the work group yet').first().waitFor()
     await goTo(page, 'team')
     await page.getByText('You are alone in the work group').waitFor()
     await assertFine(pane)
@@ -86,7 +86,7 @@ test('the first run: found a group, invite, join, protect, store the kit, and co
     const { page } = pane
     await page.getByText('Not protected yet').waitFor()
     await button(page, 'Back up now').click()
-    await page.locator('.item', { hasText: 'letters' }).locator('.badge.good').waitFor()
+    await page.locator('.thing', { hasText: 'letters' }).locator('.seal.good').waitFor()
     await button(page, 'Show the recovery kit').click()
     await page.locator('.words li').first().waitFor()
     kit = { words: (await page.locator('.words li').allInnerTexts()).join(' '), locator: await page.locator('.kit code').innerText() }

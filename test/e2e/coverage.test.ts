@@ -25,7 +25,9 @@ test('everybody sees who is covered, by each machine\'s own signed word, also af
   assert.deepEqual([own?.machine, own?.unprotectedBytes, own?.offSinceSeconds], [owner.ready.id, 10, null])
 
   const idle = (await owner.run('coverage', {})).members.find(({ machine }) => machine === third.ready.id)
-  assert.deepEqual([idle?.state, idle?.lastSnapshotAgeSeconds, idle?.admin], ['unprotected', null, false])
+  assert.deepEqual([idle?.state, idle?.lastSnapshotAgeSeconds, idle?.admin, idle?.chosen], ['unprotected', null, false, 0])
+  const known = (await owner.run('coverage', { fresh: false })).members.find(({ machine }) => machine === third.ready.id)
+  assert.deepEqual([known?.state, known?.chosen], ['unprotected', 0])
   assert.ok((idle?.offerBytes ?? 0) > 0)
 
   await owner.kill()

@@ -1,8 +1,9 @@
 /** A work group with something in it, as a person has it: an Outlook archive and a folder, backed up, grown since. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { createArchive, growArchive } from '../../agent/demo/outlook-archive/archive.ts'
-import type { AgentProcess } from '../../agent/demo/agent-process.ts'
+import { AgentProcess } from '../../agent/demo/agent-process.ts'
 import { type ProcessGroup, commandLine, startGroup } from './process-group.ts'
 
 const archiveBytes = 3_000_000
@@ -16,7 +17,7 @@ export interface Scene extends AsyncDisposable {
 }
 
 /** `backups`: how many snapshots there are; before each but the first the archive grows. */
-export async function startScene(machines: number, backups: number): Promise<Scene> {
+export async function startScene(machines: number | readonly string[], backups: number): Promise<Scene> {
   await using stack = new AsyncDisposableStack()
   const group = stack.use(await startGroup(machines))
   const owner = group.agents[0] as AgentProcess
@@ -51,4 +52,24 @@ export async function pairingCode(agent: AgentProcess): Promise<string> {
   } catch (cause) {
     throw new Error(`holdfast open printed no code: ${stdout}${stderr}`, { cause })
   }
+}
+
+const clock = fileURLToPath(new URL('shift-clock.mjs', import.meta.url))
+
+/** Gives a colleague something and backs it up so many days ago, by an agent that believes it is then. */
+export async function backUpBefore(scene: Scene, index: number, days: number): Promise<void> {
+  const { agents, directory } = scene.group
+  const colleague = agents[index] as AgentProcess
+  const { home, machine } = colleague
+  const folder = join(directory, `${machine}'s files`)
+  await mkdir(folder)
+  await writeFile(join(folder, 'notes.txt'), `notes of ${machine}\n`)
+  await colleague.stop()
+  const then = await AgentProcess.start({ home, machine, environment: { NODE_OPTIONS: `--import ${clock}`, HOLDFAST_TEST_CLOCK_DAYS: String(-days) } })
+  agents[index] = then
+  await then.run('protect', { paths: [folder] })
+  await then.run('settings', { change: { schedule: { cron: null } } })
+  await then.run('backup', {})
+  await then.stop()
+  agents[index] = await AgentProcess.start({ home, machine })
 }

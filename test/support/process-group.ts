@@ -40,7 +40,8 @@ export interface ProcessGroup extends AsyncDisposable {
   start(name: string): Promise<AgentProcess>
 }
 
-export async function startGroup(machines: number, options: { redundancy?: string; quota?: string } = {}): Promise<ProcessGroup> {
+/** `machines`: how many, or their names. */
+export async function startGroup(machines: number | readonly string[], options: { redundancy?: string; quota?: string } = {}): Promise<ProcessGroup> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-test-'))
   const roster = join(directory, 'roster')
   await mkdir(roster)
@@ -48,9 +49,10 @@ export async function startGroup(machines: number, options: { redundancy?: strin
   const extra: AgentProcess[] = []
   const launch = async (name: string) => await AgentProcess.start({ home: join(directory, name), machine: name, ...(options.quota === undefined ? {} : { quota: options.quota }) })
   try {
-    for (let number = 1; number <= machines; number++) agents.push(await launch(`machine-${number}`))
+    const names = typeof machines === 'number' ? Array.from({ length: machines }, (_each, index) => `machine-${index + 1}`) : machines
+    for (const name of names) agents.push(await launch(name))
     const [founder, ...others] = agents as [AgentProcess, ...AgentProcess[]]
-    await founder.run('network create', { name: 'Test', roster: `folder:${roster}`, redundancy: options.redundancy ?? 'auto', label: 'machine-1' })
+    await founder.run('network create', { name: 'Test', roster: `folder:${roster}`, redundancy: options.redundancy ?? 'auto', label: founder.machine })
     if (others.length > 0) {
       const { invitation } = await founder.run('network invite', { count: others.length })
       for (const other of others) await other.run('network join', { invitation, label: other.machine })

@@ -26,6 +26,8 @@ const contentSchema = z.object({
   admin: z.boolean(),
   /** Owners of which it lets nothing go (section 7, freeze). */
   frozen: z.array(ownerIdSchema).max(4).default([]),
+  /** How many things its user chose to protect; null: it does not say. */
+  chosen: z.int().min(0).nullable().default(null),
 })
 export type CoverageContent = z.infer<typeof contentSchema>
 
