@@ -51,7 +51,7 @@ export const initialState: State = {
 }
 
 /** Runs that take long and are shown; the others only answer questions. */
-export const shownRuns: ReadonlySet<string> = new Set(['backup', 'restore', 'verify', 'repair', 'recover', 'forget'])
+export const shownRuns: ReadonlySet<string> = new Set(['backup', 'restore', 'verify', 'repair', 'recover', 'forget', 'prune'])
 
 const smoothing = 0.3
 const keptEnded = 10

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
+import { retentionSchema } from '../shared/api.ts'
 import { HoldfastError } from '../shared/errors.ts'
 
 const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time of day such as 22:30')
@@ -43,6 +44,8 @@ export const configSchema = z.strictObject({
     /** Threads that read, hash, compress and encrypt; null: one for each core, four at most. */
     workers: z.int().min(1).max(16).nullable().default(null),
   }).prefault({}),
+  /** Which of this machine's snapshots stay. */
+  retention: retentionSchema.prefault({}),
   offer: z.strictObject({
     /** Bytes offered to the group; null: whatever the reserve leaves. */
     quotaBytes: z.number().min(0).nullable().default(null),

@@ -17,6 +17,7 @@ import { forget } from './commands/forget.ts'
 import { keyConfirm, keyShow } from './commands/key.ts'
 import { peers } from './commands/peers.ts'
 import { protect, unprotect } from './commands/protect.ts'
+import { prune } from './commands/prune.ts'
 import { recover } from './commands/recover.ts'
 import { restore } from './commands/restore.ts'
 import { signIn } from './commands/sign-in.ts'
@@ -67,7 +68,7 @@ type Handlers = { readonly [C in CommandName]: (context: AgentContext, request: 
 
 const handlers: Handlers = {
   'network create': networkCreate, 'network invite': networkInvite, 'network join': networkJoin, 'protect': protect, 'unprotect': unprotect,
-  'backup': backup, 'snapshots': listSnapshots, 'ls': listEntries, 'restore': restore, 'verify': verify, 'repair': repair, 'forget': forget, 'peers': peers,
+  'backup': backup, 'snapshots': listSnapshots, 'ls': listEntries, 'restore': restore, 'verify': verify, 'repair': repair, 'forget': forget, 'prune': prune, 'peers': peers,
   'status': status, 'coverage': coverage, 'key show': keyShow, 'key confirm': keyConfirm, 'recover': recover, 'doctor': doctor, 'sign-in': signIn, 'search': search,
   'settings': settings, 'pause': pause, 'suggestions': suggestions, 'folders': folders,
   'retention agree': retentionAgree, 'retention approve': retentionApprove,

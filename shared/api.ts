@@ -8,6 +8,9 @@ const time = z.string()
 const count = z.int().min(0)
 const bytes = z.number().min(0)
 const path = z.string().min(1).max(32_768)
+const tag = z.string().trim().min(1).max(100).regex(/^[^,]*$/, 'a tag holds no comma')
+/** A span such as `1y6m14d12h`. */
+const span = z.string().regex(/^(?=.)(?:\d{1,4}y)?(?:\d{1,4}m)?(?:\d{1,5}d)?(?:\d{1,6}h)?$/, 'a span such as 14d, 6m or 1y6m14d12h')
 
 /** Protected: every shard that the level wants is on a machine of its own. Partial: restorable, but fewer than wanted. */
 export const protectionSchema = z.object({
@@ -22,7 +25,7 @@ export type Protection = z.infer<typeof protectionSchema>
 
 const snapshotSchema = z.object({
   id: z.string(), time, machine: z.string(), host: z.string(), paths: z.array(z.string()),
-  files: count, bytes, bytesNew: bytes, complete: z.boolean(),
+  files: count, bytes, bytesNew: bytes, complete: z.boolean(), tags: z.array(z.string()),
   /** Outlook archives in it that were damaged already when they were backed up. */
   damaged: z.array(z.string()),
 })
@@ -70,12 +73,19 @@ const agreementSchema = z.object({
   delivered: z.array(z.string()), missing: z.array(z.string()),
 })
 
+/** Which snapshots stay; `auto`: tidied by itself, about once a day after a backup. */
+export const retentionSchema = z.strictObject({
+  auto: z.boolean().default(true), last: count.default(0), hourly: count.default(24), daily: count.default(30), weekly: count.default(12),
+  monthly: count.default(24), yearly: count.default(10), within: span.nullable().default('2d'),
+})
+
 /** What a person may set on a machine (docs/operations.md); null: no limit, never, or the default. */
 const settingsSchema = z.object({
   label: z.string().max(80).nullable(),
   schedule: z.object({ cron: z.string().nullable(), quietHours: z.object({ from: z.string(), to: z.string() }).nullable(), settleSeconds: z.number(), growthBytes: z.number() }),
   limits: z.object({ uploadBytesPerSecond: z.number().nullable(), downloadBytesPerSecond: z.number().nullable() }),
   offer: z.object({ quotaBytes: z.number().nullable(), minFree: z.number() }),
+  retention: retentionSchema,
   includeOutlookCaches: z.boolean(),
   watchFolders: z.array(z.string()),
   /** Settings that the running agent takes up at its next start. */
@@ -89,6 +99,9 @@ const settingsChangeSchema = z.strictObject({
   }).partial().optional(),
   limits: z.strictObject({ uploadBytesPerSecond: z.number().positive().nullable(), downloadBytesPerSecond: z.number().positive().nullable() }).partial().optional(),
   offer: z.strictObject({ quotaBytes: z.number().min(0).nullable(), minFree: z.number().min(0).max(0.95) }).partial().optional(),
+  retention: z.strictObject({
+    auto: z.boolean(), last: count, hourly: count, daily: count, weekly: count, monthly: count, yearly: count, within: span.nullable(),
+  }).partial().optional(),
   includeOutlookCaches: z.boolean().optional(),
   watchFolders: z.array(path).max(100).optional(),
 })
@@ -116,7 +129,7 @@ export const commands = {
     result: z.object({ protected: z.array(z.object({ path: z.string(), excludes: z.array(z.string()) })) }),
   },
   backup: {
-    request: z.strictObject({ paths: z.array(path).default([]), offlineOk: z.boolean().default(false) }),
+    request: z.strictObject({ paths: z.array(path).default([]), offlineOk: z.boolean().default(false), tags: z.array(tag).max(20).default([]) }),
     result: z.object({
       snapshot: z.string(), bytesRead: bytes, bytesNew: bytes, bytesStored: bytes, bytesSent: bytes, files: count, directories: count,
       unchangedFiles: count, seconds: z.number(), protection: protectionSchema, skipped: z.array(skippedSchema),
@@ -125,7 +138,8 @@ export const commands = {
     }),
   },
   snapshots: {
-    request: z.strictObject({}),
+    /** `kept`: those instead that no head names any more and that holders still have. */
+    request: z.strictObject({ kept: z.boolean().default(false) }),
     result: z.object({ snapshots: z.array(snapshotSchema), freshness: freshnessSchema }),
   },
   ls: {
@@ -160,9 +174,23 @@ export const commands = {
     result: z.object({ objects: count, rebuilt: count, failed: count, bytesSent: bytes, protection: protectionSchema, problems: z.array(z.string()) }),
   },
   forget: {
-    request: z.strictObject({ last: count.default(0), daily: count.default(0), weekly: count.default(0), monthly: count.default(0), dryRun: z.boolean().default(false) }),
+    request: z.strictObject({
+      last: count.default(0), hourly: count.default(0), daily: count.default(0), weekly: count.default(0), monthly: count.default(0), yearly: count.default(0),
+      within: span.nullable().default(null),
+      /** Keep what has all tags of one of these. */
+      keepTags: z.array(z.array(tag).min(1)).default([]),
+      /** Judge only what has all of these; the others stay. */
+      tagged: z.array(tag).default([]), dryRun: z.boolean().default(false),
+    }),
     result: z.object({
       dryRun: z.boolean(), forgotten: z.array(z.object({ id: z.string(), time })), kept: z.array(z.object({ id: z.string(), time })), objects: count, bytes,
+    }),
+  },
+  prune: {
+    /** Bytes of mostly dead packs that are rewritten at most; null: all of them. */
+    request: z.strictObject({ maxRewriteBytes: bytes.nullable().default(null), dryRun: z.boolean().default(false) }),
+    result: z.object({
+      dryRun: z.boolean(), packs: count, unused: count, rewritten: count, left: count, droppedBytes: bytes, writtenBytes: bytes, indexes: count, indexesAfter: count,
     }),
   },
   peers: { request: z.strictObject({}), result: z.object({ peers: z.array(peerSchema) }) },
@@ -209,6 +237,7 @@ export const commands = {
       /** `signed-out`: somebody has to sign in on this machine; everything but the roster goes on. */
       rosters: z.array(z.object({ locator: z.string(), state: z.enum(['ok', 'unreachable', 'signed-out', 'unknown']), detail: z.string() })),
       holder: z.object({ used: bytes, quota: bytes, free: bytes }),
+      retention: retentionSchema,
       keyConfirmed: z.boolean(), nextBackup: time.nullable(), running: z.string().nullable(), warnings: z.array(z.string()),
     }),
   },
@@ -225,7 +254,9 @@ export const commands = {
   recover: {
     request: z.strictObject({ words: z.string().min(1), locator: z.string().optional(), peer: z.string().optional(), label: z.string().max(80).optional() }),
     result: z.object({
-      owner: z.string(), machine: z.string(), epoch: z.int(), snapshots: count, objects: count, holders: count, freshness: freshnessSchema,
+      owner: z.string(), machine: z.string(), epoch: z.int(), snapshots: count,
+      /** Snapshots that no head names any more and that holders still have: many, when somebody tried to erase the backup. */
+      kept: count, objects: count, holders: count, freshness: freshnessSchema,
       paths: z.array(z.string()), member: z.boolean(),
     }),
   },

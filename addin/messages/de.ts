@@ -48,7 +48,7 @@ export const de: Messages = {
     keeps: (used, free) => `Dieser Rechner bewahrt ${used} für die anderen auf; ${free} sind noch frei für sie.`,
   },
   progress: {
-    names: { 'backup': 'Sichern', 'restore': 'Zurückholen', 'verify': 'Prüfen', 'repair': 'Reparieren', 'recover': 'Wiederherstellen', 'forget': 'Aufräumen' },
+    names: { 'backup': 'Sichern', 'restore': 'Zurückholen', 'verify': 'Prüfen', 'repair': 'Reparieren', 'recover': 'Wiederherstellen', 'forget': 'Aufräumen', 'prune': 'Platz schaffen' },
     queued: 'wartet, bis es an der Reihe ist', rate: (rate) => `${rate} je Sekunde`, left: (duration) => `noch etwa ${duration}`, cancel: 'Abbrechen', cancelling: 'Hält an …', done: 'von', read: (bytes) => `${bytes} gelesen`,
     cancelled: 'Angehalten. Beim nächsten Start geht es dort weiter.', finished: { backup: 'Sicherung fertig', restore: 'Zurückgeholt' },
   },

@@ -46,7 +46,7 @@ export const en = {
     keeps: (used: string, free: string) => `This computer keeps ${used} for the others; ${free} are still free to them.`,
   },
   progress: {
-    names: { 'backup': 'Backing up', 'restore': 'Restoring', 'verify': 'Checking', 'repair': 'Repairing', 'recover': 'Recovering', 'forget': 'Tidying up' } as Record<string, string>,
+    names: { 'backup': 'Backing up', 'restore': 'Restoring', 'verify': 'Checking', 'repair': 'Repairing', 'recover': 'Recovering', 'forget': 'Tidying up', 'prune': 'Making room' } as Record<string, string>,
     queued: 'waiting for its turn', rate: (rate: string) => `${rate} per second`, left: (duration: string) => `about ${duration} left`, cancel: 'Cancel', cancelling: 'Stopping…', done: 'of', read: (bytes: string) => `${bytes} read`,
     cancelled: 'Stopped. Start it again and it goes on where it was.', finished: { backup: 'Backup finished', restore: 'Restored' },
   },

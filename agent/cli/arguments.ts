@@ -34,8 +34,8 @@ export const syntax: Record<string, Syntax> = {
   'network join': { usage: 'network join INVITATION [--label NAME]', summary: 'join a work group', options: { label: text } },
   'protect': { usage: 'protect PATH… [--exclude PATTERN]…', summary: 'add files or folders to what is backed up', options: { exclude: list } },
   'unprotect': { usage: 'unprotect PATH…', summary: 'leave them out from now on; snapshots stay' },
-  'backup': { usage: 'backup [PATH…] [--offline-ok]', summary: 'back up now and wait until it is protected', options: { 'offline-ok': flag } },
-  'snapshots': { usage: 'snapshots', summary: 'list the snapshots' },
+  'backup': { usage: 'backup [PATH…] [--offline-ok] [--tag TAG[,TAG]]…', summary: 'back up now and wait until it is protected', options: { 'offline-ok': flag, 'tag': list } },
+  'snapshots': { usage: 'snapshots [--kept]', summary: 'list the snapshots; --kept: those dropped from the backup that holders still have', options: { kept: flag } },
   'ls': { usage: 'ls SNAPSHOT[:PATH]', summary: 'list what a snapshot holds; SNAPSHOT may be `latest`' },
   'search': { usage: 'search TEXT [--snapshot SNAPSHOT]', summary: 'find files of a snapshot by a part of their names', options: { snapshot: text } },
   'restore': { usage: 'restore SNAPSHOT[:PATH] [--target DIR [--overwrite] [--from DIR…]]', summary: 'bring files back, beside the originals or to DIR; --from reads collected shard folders', options: { target: text, overwrite: flag, from: list } },
@@ -46,7 +46,8 @@ export const syntax: Record<string, Syntax> = {
   'resume': { usage: 'resume', summary: 'end the pause' },
   'verify': { usage: 'verify [--read-data]', summary: 'can everything still be restored?', options: { 'read-data': flag } },
   'repair': { usage: 'repair', summary: 'make missing and damaged shards anew' },
-  'forget': { usage: 'forget [--keep-last N] [--keep-daily N] [--keep-weekly N] [--keep-monthly N] [--dry-run]', summary: 'drop snapshots, all but those to keep', options: { 'keep-last': text, 'keep-daily': text, 'keep-weekly': text, 'keep-monthly': text, 'dry-run': flag } },
+  'forget': { usage: 'forget [--keep-last N] [--keep-hourly N] [--keep-daily N] [--keep-weekly N] [--keep-monthly N] [--keep-yearly N] [--keep-within SPAN] [--keep-tag TAG[,TAG]]… [--tag TAG[,TAG]]… [--dry-run]', summary: 'drop snapshots, all but those to keep; SPAN such as 1y6m14d12h; --tag: only those with these tags', options: { 'keep-last': text, 'keep-hourly': text, 'keep-daily': text, 'keep-weekly': text, 'keep-monthly': text, 'keep-yearly': text, 'keep-within': text, 'keep-tag': list, 'tag': list, 'dry-run': flag } },
+  'prune': { usage: 'prune [--max-rewrite SIZE] [--dry-run]', summary: 'leave out what no snapshot needs and rewrite packs that are mostly dead', options: { 'max-rewrite': text, 'dry-run': flag } },
   'retention agree': { usage: 'retention agree [--delay-days N] [--days N] [--weeks N]', summary: 'owner: the change of my backup is meant so, or holders may let go sooner; reads the words from stdin', options: { 'delay-days': text, 'days': text, 'weeks': text } },
   'retention approve': { usage: 'retention approve AGREEMENT', summary: 'admin: consent to what an owner agreed to, and tell the holders' },
   'peers': { usage: 'peers', summary: 'the machines of the work group' },
@@ -107,7 +108,7 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
       return { name, input: { invitation: one('INVITATION'), ...given(values, 'label') } }
     case 'protect': return { name, input: { paths: paths(), excludes: (values['exclude'] as string[] | undefined) ?? [] } }
     case 'unprotect': return { name, input: { paths: paths() } }
-    case 'backup': return { name, input: { paths: paths(), offlineOk: values['offline-ok'] === true } }
+    case 'backup': return { name, input: { paths: paths(), offlineOk: values['offline-ok'] === true, tags: tagLists(values, 'tag').flat() } }
     case 'ls': return { name, input: splitSnapshotPath(one('SNAPSHOT[:PATH]')) }
     case 'restore':
       if (values['target'] === undefined && values['overwrite'] === true) throw usageError(name, '--overwrite needs --target')
@@ -126,9 +127,19 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
       return { name, input: { readData: values['read-data'] === true } }
     case 'forget':
       none()
-      return { name, input: { ...keep(values, 'last'), ...keep(values, 'daily'), ...keep(values, 'weekly'), ...keep(values, 'monthly'), dryRun: values['dry-run'] === true } }
+      return { name, input: {
+        ...keep(values, 'last'), ...keep(values, 'hourly'), ...keep(values, 'daily'), ...keep(values, 'weekly'), ...keep(values, 'monthly'), ...keep(values, 'yearly'),
+        ...(typeof values['keep-within'] === 'string' ? { within: values['keep-within'] } : {}),
+        keepTags: tagLists(values, 'keep-tag'), tagged: tagLists(values, 'tag').flat(), dryRun: values['dry-run'] === true,
+      } }
+    case 'prune':
+      none()
+      return { name, input: { maxRewriteBytes: typeof values['max-rewrite'] === 'string' ? parseBytes(values['max-rewrite']) : null, dryRun: values['dry-run'] === true } }
+    case 'snapshots':
+      none()
+      return { name, input: { kept: values['kept'] === true } }
     case 'retention approve': return { name, input: { agreement: one('AGREEMENT') } }
-    case 'snapshots': case 'suggestions': case 'repair': case 'peers': case 'status': case 'coverage': case 'key show': case 'key confirm':
+    case 'suggestions': case 'repair': case 'peers': case 'status': case 'coverage': case 'key show': case 'key confirm':
       none()
       return { name, input: {} }
     case 'doctor':
@@ -191,6 +202,11 @@ function keep<K extends string>(values: Values, period: K): Partial<Record<K, nu
   const value = values[`keep-${period}`]
   if (typeof value !== 'string') return {}
   return { [period]: parseNumber(`keep-${period}`, value, { min: 0, max: 100_000 }) } as Partial<Record<K, number>>
+}
+
+/** `--tag a,b --tag c` → [[a, b], [c]] */
+function tagLists(values: Values, option: string): string[][] {
+  return ((values[option] as string[] | undefined) ?? []).map((value) => value.split(',').map((tag) => tag.trim()))
 }
 
 function given<K extends string>(values: Values, option: K): Partial<Record<K, string>> {

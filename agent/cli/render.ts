@@ -81,6 +81,12 @@ export const renderers: Renderers = {
     ...result.forgotten.map(({ id, time }) => `  ${short(id)}  ${formatTime(time)}`),
     `  ${result.objects} objects, ${formatBytes(result.bytes)}: holders keep them for 30 days more`,
   ].join('\n'),
+  'prune': (result) => [
+    `${result.dryRun ? 'Would leave' : 'Left'} out ${result.unused} of ${result.packs} packs that nothing needs and ${result.dryRun ? 'rewrite' : 'rewrote'} ${result.rewritten} that are mostly dead: ${formatBytes(result.droppedBytes)} become ${formatBytes(result.writtenBytes)}`,
+    ...(result.indexes === result.indexesAfter ? [] : [`  ${result.indexes} indexes become ${result.indexesAfter}`]),
+    ...(result.left === 0 ? [] : [`  ${result.left} more are mostly dead and stay as they are for now`]),
+    '  Holders keep what was left out for 30 days more',
+  ].join('\n'),
   'retention agree': agreementLines,
   'retention approve': agreementLines,
   'peers': (result) => formatTable([
@@ -95,6 +101,7 @@ export const renderers: Renderers = {
       : `Work group "${printable(result.network.name)}": ${result.network.members} machines, ${result.network.online} online, redundancy ${result.network.redundancy} (${result.network.level})`,
     protectionLine(result.protection),
     ...result.paths.map((path) => `  ${path.state.padEnd(11)} ${printable(path.path)}  ${path.lastSnapshotTime === null ? 'never backed up' : formatTime(path.lastSnapshotTime)}${path.changedSince ? ', changed since' : ''}${path.reason === null ? '' : ` (${printable(path.reason)})`}`),
+    `Snapshots that stay: ${keepLine(result.retention)}`,
     `Keeps ${formatBytes(result.holder.used)} for others, ${formatBytes(result.holder.free)} still free to them`,
     ...result.rosters.map((roster) => `Roster ${printable(roster.locator)}: ${roster.state}${roster.detail === '' ? '' : ` (${printable(roster.detail)})`}`),
     ...(result.pausedUntil === null || Date.parse(result.pausedUntil) < Date.now() ? [] : [`Automatic backups are paused until ${formatTime(result.pausedUntil)}`]),
@@ -121,6 +128,7 @@ export const renderers: Renderers = {
   'recover': (result) => [
     `Recovered: ${result.snapshots} snapshots, ${result.objects} objects on ${result.holders} machines (${freshness(result)}).`,
     `The lost machine is shut out (epoch ${result.epoch}).${result.member ? ' This machine has taken its place in the group.' : ''}`,
+    ...(result.kept === 0 ? [] : [`${result.kept} more snapshots were dropped from the backup and are still kept: \`holdfast snapshots --kept\`.`]),
     'Next: `holdfast restore latest --target DIR`.',
   ].join('\n'),
   'search': ({ snapshot, entries, more }) => (entries.length === 0 ? `Nothing of that name in snapshot ${short(snapshot)}.` : [
@@ -151,6 +159,12 @@ function agreementLines({ agreement, approved, owner, terms, delivered, missing 
   const wish = `Owner ${short(owner)}: the newest heads are meant so; holders keep ${terms.delayDays} days, a floor of ${terms.days} days and ${terms.weeks} weeks`
   if (!approved) return [wish, 'An admin has to agree too: send him this, for `holdfast retention approve`', agreement].join('\n')
   return [wish, `Told ${delivered.length} machines`, ...(missing.length === 0 ? [] : [`No answer from ${missing.map(printable).join(', ')}: run this when they are on`, `  holdfast retention approve ${agreement}`])].join('\n')
+}
+
+function keepLine({ auto, last, hourly, daily, weekly, monthly, yearly, within }: CommandResult<'status'>['retention']): string {
+  if (!auto) return 'all, until `holdfast forget`'
+  const counts = Object.entries({ last, hourly, daily, weekly, monthly, yearly }).filter(([, count]) => count > 0).map(([name, count]) => `${count} ${name}`)
+  return [...(within === null ? [] : [`all of the last ${within}`]), ...counts].join(', ')
 }
 
 function protectedLines(entries: readonly { path: string; excludes: readonly string[] }[]): string {

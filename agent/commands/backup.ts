@@ -30,7 +30,7 @@ export async function backup(context: AgentContext, request: CommandRequest<'bac
   await context.group().meetPeers(signal)
   const totals = { unchanged: 0 }
   await using shadowCopies = context.shadowCopies()
-  await using session = await repository.beginBackup({ host }, {
+  await using session = await repository.beginBackup({ host, tags: request.tags }, {
     signal,
     onProgress: ({ bytesRead, bytesStored, files }) => onProgress({ stage: 'backing up', bytesDone: bytesRead, filesDone: files, bytesSent: bytesStored }),
   })

@@ -5,15 +5,19 @@ import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'
 import { refreshHeads } from './freshness.ts'
 
-export async function listSnapshots(context: AgentContext, _request: CommandRequest<'snapshots'>, { signal }: RunOptions): Promise<CommandResult<'snapshots'>> {
+export async function listSnapshots(context: AgentContext, { kept }: CommandRequest<'snapshots'>, { signal }: RunOptions): Promise<CommandResult<'snapshots'>> {
   const services = await context.backup()
   const { freshness } = await refreshHeads(services, signal)
-  const { snapshots } = await services.repository.snapshots({ signal })
+  if (kept) {
+    await context.group().meetPeers(signal)
+    await services.dispersal.refresh({ signal })
+  }
+  const { snapshots } = kept ? await services.repository.keptSnapshots({ signal }) : await services.repository.snapshots({ signal })
   return {
     freshness,
-    snapshots: snapshots.map(({ id, time, machine, host, roots, skipped, stats, damaged = [] }) => ({
+    snapshots: snapshots.map(({ id, time, machine, host, roots, skipped, stats, tags, damaged = [] }) => ({
       id, time, machine, host, paths: roots.map(({ path }) => path), files: stats.files, bytes: stats.bytes, bytesNew: stats.bytesNew,
-      complete: skipped.length === 0, damaged: damaged.map(({ path }) => path),
+      complete: skipped.length === 0, tags, damaged: damaged.map(({ path }) => path),
     })),
   }
 }

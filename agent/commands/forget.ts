@@ -5,17 +5,18 @@ import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'
 import { refreshHeads } from './freshness.ts'
 
-/** Throws `invalid-input` when no rule is given: nothing is ever forgotten by default. */
+/** Throws `invalid-input` when no rule is given. */
 export async function forget(context: AgentContext, request: CommandRequest<'forget'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'forget'>> {
-  const { last, daily, weekly, monthly, dryRun } = request
-  if (last + daily + weekly + monthly === 0) {
+  const { last, hourly, daily, weekly, monthly, yearly, within, keepTags, tagged, dryRun } = request
+  if (last + hourly + daily + weekly + monthly + yearly === 0 && within === null && keepTags.length === 0) {
     throw new HoldfastError('invalid-input', 'Cannot forget: say what to keep, for example --keep-last 10 --keep-daily 14 --keep-weekly 8 --keep-monthly 12')
   }
   const services = await context.backup()
   await context.group().meetPeers(signal)
   await refreshHeads(services, signal)
   onProgress({ stage: 'finding what nothing needs any more' })
-  const report = await services.repository.forget({ keep: { last, daily, weekly, monthly }, dryRun }, { signal })
+  const keep = { last, hourly, daily, weekly, monthly, yearly, within: within ?? undefined, tags: keepTags }
+  const report = await services.repository.forget({ keep, tagged, dryRun }, { signal })
   return {
     dryRun, forgotten: report.snapshots.map(({ id, time }) => ({ id, time })), kept: report.kept.map(({ id, time }) => ({ id, time })),
     objects: report.objects, bytes: report.bytes,

@@ -38,8 +38,9 @@ export async function recover(context: AgentContext, request: CommandRequest<'re
   onProgress({ stage: 'shutting the lost machine out' })
   await services.repository.adopt({ signal })
   const { snapshots } = await services.repository.snapshots({ signal })
+  const { snapshots: kept } = await services.repository.keptSnapshots({ signal })
   return {
-    owner: root.id, machine: context.machine.id, epoch: context.ownerFile()?.epoch ?? 0, snapshots: snapshots.length,
+    owner: root.id, machine: context.machine.id, epoch: context.ownerFile()?.epoch ?? 0, snapshots: snapshots.length, kept: kept.length,
     objects: services.repository.head?.live.length ?? 0, holders: freshness.answered, freshness,
     paths: snapshots.at(-1)?.roots.map(({ path }) => path) ?? [], member: context.group().membership.ownRefusal() === undefined,
   }

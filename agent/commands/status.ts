@@ -18,7 +18,7 @@ export async function status(context: AgentContext, { fresh }: CommandRequest<'s
   const common = {
     machine: { id: context.machine.id as string, name: config.label ?? '', owner: owner?.owner ?? null }, holder,
     keyConfirmed: owner !== undefined && owner.words === undefined, nextBackup: timeOrNull(context.nextBackupMs()), running: context.running(),
-    pausedUntil: config.schedule.pausedUntil,
+    pausedUntil: config.schedule.pausedUntil, retention: config.retention,
   }
   if (!context.isMember()) {
     return { ...common, network: null, protection: nothing(0), paths: config.protect.map(({ path }) => unknownPath(path, 'this machine is in no work group')), rosters: [], holders: [], warnings: [] }

@@ -273,7 +273,10 @@ export class AgentParts implements AgentContext {
   }
 
   async startTriggers(): Promise<AgentTriggers> {
-    this.#triggers = await AgentTriggers.start({ settings: this.settings, homeDirectory: this.homeDirectory, isMember: () => this.isMember(), run: this.runs.run, log: this.#log })
+    this.#triggers = await AgentTriggers.start({
+      settings: this.settings, homeDirectory: this.homeDirectory, isMember: () => this.isMember(), run: this.runs.run, log: this.#log,
+      liveBytes: async () => (await this.backup()).repository.head?.document.live.bytes ?? 0,
+    })
     return this.#triggers
   }
 }

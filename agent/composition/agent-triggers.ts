@@ -4,6 +4,7 @@ import type { Settings } from '../commands/settings.ts'
 import { systemClock } from '../network/clock.ts'
 import { type ChangeWatch, watchChanges } from '../source/change-watch.ts'
 import { AutomaticBackups } from '../triggers/automatic-backups.ts'
+import { Tidying } from '../triggers/tidying.ts'
 import type { Log } from './log.ts'
 
 const repairMs = 15 * 60_000
@@ -13,12 +14,14 @@ export interface TriggerOptions {
   readonly homeDirectory: string
   readonly isMember: () => boolean
   readonly run: RunCommand
+  readonly liveBytes: () => Promise<number>
   readonly log: Log
 }
 
 export class AgentTriggers implements AsyncDisposable {
   readonly #options: TriggerOptions
   readonly #backups: AutomaticBackups
+  readonly #tidying: Tidying
   readonly #stop = new AbortController()
   readonly #unsubscribe: () => void
   #watching: Promise<ChangeWatch | undefined> = Promise.resolve(undefined)
@@ -35,13 +38,16 @@ export class AgentTriggers implements AsyncDisposable {
   private constructor(options: TriggerOptions) {
     this.#options = options
     const { settings, log, isMember, run } = options
+    this.#tidying = new Tidying({ rule: () => settings.config.retention, run, liveBytes: options.liveBytes, now: Date.now })
     this.#backups = new AutomaticBackups({
       schedule: () => settings.config.schedule, now: Date.now, after: (delayMs, then) => systemClock.after(delayMs, then),
       backup: async (paths, signal) => {
         if (!isMember() || settings.config.protect.length === 0) return
         const protectedPaths = settings.config.protect.map(({ path }) => path)
-        const { protection, snapshot } = await run('backup', { paths: paths.filter((path) => protectedPaths.includes(path)), offlineOk: true }, { signal, onProgress: () => {} })
+        const { protection, snapshot } = await run('backup', { paths: paths.filter((path) => protectedPaths.includes(path)), offlineOk: true, tags: [] }, { signal, onProgress: () => {} })
         log('automatic-backup', { snapshot, ...protection })
+        const tidied = await this.#tidying.afterBackup({ signal, onProgress: () => {} })
+        if (tidied !== undefined) log('tidied', { ...tidied })
       },
       onFault: (error) => log('automatic-backup-failed', { error }),
     })

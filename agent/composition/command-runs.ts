@@ -8,7 +8,7 @@ import { HoldfastError, toProblem } from '../../shared/errors.ts'
 import type { RunCommand, RunOptions } from '../commands/command.ts'
 
 /** Commands that change the backup wait for each other. */
-const exclusive: ReadonlySet<CommandName> = new Set(['network create', 'network join', 'backup', 'repair', 'forget', 'recover'])
+const exclusive: ReadonlySet<CommandName> = new Set(['network create', 'network join', 'backup', 'repair', 'forget', 'prune', 'recover'])
 
 export type PerformCommand = <C extends CommandName>(name: C, request: CommandRequest<C>, options: RunOptions) => Promise<CommandResult<C>> | CommandResult<C>
 

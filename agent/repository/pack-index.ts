@@ -23,6 +23,8 @@ export type ObjectState = keyof typeof objectStates
 export interface Place {
   readonly pack: number
   readonly segment: number
+  /** Number in the segment. */
+  readonly chunk: number
   readonly offset: number
   readonly length: number
 }
@@ -73,6 +75,10 @@ const unusableCodes = new Set([11, 26])
 /** Chunks of packs whose tables are not expanded yet. */
 const recentLimit = 65_536
 const openSegments = 256
+
+/** A chunk that is known in a pack that cannot be used moves to one that can. */
+const replaceUnusable = `UPDATE SET place = excluded.place WHERE place / ${packStep} IN
+  (SELECT number FROM objects WHERE state IN (${objectStates.foreign}, ${objectStates.lost}))`
 
 /** Bytes of metadata chunks that are kept; the oldest go first. */
 const metadataLimit = 268_435_456
@@ -165,7 +171,7 @@ export class PackIndex implements Disposable {
     const chunk = place % segmentStep
     const offset = chunk === 0 ? 0 : ends?.[chunk - 1]
     const end = ends?.[chunk]
-    return offset === undefined || end === undefined ? undefined : { pack, segment, offset, length: end - offset }
+    return offset === undefined || end === undefined ? undefined : { pack, segment, chunk, offset, length: end - offset }
   }
 
   /** Whether every pack that this machine names is believed whole: then a list of its own may be trusted by its ids. */
@@ -203,6 +209,22 @@ export class PackIndex implements Disposable {
     return segment
   }
 
+  /** Segments of a pack with where their chunks lie in the plain text. */
+  segmentsOf(pack: number): { segment: number, shape: SegmentRow, chunks: { offset: number, length: number }[] }[] {
+    this.#expand()
+    return this.#all('SELECT number FROM segments WHERE pack = ? ORDER BY number', pack).map((row) => {
+      const segment = row['number'] as number
+      const { ends, ...shape } = this.#segmentWithEnds(pack, segment) as SegmentRow & { readonly ends: Uint32Array }
+      return { segment, shape, chunks: Array.from(ends, (end, at) => ({ offset: at === 0 ? 0 : ends[at - 1] as number, length: end - (at === 0 ? 0 : ends[at - 1] as number) })) }
+    })
+  }
+
+  /** Bytes of all chunks of a pack. */
+  plainBytesOf(pack: number): number {
+    this.#expand()
+    return this.#row('SELECT coalesce(sum(plainLength), 0) AS bytes FROM segments WHERE pack = ?', pack)?.['bytes'] as number
+  }
+
   /** Takes in a pack with all its chunks. `indexed`: an index object names it. Does nothing when it is there. */
   addPack(pack: TabledPack, options: { state: ObjectState, indexed: boolean, nowMs: number }): void {
     const segments = decodeTable(pack.table, pack.length)
@@ -231,8 +253,9 @@ export class PackIndex implements Disposable {
   }
 
   #addSegments(pack: number, segments: readonly TableSegment[], replace: boolean): void {
-    const insertSegment = this.#statement('INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?)')
-    const insertChunks = this.#statement(`INSERT OR ${replace ? 'REPLACE' : 'IGNORE'} INTO chunks SELECT substr(?1, n * 16 + 1, 16), ?2 + n FROM numbers WHERE n < ?3`)
+    const insertSegment = this.#statement('INSERT OR IGNORE INTO segments VALUES (?, ?, ?, ?, ?, ?, ?)')
+    const insertChunks = this.#statement(`INSERT INTO chunks SELECT substr(?1, n * 16 + 1, 16), ?2 + n FROM numbers WHERE n < ?3
+      ON CONFLICT (id) DO ${replace ? replaceUnusable : 'NOTHING'}`)
     for (const [number, { offset, length, plainLength, codec, chunks }] of segments.entries()) {
       const ends = Uint32Array.from(chunks, (chunk) => chunk.offset + chunk.length)
       insertSegment.run(pack, number, offset, length, plainLength, codec, new Uint8Array(ends.buffer))
@@ -274,10 +297,19 @@ export class PackIndex implements Disposable {
         if (row === undefined) this.addObject(ref, { state, nowMs })
         else if (row['state'] !== objectStates.lost) this.#run('UPDATE objects SET state = ? WHERE number = ?', objectStates[state], row['number'] as number)
       }
-      this.#remove([...known].filter(([id, row]) => !named.has(id) && row['state'] !== objectStates.stored).map(([, row]) => row['number'] as number))
+      const gone = [...known].filter(([id, row]) => !named.has(id) && row['state'] !== objectStates.stored).map(([, row]) => row['number'] as number)
+      this.#remove(gone)
+      if (gone.length > 0) this.#findInRecent()
       this.#run('UPDATE packs SET tableBytes = NULL WHERE indexed = 1 AND expanded = 1 AND number IN (SELECT number FROM objects WHERE state = ?)', objectStates.live)
       this.#readUnusable()
     })
+  }
+
+  /** What went may lie in packs of this run too, which a compaction wrote for that: their chunks are found there now. */
+  #findInRecent(): void {
+    for (const row of this.#all('SELECT number, tableBytes FROM packs WHERE tableBytes IS NOT NULL')) {
+      this.#addSegments(row['number'] as number, decodeTable(row['tableBytes'] as Uint8Array, 0xffff_ffff), false)
+    }
   }
 
   /** Packs that heads name and whose tables are not known here. */

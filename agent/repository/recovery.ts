@@ -39,7 +39,24 @@ export async function recoverKeyring(
       failure ??= error
     }
   }
+  // A head that names rubbish as its keyring, from who has the device's key, hides no ring that holders still have.
+  if (keyring === undefined) keyring = await anyKeyring({ store, owner }, options)
   if (keyring === undefined) throw failure
   const epoch = Math.max(currentEpoch(keyring).epoch, ...verified.map(({ document }) => document.epoch))
   return { keyring, epoch, heads: verified, answered, asked }
+}
+
+/** Of the highest epoch among all that the holders have. */
+async function anyKeyring({ store, owner }: { store: ObjectStore, owner: OwnerRoot }, options: { signal?: AbortSignal | undefined }): Promise<Keyring | undefined> {
+  let best: Keyring | undefined
+  for await (const ref of store.list(options)) {
+    if (ref.kind !== 'key') continue
+    try {
+      const ring = await openKeyring(await store.get(ref, undefined, options), { id: owner.id, exchangeKey: owner.exchangeKey })
+      if (best === undefined || currentEpoch(ring).epoch > currentEpoch(best).epoch) best = ring
+    } catch (error) {
+      if (!hasCode(error, 'object-missing', 'object-damaged', 'key-missing', 'format-unknown')) throw error
+    }
+  }
+  return best
 }

@@ -37,12 +37,13 @@ import type { FileContent } from './content.ts'
 import { type ForgetReport, type ForgetRequest, planForget } from './forget.ts'
 import { type Head, type HeadDocument, compareHeads, signHead, verifyHead } from './head.ts'
 import { decodeIndex } from './index-object.ts'
-import { type Keyring, dataKeyOf, openKeyring, sealKeyring } from './keyring.ts'
+import { type Keyring, currentEpoch, dataKeyOf, openKeyring, sealKeyring } from './keyring.ts'
 import { LocalHeads, writeDurably } from './local-heads.ts'
 import { MetadataReader } from './metadata.ts'
 import { openDocument, readTable } from './pack.ts'
 import { type ObjectState, PackIndex, type TabledPack } from './pack-index.ts'
 import { type RestoreItem, restoreItems } from './restore.ts'
+import { type PruneReport, type PruneRequest, prune } from './prune.ts'
 import { type KeyOptions, damaged } from './seal.ts'
 import { type Snapshot, decodeSnapshot } from './snapshot.ts'
 import type { Entry } from './tree.ts'
@@ -103,6 +104,8 @@ export class Repository implements AsyncDisposable {
   #keyring: Keyring
   #busy = false
   #unreadable: ObjectRef[] = []
+  /** What holders still have though no head names it; empty until somebody asks for it. */
+  #kept: ObjectRef[] = []
 
   /** Begins on a machine that has no repository of the owner yet. Throws `already-exists`. */
   static async create(options: RepositoryOptions & { readonly keyring: Keyring }): Promise<Repository> {
@@ -142,6 +145,13 @@ export class Repository implements AsyncDisposable {
 
   get keyring(): Keyring {
     return this.#keyring
+  }
+
+  /** The heads that count: without those whose chains a head of a higher epoch has taken over. */
+  #counting(): Head[] {
+    const heads = this.#local.all()
+    return heads.filter(({ document: { machine, epoch, seq } }) => !heads.some(({ document: other }) =>
+      other.epoch > epoch && other.adopts.some((adopted) => adopted.machine === machine && adopted.seq >= seq)))
   }
 
   /** The newest own head that was signed here, acknowledged or not. */
@@ -226,7 +236,7 @@ export class Repository implements AsyncDisposable {
   }
 
   /**
-   * By `latest`, an id or the beginning of one. Throws `not-found`, `invalid-input` when several begin so, and
+   * By `latest`, an id or the beginning of one; also one that no head names any more, while holders have it. Throws `not-found`, `invalid-input` when several begin so, and
    * `object-missing` or `object-damaged` when it is there but cannot be read now.
    */
   async snapshot(name: string, options: CallOptions = {}): Promise<Snapshot> {
@@ -239,10 +249,31 @@ export class Repository implements AsyncDisposable {
       if (latest === undefined) throw new HoldfastError('not-found', 'Cannot find a snapshot: there is none')
       return latest
     }
-    const found = this.#named('snapshot').filter(({ id }) => id.startsWith(name))
+    const matching = () => this.#named('snapshot').filter(({ id }) => id.startsWith(name))
+    let found = matching()
+    if (found.length === 0 && name.length >= 4) {
+      await this.#takeKept(options)
+      found = matching()
+    }
     if (name.length < 4 || found.length > 1) throw new HoldfastError('invalid-input', `Cannot find snapshot ${name}: give more of its id`)
     if (found[0] === undefined) throw new HoldfastError('not-found', `Cannot find snapshot ${name}: there is none`)
     return await this.#readSnapshot(found[0], options)
+  }
+
+  /** Snapshots that no head names any more and that holders still have, oldest first by what they say of themselves. */
+  async keptSnapshots(options: CallOptions = {}): Promise<{ snapshots: Snapshot[], unreadable: ObjectRef[] }> {
+    await this.#takeKept(options)
+    const kept = new Set(this.#kept.map(({ id }) => id))
+    const { snapshots, unreadable } = await this.snapshots(options)
+    return { snapshots: snapshots.filter(({ id }) => kept.has(id)), unreadable: unreadable.filter(({ id }) => kept.has(id)) }
+  }
+
+  /** Asks what the holders have beyond the heads; from then on it is read like what another device named. */
+  async #takeKept(options: CallOptions): Promise<void> {
+    const named = new Set(this.#counting().flatMap(({ live }) => live.map(({ id }) => id)))
+    this.#kept = []
+    for await (const ref of this.#options.store.list(options)) if (ref.kind !== 'key' && !named.has(ref.id)) this.#kept.push(ref)
+    await this.#load(options)
   }
 
   /** Entries of a folder, or of the roots when no path is given. Throws `not-found`. */
@@ -322,7 +353,7 @@ export class Repository implements AsyncDisposable {
     return await verifyRepository({
       store: this.#options.store, index: this.#index, metadata: this.#metadata, threads: this.#threads(),
       secrets: { owner: this.#ownerBytes, chunkIdKey: this.#keyring.chunkIdKey }, keyFor: (epoch) => this.#keyFor(epoch),
-      named: this.#local.all().flatMap(({ live }) => live), readSnapshot: async (ref) => await this.#readSnapshot(ref, options),
+      named: this.#counting().flatMap(({ live }) => live), readSnapshot: async (ref) => await this.#readSnapshot(ref, options),
       signal: options.signal,
     }, request)
   }
@@ -330,7 +361,7 @@ export class Repository implements AsyncDisposable {
   /** Takes over what other devices (default: all) keep alive, after a recovery, and publishes a head that names it. */
   async adopt(options: CallOptions & { machines?: readonly MachineId[] } = {}): Promise<void> {
     await this.#exclusively(async () => {
-      const heads = this.#local.all().filter(({ document }) => document.machine !== this.#options.machine.id
+      const heads = this.#counting().filter(({ document }) => document.machine !== this.#options.machine.id
         && (options.machines === undefined || options.machines.includes(document.machine)))
       await this.#publish({ adopted: heads, put: async (object) => { await this.#options.store.put(object, options) }, signal: options.signal })
     })
@@ -347,6 +378,23 @@ export class Repository implements AsyncDisposable {
       if (request.dryRun !== true && report.snapshots.length > 0) {
         await this.#publish({ live: keep, put: async (object) => { await this.#options.store.put(object, options) }, signal: options.signal })
       }
+      return report
+    })
+  }
+
+  /** Drops what no snapshot of this device's head refers to, and rewrites packs that are mostly dead; see prune.ts. */
+  async prune(request: PruneRequest, options: CallOptions = {}): Promise<PruneReport> {
+    return await this.#exclusively(async () => {
+      const { clock, random, store } = this.#options
+      const { epoch, dataKey } = currentEpoch(this.#keyring)
+      const put = async (object: NewObject) => { await store.put(object, options) }
+      const { keep, report } = await prune({
+        index: this.#index, metadata: this.#metadata, live: this.head?.live ?? [], store, put, nowMs: clock, signal: options.signal,
+        readSnapshot: async (ref) => await this.#readSnapshot(ref, options), readIndex: async (ref) => await this.#readIndex(ref, options),
+        keyFor: (of) => this.#keyFor(of), chunkIdKey: chunkIdKeyOf(this.#keyring.chunkIdKey), sealing: { owner: this.#ownerBytes, dataKey, epoch, random },
+      }, request)
+      const changes = keep.length < (this.head?.live.length ?? 0) || report.rewritten > 0
+      if (request.dryRun !== true && changes) await this.#publish({ live: keep, put, signal: options.signal })
       return report
     })
   }
@@ -410,7 +458,7 @@ export class Repository implements AsyncDisposable {
   }
 
   #named(kind: ObjectRef['kind']): ObjectRef[] {
-    const refs = this.#local.all().flatMap(({ live }) => live.filter((ref) => ref.kind === kind))
+    const refs = [...this.#counting().flatMap(({ live }) => live), ...this.#kept].filter((ref) => ref.kind === kind)
     return [...new Map(refs.map((ref) => [ref.id, ref])).values()]
   }
 
@@ -433,7 +481,8 @@ export class Repository implements AsyncDisposable {
   /** Tells the index what the heads name. */
   #assign(): void {
     const named = new Map<ObjectId, { ref: ObjectRef, state: ObjectState }>()
-    for (const { document, live } of this.#local.all()) {
+    for (const ref of this.#kept) named.set(ref.id, { ref, state: 'foreign' })
+    for (const { document, live } of this.#counting()) {
       if (document.machine !== this.#options.machine.id) for (const ref of live) named.set(ref.id, { ref, state: 'foreign' })
     }
     const own = this.#local.get(this.#options.machine.id)

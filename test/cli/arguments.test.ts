@@ -21,7 +21,7 @@ test('commands of one and of two words are found, wherever global options stand'
 })
 
 test('paths become absolute where the command was given', () => {
-  assert.deepEqual(request('backup', 'mail.pst', '--offline-ok'), { name: 'backup', input: { paths: [resolve('mail.pst')], offlineOk: true } })
+  assert.deepEqual(request('backup', 'mail.pst', '--offline-ok'), { name: 'backup', input: { paths: [resolve('mail.pst')], offlineOk: true, tags: [] } })
   assert.deepEqual(request('restore', 'latest:/home/ann/a:b.pst', '--target', 'out').input, {
     snapshot: 'latest', path: '/home/ann/a:b.pst', target: resolve('out'), overwrite: false,
   })
@@ -34,6 +34,13 @@ test('what does not fit is refused with the usage', () => {
   assert.throws(() => request('network', 'create', 'Team'), refused(/--roster/))
   assert.throws(() => request('status', 'now'), refused(/one word too many/))
   assert.throws(() => request('network', 'invite', '--count', 'many'), refused(/--count many/))
+})
+
+test('forget and backup take tags and restic\'s rules', () => {
+  const { input } = request('forget', '--keep-hourly', '24', '--keep-within', '1y6m', '--keep-tag', 'a,b', '--keep-tag', 'c', '--tag', 'x')
+  assert.deepEqual(input, { hourly: 24, within: '1y6m', keepTags: [['a', 'b'], ['c']], tagged: ['x'], dryRun: false })
+  assert.ok(!commands.forget.request.safeParse({ within: '2 weeks' }).success)
+  assert.deepEqual((request('backup', '--tag', 'a,b', '--tag', 'c').input as { tags: string[] }).tags, ['a', 'b', 'c'])
 })
 
 test('every command that an agent knows can be reached from the command line, with the same request schema', () => {

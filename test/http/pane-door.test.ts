@@ -26,7 +26,7 @@ const perform: PerformCommand = (async (name: string, _request: object, options:
 test('a command runs through the door, with its result or its problem', async () => {
   await using door = await openDoor(perform)
   const run = agentRunner(door.runtime)
-  assert.equal((await run('snapshots', {}, noProgress)).freshness.answered, 3)
+  assert.equal((await run('snapshots', { kept: false }, noProgress)).freshness.answered, 3)
   await assert.rejects(run('verify', { readData: false }, noProgress), (error: unknown) =>
     error instanceof HoldfastError && error.code === 'object-missing' && error.details['need'] === 3)
 })
@@ -35,7 +35,7 @@ test('progress arrives while a command runs, and aborting the caller cancels it'
   await using door = await openDoor(perform)
   const controller = new AbortController()
   const stages: string[] = []
-  await assert.rejects(agentRunner(door.runtime)('backup', { paths: [], offlineOk: false }, {
+  await assert.rejects(agentRunner(door.runtime)('backup', { paths: [], offlineOk: false, tags: [] }, {
     signal: controller.signal,
     onProgress: ({ stage }) => { stages.push(stage); controller.abort(new HoldfastError('cancelled', 'enough')) },
   }), (error: unknown) => error instanceof Error)

@@ -43,7 +43,7 @@ const named = (pack: TabledPack, state: ObjectState): [ObjectId, { ref: { kind: 
 test('every chunk of a pack is found at its place, at once and after the index is opened again', (t) => {
   const directory = makeDirectory(t)
   const pack = makePack(Array.from({ length: 300 }, (_, i) => randomBytes(5000 + i)))
-  const expected = decodeTable(pack.table, pack.length).flatMap(({ chunks }, segment) => chunks.map(({ offset, length }) => ({ segment, offset, length })))
+  const expected = decodeTable(pack.table, pack.length).flatMap(({ chunks }, segment) => chunks.map(({ offset, length }, chunk) => ({ segment, chunk, offset, length })))
   {
     using index = PackIndex.open(directory)
     assert.ok(!index.has(pack.ids[0] as Buffer))

@@ -8,13 +8,11 @@ import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import { issueDeviceCertificate } from '../../agent/identity/device.ts'
 import { generateMachine } from '../../agent/identity/machine.ts'
 import type { ObjectId } from '../../agent/object-store.ts'
-import { chooseSnapshots } from '../../agent/repository/forget.ts'
 import { signHead } from '../../agent/repository/head.ts'
 import { addRecipient, createKeyring, raiseEpoch, removeRecipient } from '../../agent/repository/keyring.ts'
 import { removeIndex } from '../../agent/repository/pack-index.ts'
 import { recoverKeyring } from '../../agent/repository/recovery.ts'
 import { Repository } from '../../agent/repository/repository.ts'
-import type { Snapshot } from '../../agent/repository/snapshot.ts'
 import type { FileEntry } from '../../agent/repository/tree.ts'
 import { type TestFile, backUp, createRepository, makeDevice, readBack, recipientsOf } from '../support/test-repository.ts'
 
@@ -314,17 +312,6 @@ test('forget() drops the packs that only forgotten snapshots need, and keeps eve
   assert.ok(back['shared']?.equals(shared) && back['last']?.equals(last))
   assert.ok((await repository.verify({ readData: true })).ok)
   assert.equal((await backUp(device, repository, { first: { bytes: first } })).bytesNew, first.length)
-})
-
-test('a rule keeps the newest of each day, week and month that has any', () => {
-  const days = ['2026-01-01', '2026-01-30', '2026-02-01', '2026-02-02', '2026-02-03']
-  const snapshots = days.flatMap((day) => ['08', '20'].map((hour) => ({ id: `${day}-${hour}`, time: `${day}T${hour}:00:00Z` }) as unknown as Snapshot))
-  const kept = (rule: Parameters<typeof chooseSnapshots>[1]): string[] => [...chooseSnapshots(snapshots, rule)].map(String).sort()
-  assert.deepEqual(kept({ last: 3 }), ['2026-02-02-20', '2026-02-03-08', '2026-02-03-20'])
-  assert.deepEqual(kept({ daily: 2 }), ['2026-02-02-20', '2026-02-03-20'])
-  assert.deepEqual(kept({ weekly: 2 }), ['2026-02-01-20', '2026-02-03-20'])
-  assert.deepEqual(kept({ monthly: 5 }), ['2026-01-30-20', '2026-02-03-20'])
-  assert.throws(() => kept({}), (error) => hasCode(error, 'invalid-input'))
 })
 
 test('create() refuses a place that has a repository, open() one that has none or another key', async (t) => {

@@ -1,0 +1,13 @@
+/** Leaves out what no snapshot needs and rewrites packs that are mostly dead (repository/prune.ts). */
+import type { CommandRequest, CommandResult } from '../../shared/api.ts'
+import type { AgentContext } from './context.ts'
+import type { RunOptions } from './command.ts'
+import { refreshHeads } from './freshness.ts'
+
+export async function prune(context: AgentContext, { maxRewriteBytes, dryRun }: CommandRequest<'prune'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'prune'>> {
+  const services = await context.backup()
+  await context.group().meetPeers(signal)
+  await refreshHeads(services, signal)
+  onProgress({ stage: 'finding what nothing needs any more' })
+  return { dryRun, ...await services.repository.prune({ dryRun, maxRewriteBytes: maxRewriteBytes ?? undefined }, { signal }) }
+}

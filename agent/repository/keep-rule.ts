@@ -1,0 +1,98 @@
+/**
+ * Which snapshots a rule keeps, with restic's meanings: the newest `last`; for each of the last so many hours, days, weeks
+ * (ISO, from Monday), months and years that have a snapshot the newest one, in local time; everything `within` a span
+ * before the newest snapshot; everything that has all tags of one of `tags`.
+ *
+ * Besides, whatever the rule says: for each protected root the newest snapshot in which it was stored whole and sound. A
+ * newer one that is broken never displaces the last good one.
+ */
+import { HoldfastError } from '../../shared/errors.ts'
+import type { ObjectId } from '../object-store.ts'
+import type { Snapshot } from './snapshot.ts'
+
+export interface KeepRule {
+  readonly last?: number | undefined
+  readonly hourly?: number | undefined
+  readonly daily?: number | undefined
+  readonly weekly?: number | undefined
+  readonly monthly?: number | undefined
+  readonly yearly?: number | undefined
+  /** Such as `1y6m14d12h`. */
+  readonly within?: string | undefined
+  /** Each element: tags that a snapshot must have all of. */
+  readonly tags?: readonly (readonly string[])[] | undefined
+}
+
+const dayMs = 86_400_000
+const span = /^(?:(\d{1,4})y)?(?:(\d{1,4})m)?(?:(\d{1,5})d)?(?:(\d{1,6})h)?$/
+
+/** Ids of the snapshots that stay. Throws `invalid-input` for a rule that keeps nothing, or a span that cannot be read. */
+export function chooseSnapshots(snapshots: readonly Snapshot[], rule: KeepRule): Set<ObjectId> {
+  const { last = 0, hourly = 0, daily = 0, weekly = 0, monthly = 0, yearly = 0, within, tags = [] } = rule
+  if (last + hourly + daily + weekly + monthly + yearly <= 0 && within === undefined && tags.length === 0) {
+    throw new HoldfastError('invalid-input', 'Cannot forget: the rule keeps no snapshot')
+  }
+  const newestFirst = [...snapshots].sort((a, b) => Date.parse(b.time) - Date.parse(a.time))
+  const kept = new Set<ObjectId>(newestFirst.slice(0, last).map(({ id }) => id))
+  const periods = [[hourly, hourOf], [daily, dayOf], [weekly, weekOf], [monthly, monthOf], [yearly, yearOf]] as const
+  for (const [count, periodOf] of periods) keepPeriods(newestFirst, kept, { count, periodOf })
+  const newest = newestFirst[0]
+  if (within !== undefined && newest !== undefined) {
+    const since = before(new Date(newest.time), within)
+    for (const { id, time } of newestFirst) if (Date.parse(time) >= since) kept.add(id)
+  }
+  for (const { id, tags: has } of newestFirst) if (tags.some((wanted) => wanted.every((tag) => has.includes(tag)))) kept.add(id)
+  for (const id of lastSound(newestFirst)) kept.add(id)
+  return kept
+}
+
+function keepPeriods(newestFirst: readonly Snapshot[], kept: Set<ObjectId>, { count, periodOf }: { count: number, periodOf: (time: Date) => string }): void {
+  const seen = new Set<string>()
+  for (const { id, time } of newestFirst) {
+    const period = periodOf(new Date(time))
+    if (seen.has(period)) continue
+    if (seen.size === count) return
+    seen.add(period)
+    kept.add(id)
+  }
+}
+
+/** For each root the newest snapshot that has it without anything skipped or damaged in it. */
+function lastSound(newestFirst: readonly Snapshot[]): Set<ObjectId> {
+  const sound = new Map<string, ObjectId>()
+  for (const { id, roots, skipped, damaged = [] } of newestFirst) {
+    const faults = [...skipped, ...damaged]
+    for (const { path } of roots) {
+      if (!sound.has(path) && !faults.some((fault) => isAtOrBelow(fault.path, path))) sound.set(path, id)
+    }
+  }
+  return new Set(sound.values())
+}
+
+function isAtOrBelow(path: string, folder: string): boolean {
+  return path === folder || (path.startsWith(folder) && (/[\\/]$/.test(folder) || /^[\\/]/.test(path.slice(folder.length))))
+}
+
+/** Throws `invalid-input` for a span that is none. */
+export function assertSpan(text: string): void {
+  if (text === '' || !span.test(text)) throw new HoldfastError('invalid-input', `Cannot keep within ${text}: write a span such as 14d, 6m or 1y6m14d12h`)
+}
+
+function before(time: Date, within: string): number {
+  assertSpan(within)
+  const [years, months, days, hours] = span.exec(within)?.slice(1).map((part) => Number(part ?? 0)) ?? []
+  const since = new Date(time)
+  since.setFullYear(since.getFullYear() - (years ?? 0), since.getMonth() - (months ?? 0), since.getDate() - (days ?? 0))
+  return since.getTime() - (hours ?? 0) * 3_600_000
+}
+
+/** Days since 1970 by the local calendar. */
+function localDay(time: Date): number {
+  return Math.floor(Date.UTC(time.getFullYear(), time.getMonth(), time.getDate()) / dayMs)
+}
+
+const dayOf = (time: Date): string => String(localDay(time))
+const hourOf = (time: Date): string => `${localDay(time)}/${time.getHours()}`
+const weekOf = (time: Date): string => String(Math.floor((localDay(time) + 3) / 7))
+const monthOf = (time: Date): string => `${time.getFullYear()}/${time.getMonth()}`
+const yearOf = (time: Date): string => String(time.getFullYear())

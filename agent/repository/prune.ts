@@ -1,0 +1,186 @@
+/**
+ * Gives back space within what is kept: packs and indexes that no snapshot refers to are named no more, packs that are mostly
+ * dead are rewritten, many small indexes become few.
+ *
+ * A rewritten pack is a new object under a fresh key and salt; chunk ids stay, so lists, folders and snapshots stay. The new
+ * packs and an index of them are stored before the head that names them and leaves the old ones out; holders keep the old
+ * ones for their delay, so older heads stay restorable and nothing is ever outrun. A run can be limited, because what it
+ * replaces is kept twice for that long, and because holders freeze when most of a backup is replaced at once.
+ */
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
+import type { NewObject, ObjectId, ObjectRef, ObjectStore } from '../object-store.ts'
+import { chunkId } from './chunk-id.ts'
+import { encodeIndex, splitForIndexes } from './index-object.ts'
+import { type FinishedPack, PackBuilder, type PackBuilderOptions, sealDocument } from './pack.ts'
+import type { PackIndex, TabledPack } from './pack-index.ts'
+import { type PackUse, type UseContext, packUseOf } from './pack-use.ts'
+import { type KeyOptions, damaged, deriveObjectKey, openPart, saltLength } from './seal.ts'
+import type { Snapshot } from './snapshot.ts'
+import type { KeyObject } from 'node:crypto'
+
+export interface PruneRequest {
+  readonly dryRun?: boolean | undefined
+  /** Bytes of packs that are rewritten at most; the emptiest first. */
+  readonly maxRewriteBytes?: number | undefined
+}
+
+export interface PruneReport {
+  readonly packs: number
+  /** Packs that nothing refers to, and those that are rewritten because less than half of them is used. */
+  readonly unused: number
+  readonly rewritten: number
+  /** Bytes of these two that the head names no more, and of what is written in their place (of a dry run: about). */
+  readonly droppedBytes: number
+  readonly writtenBytes: number
+  /** Sparse packs that the limit left for another run, or that cannot be read now. */
+  readonly left: number
+  /** Index objects before and after. */
+  readonly indexes: number
+  readonly indexesAfter: number
+}
+
+export interface PruneContext extends UseContext {
+  readonly live: readonly ObjectRef[]
+  readonly store: ObjectStore
+  readonly readSnapshot: (ref: ObjectRef) => Promise<Snapshot>
+  readonly readIndex: (ref: ObjectRef) => Promise<TabledPack[]>
+  readonly keyFor: (epoch: number) => KeyOptions
+  readonly chunkIdKey: KeyObject
+  readonly sealing: Omit<PackBuilderOptions, 'emit'>
+  readonly nowMs: () => number
+  readonly put: (object: NewObject) => Promise<void>
+}
+
+/** A pack of which less is used is rewritten. */
+const worthKeeping = 0.5
+/** More index objects than this become few. */
+const manyIndexes = 16
+
+interface Sorted {
+  readonly unused: readonly ObjectRef[]
+  /** Mostly dead, and those of them that this run rewrites. */
+  readonly sparse: readonly ObjectRef[]
+  readonly rewrite: readonly ObjectRef[]
+}
+
+/** What stays alive of what was; what was written is `stored` in the index. Throws when anything needed cannot be read. */
+export async function prune(context: PruneContext, { dryRun = false, maxRewriteBytes = Infinity }: PruneRequest): Promise<{ keep: ObjectRef[], report: PruneReport }> {
+  const { live } = context
+  const snapshots: Snapshot[] = []
+  for (const ref of live) if (ref.kind === 'snapshot') snapshots.push(await context.readSnapshot(ref))
+  const use = await packUseOf(context, snapshots)
+  const { unused, sparse, rewrite } = sortPacks(context, use, maxRewriteBytes)
+  const { done, bytes } = dryRun
+    ? { done: rewrite, bytes: rewrite.reduce((sum, ref) => sum + usedShare(context.index, use, ref) * ref.length, 0) }
+    : await rewritePacks(context, use, rewrite)
+  const gone = new Set([...unused, ...done].map(({ id }) => id))
+  const indexes = await sortIndexes(context, gone)
+  if (!dryRun && done.length + indexes.merge.length > 0) await storeIndexes(context, indexes.merge)
+  const keptIndexes = new Set(indexes.keep.map(({ id }) => id))
+  const keep = live.filter(({ id, kind }) => kind !== 'index' ? !gone.has(id) : keptIndexes.has(id))
+  return {
+    keep,
+    report: {
+      packs: live.filter(({ kind }) => kind === 'pack').length, unused: unused.length, rewritten: done.length, left: sparse.length - done.length,
+      droppedBytes: [...unused, ...done].reduce((sum, { length }) => sum + length, 0), writtenBytes: Math.round(bytes),
+      indexes: live.filter(({ kind }) => kind === 'index').length, indexesAfter: indexes.keep.length + splitForIndexes(indexes.merge).length,
+    },
+  }
+}
+
+function sortPacks({ index, live }: PruneContext, use: PackUse, maxRewriteBytes: number): Sorted {
+  const packs = live.filter(({ kind }) => kind === 'pack').map((ref) => ({ ref, share: usedShare(index, use, ref) }))
+  const sparse = packs.filter(({ share }) => share > 0 && share < worthKeeping).sort((a, b) => a.share - b.share).map(({ ref }) => ref)
+  let bytes = 0
+  const rewrite = sparse.filter(({ length }) => (bytes += length) <= maxRewriteBytes)
+  return { unused: packs.filter(({ share }) => share === 0).map(({ ref }) => ref), sparse, rewrite }
+}
+
+/** 0 to 1, of the bytes of its chunks. A pack whose table is not known counts as used. */
+function usedShare(index: PackIndex, use: PackUse, { id }: ObjectRef): number {
+  const number = index.packNumber(id)
+  const plain = number === undefined ? 0 : index.plainBytesOf(number)
+  return number === undefined || plain === 0 ? 1 : use.bytesOf(number) / plain
+}
+
+/** Those that were rewritten, and bytes written. The index finds their chunks in the new packs once a head left the old ones out. */
+async function rewritePacks(context: PruneContext, use: PackUse, refs: readonly ObjectRef[]): Promise<{ done: ObjectRef[], bytes: number }> {
+  const finished: FinishedPack[] = []
+  const builders = { data: makeBuilder(context, finished), metadata: makeBuilder(context, finished) }
+  const done: ObjectRef[] = []
+  let bytes = 0
+  const storeFinished = async (): Promise<void> => {
+    for (const pack of finished.splice(0)) {
+      const { id, epoch, salt, table } = pack
+      bytes += pack.bytes.length
+      await context.put({ kind: 'pack', id, length: pack.bytes.length, bytes: pack.bytes, leaves: pack.leaves })
+      context.index.addPack({ id, length: pack.bytes.length, epoch, salt, table }, { state: 'stored', indexed: false, nowMs: context.nowMs() })
+    }
+  }
+  for (const ref of refs) {
+    context.signal?.throwIfAborted()
+    try {
+      await takeUsed(context, use, ref, (number) => (use.isMetadata(number) ? builders.metadata : builders.data))
+      done.push(ref)
+    } catch (error) {
+      if (!hasCode(error, 'object-missing', 'object-damaged', 'too-few-holders')) throw error
+    }
+    await storeFinished()
+  }
+  for (const builder of Object.values(builders)) builder.flush()
+  await storeFinished()
+  return { done, bytes }
+}
+
+function makeBuilder({ sealing }: PruneContext, finished: FinishedPack[]): PackBuilder {
+  return new PackBuilder({ ...sealing, emit: (pack) => finished.push(pack) })
+}
+
+/** Every chunk is checked against its id before it goes into another pack. */
+async function takeUsed(context: PruneContext, use: PackUse, ref: ObjectRef, builderOf: (number: number) => PackBuilder): Promise<void> {
+  const { index, store, keyFor, chunkIdKey, signal } = context
+  const number = index.packNumber(ref.id)
+  const row = number === undefined ? undefined : index.pack(number)
+  if (number === undefined || row === undefined) throw new HoldfastError('object-missing', 'Cannot rewrite a pack: its table is not known')
+  const bytes = await store.get(ref, undefined, { signal })
+  const key = deriveObjectKey({ kind: 'pack', epoch: row.epoch, salt: row.salt }, keyFor(row.epoch))
+  for (const { segment, shape, chunks } of index.segmentsOf(number)) {
+    const wanted = chunks.filter((_, chunk) => use.has(number, segment, chunk))
+    if (wanted.length === 0) continue
+    const plain = openPart(key, { number: segment, codec: shape.codec, plainLength: shape.plainLength }, bytes.subarray(shape.offset, shape.offset + shape.length))
+    for (const { offset, length } of wanted) {
+      const chunk = plain.subarray(offset, offset + length)
+      const id = chunkId(chunkIdKey, chunk)
+      if (index.place(id)?.pack !== number) throw damaged('a chunk is not the one that its id names')
+      builderOf(number).add(id, chunk)
+    }
+  }
+}
+
+/** Index objects that stay, and the tables that go into new ones. */
+async function sortIndexes({ live, readIndex }: PruneContext, gone: ReadonlySet<ObjectId>): Promise<{ keep: ObjectRef[], merge: TabledPack[] }> {
+  const alive = new Set(live.filter(({ id, kind }) => kind === 'pack' && !gone.has(id)).map(({ id }) => id))
+  const refs = live.filter(({ kind }) => kind === 'index')
+  const keep: ObjectRef[] = []
+  const tables = new Map<ObjectId, TabledPack>()
+  for (const ref of refs) {
+    const packs = (await readIndex(ref)).filter(({ id }) => alive.has(id))
+    if (packs.length > 0) keep.push(ref)
+    for (const pack of packs) tables.set(pack.id, pack)
+  }
+  return keep.length > manyIndexes ? { keep: [], merge: [...tables.values()] } : { keep, merge: [] }
+}
+
+/** Of packs that no index names yet, and of `merged`. */
+async function storeIndexes({ index, put, sealing, nowMs }: PruneContext, merged: readonly TabledPack[]): Promise<void> {
+  const unindexed = index.unindexed()
+  for (const packs of splitForIndexes([...merged, ...unindexed])) {
+    const object = sealDocument('index', encodeIndex(packs), { ...sealing, salt: sealing.random(saltLength) })
+    const ref = { kind: 'index', id: object.id, length: object.bytes.length } as const
+    await put({ ...ref, bytes: object.bytes, leaves: object.leaves })
+    index.addObject(ref, { state: 'stored', nowMs: nowMs() })
+    index.addDocument(ref.id, 'loaded')
+  }
+  index.markIndexed(unindexed.map(({ id }) => id))
+}
+
