@@ -27,6 +27,8 @@ export interface Home {
   readonly entraKeys: string
   /** When data was last read back and found right. */
   readonly checks: string
+  /** What audits found at the holders. */
+  readonly audits: string
   /** Ids of volume shadow copies that are to be removed (Windows). */
   readonly shadowCopies: string
 }
@@ -38,6 +40,7 @@ export function homeAt(directory: string): Home {
     runtime: at('agent.json'), repository: at('repository'), placement: at('placement.sqlite'), holder: at('holder'),
     scratch: at('scratch'), log: at('agent.log'), signIns: at('sign-ins.json'), rosters: at('rosters'),
     paneCertificate: at('pane-certificate.json'), paneTokens: at('pane-tokens.json'), entraKeys: at('entra-keys.json'), checks: at('checks.json'),
+    audits: at('audits.sqlite'),
     shadowCopies: at('shadow-copies.json'),
   }
 }

@@ -5,6 +5,7 @@
  * runs one command and ends. Parts start in the order in which they stand here and stop in the reverse one.
  */
 import type { CommandName, CommandRequest, CommandResult } from '../shared/api.ts'
+import { audit } from './commands/audit.ts'
 import { backup } from './commands/backup.ts'
 import { listEntries, listSnapshots } from './commands/browse.ts'
 import type { RunCommand, RunOptions } from './commands/command.ts'
@@ -68,7 +69,7 @@ type Handlers = { readonly [C in CommandName]: (context: AgentContext, request: 
 
 const handlers: Handlers = {
   'network create': networkCreate, 'network invite': networkInvite, 'network join': networkJoin, 'protect': protect, 'unprotect': unprotect,
-  'backup': backup, 'snapshots': listSnapshots, 'ls': listEntries, 'restore': restore, 'verify': verify, 'repair': repair, 'forget': forget, 'prune': prune, 'peers': peers,
+  'backup': backup, 'snapshots': listSnapshots, 'ls': listEntries, 'restore': restore, 'verify': verify, 'repair': repair, 'audit': audit, 'forget': forget, 'prune': prune, 'peers': peers,
   'status': status, 'coverage': coverage, 'key show': keyShow, 'key confirm': keyConfirm, 'recover': recover, 'doctor': doctor, 'sign-in': signIn, 'search': search,
   'settings': settings, 'pause': pause, 'suggestions': suggestions, 'folders': folders,
   'retention agree': retentionAgree, 'retention approve': retentionApprove,

@@ -52,7 +52,9 @@ const peerSchema = z.object({
 const memberSchema = z.object({
   name: z.string(), owner: z.string(), machine: z.string(), state: z.enum(['protected', 'partial', 'unprotected', 'unknown']),
   lastSnapshotAgeSeconds: z.number().nullable(), placed: count, wanted: count,
-  unprotectedBytes: bytes.nullable(), lastVerifiedRestore: time.nullable(), machineState: z.enum(['online', 'away', 'doubtful', 'gone']),
+  unprotectedBytes: bytes.nullable(), lastVerifiedRestore: time.nullable(),
+  /** When the holder that was audited the longest ago answered rightly; null: one never did. */
+  lastAudit: time.nullable(), machineState: z.enum(['online', 'away', 'doubtful', 'gone']),
   self: z.boolean(), admin: z.boolean(),
   /** Machines that let nothing of this owner go, because a head left out most of what they hold. */
   frozenAt: count,
@@ -173,6 +175,15 @@ export const commands = {
     request: z.strictObject({}),
     result: z.object({ objects: count, rebuilt: count, failed: count, bytesSent: bytes, protection: protectionSchema, problems: z.array(z.string()) }),
   },
+  audit: {
+    /** `due`: only holders that were not audited today. */
+    request: z.strictObject({ due: z.boolean().default(false) }),
+    result: z.object({
+      /** `silent`: it did not answer, which is no failure. Leaves of 64 KiB. */
+      holders: z.array(z.object({ machine: z.string(), name: z.string(), state: z.enum(['passed', 'failed', 'silent']), passed: count, failed: count, unanswered: count })),
+      bytesRead: bytes, problems: z.array(z.string()),
+    }),
+  },
   forget: {
     request: z.strictObject({
       last: count.default(0), hourly: count.default(0), daily: count.default(0), weekly: count.default(0), monthly: count.default(0), yearly: count.default(0),
@@ -231,8 +242,10 @@ export const commands = {
         /** Now, and how many more than in the last snapshot; null for a folder, which would have to be walked. */
         bytes: bytes.nullable(), growthBytes: z.number().nullable(),
       })),
-      /** The machines that hold this owner's backup, and how many shards each. */
-      holders: z.array(z.object({ machine: z.string(), name: z.string(), state: z.enum(['online', 'away', 'doubtful', 'gone']), shards: count })),
+      /** The machines that hold this owner's backup, how many shards each, and when audits last found them right and wrong. */
+      holders: z.array(z.object({
+        machine: z.string(), name: z.string(), state: z.enum(['online', 'away', 'doubtful', 'gone']), shards: count, lastAudit: time.nullable(), lastFailedAudit: time.nullable(),
+      })),
       pausedUntil: time.nullable(),
       /** `signed-out`: somebody has to sign in on this machine; everything but the roster goes on. */
       rosters: z.array(z.object({ locator: z.string(), state: z.enum(['ok', 'unreachable', 'signed-out', 'unknown']), detail: z.string() })),

@@ -46,6 +46,7 @@ export const syntax: Record<string, Syntax> = {
   'resume': { usage: 'resume', summary: 'end the pause' },
   'verify': { usage: 'verify [--read-data]', summary: 'can everything still be restored?', options: { 'read-data': flag } },
   'repair': { usage: 'repair', summary: 'make missing and damaged shards anew' },
+  'audit': { usage: 'audit', summary: 'ask each holder for random parts of what it keeps (an agent does so daily)' },
   'forget': { usage: 'forget [--keep-last N] [--keep-hourly N] [--keep-daily N] [--keep-weekly N] [--keep-monthly N] [--keep-yearly N] [--keep-within SPAN] [--keep-tag TAG[,TAG]]… [--tag TAG[,TAG]]… [--dry-run]', summary: 'drop snapshots, all but those to keep; SPAN such as 1y6m14d12h; --tag: only those with these tags', options: { 'keep-last': text, 'keep-hourly': text, 'keep-daily': text, 'keep-weekly': text, 'keep-monthly': text, 'keep-yearly': text, 'keep-within': text, 'keep-tag': list, 'tag': list, 'dry-run': flag } },
   'prune': { usage: 'prune [--max-rewrite SIZE] [--dry-run]', summary: 'leave out what no snapshot needs and rewrite packs that are mostly dead', options: { 'max-rewrite': text, 'dry-run': flag } },
   'retention agree': { usage: 'retention agree [--delay-days N] [--days N] [--weeks N]', summary: 'owner: the change of my backup is meant so, or holders may let go sooner; reads the words from stdin', options: { 'delay-days': text, 'days': text, 'weeks': text } },
@@ -139,7 +140,7 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
       none()
       return { name, input: { kept: values['kept'] === true } }
     case 'retention approve': return { name, input: { agreement: one('AGREEMENT') } }
-    case 'suggestions': case 'repair': case 'peers': case 'status': case 'coverage': case 'key show': case 'key confirm':
+    case 'suggestions': case 'repair': case 'audit': case 'peers': case 'status': case 'coverage': case 'key show': case 'key confirm':
       none()
       return { name, input: {} }
     case 'doctor':

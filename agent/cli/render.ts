@@ -76,6 +76,13 @@ export const renderers: Renderers = {
     `  ${protectionLine(result.protection)}`,
     ...result.problems.map((problem) => `  ${printable(problem)}`),
   ].join('\n'),
+  'audit': (result) => [
+    ...result.holders.map(({ name, state, passed, failed, unanswered }) => `  ${printable(name)}: ${{
+      passed: `passed, ${passed} leaves right`, failed: `FAILED, ${failed} shards wrong or lost, ${passed} leaves right`, silent: 'no answer',
+    }[state]}${state !== 'silent' && unanswered > 0 ? `, ${unanswered} not answered yet` : ''}`),
+    ...(result.holders.length === 0 ? ['No machine holds anything of this backup yet.'] : [`${formatBytes(result.bytesRead)} read and checked`]),
+    ...result.problems.map((problem) => `  ${printable(problem)}`),
+  ].join('\n'),
   'forget': (result) => [
     `${result.dryRun ? 'Would forget' : 'Forgot'} ${result.forgotten.length} snapshots, kept ${result.kept.length}`,
     ...result.forgotten.map(({ id, time }) => `  ${short(id)}  ${formatTime(time)}`),
@@ -103,6 +110,7 @@ export const renderers: Renderers = {
     ...result.paths.map((path) => `  ${path.state.padEnd(11)} ${printable(path.path)}  ${path.lastSnapshotTime === null ? 'never backed up' : formatTime(path.lastSnapshotTime)}${path.changedSince ? ', changed since' : ''}${path.reason === null ? '' : ` (${printable(path.reason)})`}`),
     `Snapshots that stay: ${keepLine(result.retention)}`,
     `Keeps ${formatBytes(result.holder.used)} for others, ${formatBytes(result.holder.free)} still free to them`,
+    ...holderLines(result.holders),
     ...result.rosters.map((roster) => `Roster ${printable(roster.locator)}: ${roster.state}${roster.detail === '' ? '' : ` (${printable(roster.detail)})`}`),
     ...(result.pausedUntil === null || Date.parse(result.pausedUntil) < Date.now() ? [] : [`Automatic backups are paused until ${formatTime(result.pausedUntil)}`]),
     ...(result.nextBackup === null ? [] : [`Next backup ${formatTime(result.nextBackup)}`]),
@@ -110,12 +118,13 @@ export const renderers: Renderers = {
     ...result.warnings.map((warning) => `! ${printable(warning)}`),
   ].join('\n'),
   'coverage': (result) => formatTable([
-    ['MEMBER', 'STATE', 'LAST SNAPSHOT', 'COPIES', 'NOT YET', 'MACHINE', 'KEEPS', 'LAST VERIFIED RESTORE'],
+    ['MEMBER', 'STATE', 'LAST SNAPSHOT', 'COPIES', 'NOT YET', 'MACHINE', 'KEEPS', 'AUDITED', 'LAST VERIFIED RESTORE'],
     ...result.members.map((member) => [
       printable(member.name), member.chosen === 0 ? 'nothing chosen' : member.state, member.lastSnapshotAgeSeconds === null ? 'never' : `${formatDuration(member.lastSnapshotAgeSeconds)} ago`,
       member.reportAgeSeconds === null ? '?' : `${member.placed} of ${member.wanted}`, member.unprotectedBytes === null ? '?' : formatBytes(member.unprotectedBytes),
       member.offSinceSeconds === null ? member.machineState : `${member.machineState}, off for ${formatDuration(member.offSinceSeconds)}`,
       member.usedBytes === null || member.offerBytes === null ? '?' : `${formatBytes(member.usedBytes)} of ${formatBytes(member.offerBytes)}`,
+      member.lastAudit === null ? 'not yet' : formatTime(member.lastAudit),
       member.lastVerifiedRestore === null ? 'never' : formatTime(member.lastVerifiedRestore),
     ]),
   ]),
@@ -145,6 +154,17 @@ export const renderers: Renderers = {
   'folders': ({ entries }) => formatTable(entries.map((entry) => [entry.type === 'directory' ? 'd' : '-', formatBytes(entry.bytes).padStart(8), printable(entry.path)])),
   'sign-in': ({ locator, account, records }) => `Signed in as ${account}: ${locator} can be read (${records} records) and written`,
   'doctor': (result) => result.checks.map((check) => `${{ ok: 'ok     ', warning: 'warning', failed: 'FAILED ' }[check.state]} ${check.name}: ${check.detail}${check.fix === null ? '' : `\n        fix: ${check.fix}`}`).join('\n'),
+}
+
+function holderLines(holders: CommandResult<'status'>['holders']): string[] {
+  if (holders.length === 0) return []
+  const audited = holders.filter(({ lastAudit }) => lastAudit !== null)
+  const oldest = audited.map(({ lastAudit }) => lastAudit ?? '').sort()[0]
+  const failed = holders.filter(({ lastAudit, lastFailedAudit }) => lastFailedAudit !== null && (lastAudit === null || lastFailedAudit > lastAudit))
+  return [
+    `Held by ${holders.map(({ name }) => printable(name)).join(', ')}; ${audited.length} of ${holders.length} passed an audit${oldest === undefined ? '' : `, the earliest ${formatTime(oldest)}`}`,
+    ...failed.map(({ name }) => `! ${printable(name)} failed its last audit: what it lost is made anew elsewhere`),
+  ]
 }
 
 /** `schedule.cron=0 12 * * *`, as the command takes them. */

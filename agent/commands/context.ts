@@ -4,6 +4,7 @@ import type { Machine } from '../identity/machine.ts'
 import type { MachineId } from '../../shared/ids.ts'
 import type { OwnerRoot } from '../identity/owner.ts'
 import type { HeadStore, ObjectStore } from '../object-store.ts'
+import type { AuditBook } from '../network/audit-book.ts'
 import type { Dispersal } from '../network/dispersal.ts'
 import type { HeadDistribution } from '../network/head-distribution.ts'
 import type { Agreement } from '../network/membership/agreement.ts'
@@ -52,6 +53,7 @@ export interface Backup {
   readonly repository: Repository
   readonly dispersal: Dispersal
   readonly heads: HeadDistribution
+  readonly audits: AuditBook
 }
 
 /** What the holders serve to the owner's root key, before this machine is a member. */

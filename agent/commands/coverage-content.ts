@@ -1,7 +1,7 @@
 /** What this machine says of its own backup, for the group to see. */
 import { hasCode } from '../../shared/errors.ts'
 import type { CoverageContent } from '../network/membership/coverage-report.ts'
-import type { AgentContext } from './context.ts'
+import type { AgentContext, Backup } from './context.ts'
 import { type PathStatus, pathStatus } from './path-status.ts'
 import { protectionOf } from './protection.ts'
 
@@ -14,10 +14,17 @@ export async function coverageContent(context: AgentContext, signal: AbortSignal
   return {
     snapshot: complete === undefined ? null : secondsOf(complete.time), state, placed, wanted,
     unprotected: unprotectedBytes(context.settings.config.protect.map(({ path }) => pathStatus(path, snapshots, { state, placed, wanted, survives: 0 }))),
-    verified: context.checks.lastVerified === null ? null : secondsOf(context.checks.lastVerified), used, offer: quota,
+    verified: context.checks.lastVerified === null ? null : secondsOf(context.checks.lastVerified), audited: auditedSeconds(services), used, offer: quota,
     frozen: context.holder.accounts().filter(({ freezes }) => freezes.length > 0).map(({ owner: of }) => of).slice(0, 4),
     admin: context.ownerFile()?.admin !== undefined, chosen: context.settings.config.protect.length,
   }
+}
+
+/** Of the holder whose last right answer is the oldest; null when one of them never gave one. */
+function auditedSeconds({ audits, dispersal, repository }: Backup): number | null {
+  const holders = new Set((repository.head?.live ?? []).flatMap(({ id }) => dispersal.index.find(id)?.shards ?? []).map(({ machine }) => machine))
+  const passed = [...holders].map((machine) => audits.of(machine).passedMs)
+  return passed.length === 0 || passed.includes(undefined) ? null : Math.floor(Math.min(...passed as number[]) / 1000)
 }
 
 /** Tells the group; a machine whose backup cannot be opened tells nothing, and that shows as age. */

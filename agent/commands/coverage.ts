@@ -36,17 +36,21 @@ export async function coverage(context: AgentContext, { fresh }: CommandRequest<
   return { members: [...self, ...members].sort((a, b) => (b.lastSnapshotAgeSeconds ?? Infinity) - (a.lastSnapshotAgeSeconds ?? Infinity)) }
 }
 
-const unsaid = { placed: 0, wanted: 0, unprotectedBytes: null, lastVerifiedRestore: null, usedBytes: null, reportAgeSeconds: null, admin: false, chosen: null }
+const unsaid = { placed: 0, wanted: 0, unprotectedBytes: null, lastVerifiedRestore: null, lastAudit: null, usedBytes: null, reportAgeSeconds: null, admin: false, chosen: null }
 
-function figuresOf({ snapshot, state, placed, wanted, unprotected, verified, used, offer, iat, admin, chosen }: Said, now: number) {
+function figuresOf({ snapshot, state, placed, wanted, unprotected, verified, audited, used, offer, iat, admin, chosen }: Said, now: number) {
   return {
-    state, placed, wanted, unprotectedBytes: unprotected, lastVerifiedRestore: verified === null ? null : new Date(verified * 1000).toISOString(),
+    state, placed, wanted, unprotectedBytes: unprotected, lastVerifiedRestore: timeOf(verified), lastAudit: timeOf(audited),
     lastSnapshotAgeSeconds: snapshot === null ? null : age(snapshot * 1000, now), usedBytes: used, offerBytes: offer, reportAgeSeconds: age(iat * 1000, now), admin, chosen,
   }
 }
 
 function ownersOf({ devices }: Member): OwnerId[] {
   return [...new Set(devices.map(({ owner }) => owner))]
+}
+
+function timeOf(seconds: number | null): string | null {
+  return seconds === null ? null : new Date(seconds * 1000).toISOString()
 }
 
 /** Seconds; a clock ahead of ours makes nothing younger than now. */

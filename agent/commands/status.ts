@@ -72,14 +72,17 @@ function onlineOf(membership: Membership): Set<MachineId> {
 }
 
 /** The machines that acknowledged shards of what is alive, those with most first. */
-function holdersOf({ dispersal, repository }: Backup, membership: Membership): CommandResult<'status'>['holders'] {
+function holdersOf({ audits, dispersal, repository }: Backup, membership: Membership): CommandResult<'status'>['holders'] {
   const shards = new Map<MachineId, number>()
   for (const { id } of repository.head?.live ?? []) {
     for (const { machine } of dispersal.index.find(id)?.shards ?? []) shards.set(machine, (shards.get(machine) ?? 0) + 1)
   }
   return [...shards].sort(([, a], [, b]) => b - a).map(([machine, count]) => {
     const member = membership.member(machine)
-    return { machine, name: member?.name ?? shortId(machine), state: member?.state ?? 'gone', shards: count }
+    const { passedMs = null, failedMs = null } = audits.of(machine)
+    return {
+      machine, name: member?.name ?? shortId(machine), state: member?.state ?? 'gone', shards: count, lastAudit: timeOrNull(passedMs), lastFailedAudit: timeOrNull(failedMs),
+    }
   })
 }
 

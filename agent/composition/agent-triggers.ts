@@ -1,13 +1,12 @@
-/** What runs without being asked: backups by clock and growth, and repair while something is only partly protected. */
+/** What runs without being asked: backups by clock and growth, and what keeps them restorable. */
 import type { RunCommand } from '../commands/command.ts'
 import type { Settings } from '../commands/settings.ts'
 import { systemClock } from '../network/clock.ts'
 import { type ChangeWatch, watchChanges } from '../source/change-watch.ts'
 import { AutomaticBackups } from '../triggers/automatic-backups.ts'
 import { Tidying } from '../triggers/tidying.ts'
+import { BackupUpkeep } from './backup-upkeep.ts'
 import type { Log } from './log.ts'
-
-const repairMs = 15 * 60_000
 
 export interface TriggerOptions {
   readonly settings: Settings
@@ -22,11 +21,10 @@ export class AgentTriggers implements AsyncDisposable {
   readonly #options: TriggerOptions
   readonly #backups: AutomaticBackups
   readonly #tidying: Tidying
+  readonly #upkeep: BackupUpkeep
   readonly #stop = new AbortController()
   readonly #unsubscribe: () => void
   #watching: Promise<ChangeWatch | undefined> = Promise.resolve(undefined)
-  #repairing: Promise<void> = Promise.resolve()
-  #cancelRepair: () => void = () => {}
 
   /** Throws `invalid-config` for a schedule that cannot be read. */
   static async start(options: TriggerOptions): Promise<AgentTriggers> {
@@ -56,7 +54,7 @@ export class AgentTriggers implements AsyncDisposable {
       if (changed !== 'protect') this.#backups.reschedule()
       this.#watch()
     })
-    this.#repairLater()
+    this.#upkeep = new BackupUpkeep({ isMember, run, log })
   }
 
   get nextBackupMs(): number | null {
@@ -82,31 +80,11 @@ export class AgentTriggers implements AsyncDisposable {
     })
   }
 
-  #repairLater(): void {
-    this.#cancelRepair = systemClock.after(repairMs, () => { this.#repairing = this.#repair().finally(() => { if (!this.#stop.signal.aborted) this.#repairLater() }) })
-  }
-
-  async #repair(): Promise<void> {
-    const { isMember, run, log } = this.#options
-    if (!isMember()) return
-    const options = { signal: this.#stop.signal, onProgress: () => {} }
-    try {
-      const { protection, paths } = await run('status', { fresh: true }, options)
-      const backedUp = paths.some(({ lastSnapshot }) => lastSnapshot !== null)
-      if (!backedUp || protection.placed >= protection.wanted) return
-      const { rebuilt, failed } = await run('repair', {}, options)
-      log('automatic-repair', { rebuilt, failed })
-    } catch (error) {
-      if (!this.#stop.signal.aborted) log('automatic-repair-failed', { error })
-    }
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
     this.#unsubscribe()
-    this.#cancelRepair()
     await this.#backups[Symbol.asyncDispose]()
-    await this.#repairing
+    await this.#upkeep[Symbol.asyncDispose]()
     const watch = await this.#watching
     await watch?.[Symbol.asyncDispose]()
   }

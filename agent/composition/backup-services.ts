@@ -6,6 +6,7 @@ import type { Backup } from '../commands/context.ts'
 import type { Home } from '../home.ts'
 import type { Machine } from '../identity/machine.ts'
 import type { OwnerFile } from '../identity/owner-file.ts'
+import { AuditBook } from '../network/audit-book.ts'
 import { DeviceKeys } from '../network/device-keys.ts'
 import { Dispersal } from '../network/dispersal.ts'
 import { HeadDistribution } from '../network/head-distribution.ts'
@@ -29,6 +30,7 @@ export interface StoreParts {
 export interface StoreServices extends AsyncDisposable {
   readonly dispersal: Dispersal
   readonly heads: HeadDistribution
+  readonly audits: AuditBook
 }
 
 /** Dispersal and heads of one owner over `peers`. */
@@ -37,9 +39,10 @@ export async function openStores({ home, machine, owner, membership, peers, log,
   mkdirSync(home.repository, { recursive: true, mode: 0o700 })
   const keys = new DeviceKeys()
   await keys.learn(owner.certificate)
+  const audits = stack.use(new AuditBook(home.audits))
   const dispersal = stack.use(new Dispersal({
     owner: owner.owner, device: machine, epoch: owner.epoch, peers, index: stack.use(new PlacementIndex(home.placement)), keys,
-    redundancy: () => membership.network.redundancy,
+    redundancy: () => membership.network.redundancy, scoreOf: (holder) => audits.score(holder, Date.now()),
     report: ({ machine: holder, name, fault, error }) => log('holder-fault', { holder, name, fault, error }),
   }))
   const heads = new HeadDistribution({
@@ -54,7 +57,7 @@ export async function openStores({ home, machine, owner, membership, peers, log,
     report: ({ from, error }) => log('head-refused', { from, error }),
   })
   const owned = stack.move()
-  return { dispersal, heads, [Symbol.asyncDispose]: async () => { await owned[Symbol.asyncDispose]() } }
+  return { dispersal, heads, audits, [Symbol.asyncDispose]: async () => { await owned[Symbol.asyncDispose]() } }
 }
 
 export interface RepositoryParts {
@@ -73,5 +76,5 @@ export async function openBackup({ home, machine, owner, workers }: RepositoryPa
     clock: Date.now, random: (length) => randomBytes(length), threads: workers ?? undefined,
   }))
   const owned = stack.move()
-  return { repository, dispersal: stores.dispersal, heads: stores.heads, [Symbol.asyncDispose]: async () => { await owned[Symbol.asyncDispose]() } }
+  return { repository, dispersal: stores.dispersal, heads: stores.heads, audits: stores.audits, [Symbol.asyncDispose]: async () => { await owned[Symbol.asyncDispose]() } }
 }

@@ -23,7 +23,7 @@ export async function openRecovery({ home, identity, log, nowMs }: { home: Home;
   const certificate = await issueDeviceCertificate(root, identity.machine, Math.max(1, membership.ownerEpoch(root.id)), nowMs)
   rmSync(home.scratch, { recursive: true, force: true })
   const stores = stack.use(await openStores({
-    home: { ...home, repository: home.scratch, placement: ':memory:' }, machine: identity.machine, owner: { owner: root.id, epoch: 1, certificate },
+    home: { ...home, repository: home.scratch, placement: ':memory:', audits: ':memory:' }, machine: identity.machine, owner: { owner: root.id, epoch: 1, certificate },
     membership, peers, log, spread: () => {},
   }))
   const owned = stack.move()

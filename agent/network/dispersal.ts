@@ -62,6 +62,8 @@ export interface DispersalOptions {
   readonly keys: DeviceKeys
   /** The work group's redundancy at the moment: a name or k-of-n (redundancy.ts). */
   readonly redundancy: () => string
+  /** What audits say of a holder, 0 to 1; placement prefers the better ones. */
+  readonly scoreOf?: ((machine: MachineId) => number) | undefined
   readonly clock?: Clock | undefined
   readonly timings?: Partial<DispersalTimings> | undefined
   readonly report?: ((report: HolderReport) => void) | undefined
@@ -90,7 +92,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
     this.owner = options.owner
     this.index = options.index
     this.clock = options.clock ?? systemClock
-    this.holders = new Holders(options.peers, this.clock, this.#timings)
+    this.holders = new Holders(options.peers, this.clock, { timings: this.#timings, scoreOf: options.scoreOf })
     this.reader = new ObjectReader({
       owner: options.owner, keys: options.keys, clock: this.clock, hedgeMs: this.#timings.hedgeMs,
       connect: async (holder, signal) => await this.holders.connect(holder, signal),
@@ -181,7 +183,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
   async store(shards: readonly NewShard[], { object, places, signal }: { object: ObjectRef & { k: number; n: number }; places: readonly Place[]; signal?: AbortSignal | undefined }): Promise<PlacingOutcome> {
     const usedHosts = new Set(places.map(({ host }) => host))
     const spares = this.writable(usedHosts)
-    const set = this.#holderSet(object.n).filter((id) => spares.includes(id))
+    const set = this.#holderSet(object.n).filter((id) => spares.includes(id) && !this.holders.isSuspect(id))
     const outcome = await placeShards({
       shards, usedHosts, firstOf: assign(shards, set, object), spares: spares.filter((id) => !set.includes(id)).concat(set),
       lacking: Math.max(0, object.k - matchShards(places).size),
@@ -208,7 +210,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
   /** The owner's holder set: chosen once, kept, filled up when it has too few. */
   #holderSet(count: number): MachineId[] {
     const keep = this.index.holders()
-    const candidates = this.holders.list().filter(({ id, state }) => state !== 'gone' && (state !== 'doubtful' || keep.includes(id))).map(toCandidate)
+    const candidates = this.holders.list().filter(({ id, state }) => state !== 'gone' && (state !== 'doubtful' || keep.includes(id))).map((peer) => toCandidate(peer, this.holders.scoreOf(peer.id)))
     const chosen = chooseHolders(this.owner, candidates, { count: Math.max(count, keep.length), keep })
     if (chosen.length !== keep.length || chosen.some((id, index) => id !== keep[index])) this.index.setHolders(chosen)
     return chosen
@@ -311,9 +313,12 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
   noteFailedRead(machine: MachineId, shard: { id: ObjectId; number: number }, error: unknown): void {
     const isGone = hasCode(error, 'not-found')
     const isWrong = isDamage(error)
-    if (isGone || isWrong) this.index.remove(shard.id, shard.number, machine)
-    if (isWrong) this.holders.suspect(machine)
-    else if (!isGone) this.holders.fault(machine, faultOf(error))
+    if (isGone) this.index.remove(shard.id, shard.number, machine)
+    if (isWrong) {
+      this.index.markDamaged(shard.id, shard.number, machine)
+      this.holders.suspect(machine)
+    }
+    if (!isGone && !isWrong) this.holders.fault(machine, faultOf(error))
     this.#report(machine, { fault: isGone ? 'not-found' : faultOf(error), error, object: shard.id, number: shard.number })
   }
 
@@ -331,8 +336,8 @@ function refOf({ kind, id, length }: ObjectRef): ObjectRef {
   return { kind, id, length }
 }
 
-function toCandidate(peer: Peer): Parameters<typeof chooseHolders>[1][number] {
-  return { id: peer.id, host: peer.host, user: peer.user, subnet: peer.subnet, free: peer.offer, onlineShare: peer.onlineShare ?? (peer.state === 'online' ? 0.5 : 0.25) }
+function toCandidate(peer: Peer, score: number): Parameters<typeof chooseHolders>[1][number] {
+  return { id: peer.id, host: peer.host, user: peer.user, subnet: peer.subnet, free: peer.offer, onlineShare: peer.onlineShare ?? (peer.state === 'online' ? 0.5 : 0.25), score }
 }
 
 /** A machine of the set for each shard, turned by the object's id, so that data shards spread over all of them. */

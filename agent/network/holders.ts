@@ -27,19 +27,25 @@ export interface HolderTimings {
   readonly connectMs: number
 }
 
+/** Below this a holder's audits failed so lately that others are preferred (audit-book.ts). */
+const trustedScore = 0.75
+
 export class Holders {
   readonly #peers: Peers
   readonly #clock: Clock
   readonly #timings: HolderTimings
+  readonly scoreOf: (id: MachineId) => number
   readonly #writePausedUntil = new Map<MachineId, number>()
   readonly #readPausedUntil = new Map<MachineId, number>()
   readonly #suspects = new Set<MachineId>()
   readonly #slots = new Map<MachineId, Slots>()
 
-  constructor(peers: Peers, clock: Clock, timings: HolderTimings) {
+  /** `scoreOf`: what audits say of a holder, 0 to 1. */
+  constructor(peers: Peers, clock: Clock, { timings, scoreOf = () => 1 }: { timings: HolderTimings; scoreOf?: ((id: MachineId) => number) | undefined }) {
     this.#peers = peers
     this.#clock = clock
     this.#timings = timings
+    this.scoreOf = scoreOf
   }
 
   list(): readonly Peer[] {
@@ -82,7 +88,7 @@ export class Holders {
   }
 
   isSuspect(id: MachineId): boolean {
-    return this.#suspects.has(id)
+    return this.#suspects.has(id) || this.scoreOf(id) < trustedScore
   }
 
   /** Someone saw it do right: it may be tried again. */

@@ -1,7 +1,8 @@
 /**
  * Where each shard was acknowledged and when that was last confirmed, for one owner, in SQLite. It can be made anew from
  * the holders' lists (Dispersal.refresh). A list is a claim: what it says of an object counts until a header that this
- * machine signed or verified says better (`isSettled`); where claims differ the object is `isDisputed` until then.
+ * machine signed or verified says better (`isSettled`); where claims differ the object is `isDisputed` until then. A shard
+ * that was found damaged does not count again because its holder still lists it, but when it was stored there anew.
  */
 import { DatabaseSync } from 'node:sqlite'
 import type { MachineId } from '../../shared/ids.ts'
@@ -49,6 +50,7 @@ export class PlacementIndex implements Disposable {
         green INTEGER, settled INTEGER) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS places (id TEXT, number INTEGER, machine TEXT, confirmed INTEGER, kind INTEGER, k INTEGER,
         n INTEGER, length INTEGER, PRIMARY KEY (id, number, machine)) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS damaged (id TEXT, number INTEGER, machine TEXT, PRIMARY KEY (id, number, machine)) WITHOUT ROWID;
       CREATE INDEX IF NOT EXISTS places_by_machine ON places (machine);
       CREATE TABLE IF NOT EXISTS holders (position INTEGER PRIMARY KEY, machine TEXT);
       CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER)`)
@@ -59,7 +61,10 @@ export class PlacementIndex implements Disposable {
     this.#together(() => {
       this.#settle(object)
       if (options.green === true) this.#db.prepare('UPDATE objects SET green = 1 WHERE id = ?').run(object.id)
-      for (const place of places) this.#addPlace(object, place)
+      for (const place of places) {
+        this.#addPlace(object, place)
+        this.#db.prepare('DELETE FROM damaged WHERE id = ? AND number = ? AND machine = ?').run(object.id, place.number, place.machine)
+      }
     })
   }
 
@@ -79,10 +84,14 @@ export class PlacementIndex implements Disposable {
     this.#together(() => {
       this.#db.prepare('DELETE FROM places WHERE machine = ? AND confirmed < ?').run(machine, askedMs)
       const add = this.#db.prepare('INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?, ?, 0, 0)')
+      const damaged = new Set(this.#db.prepare('SELECT id, number FROM damaged WHERE machine = ?').all(machine).map((row) => `${String(row['id'])}.${String(row['number'])}`))
       for (const entry of entries) {
+        if (damaged.delete(`${entry.id}.${entry.number}`)) continue
         add.run(entry.id, objectKinds[entry.kind], entry.k, entry.n, entry.length)
         this.#addPlace(entry, { number: entry.number, machine, confirmedMs: nowMs })
       }
+      const dropped = this.#db.prepare('DELETE FROM damaged WHERE machine = ? AND id = ? AND number = ?')
+      for (const name of damaged) dropped.run(machine, ...splitName(name))
     })
   }
 
@@ -97,6 +106,14 @@ export class PlacementIndex implements Disposable {
 
   remove(id: ObjectId, number: number, machine: MachineId): void {
     this.#db.prepare('DELETE FROM places WHERE id = ? AND number = ? AND machine = ?').run(id, number, machine)
+  }
+
+  /** It was read and is not what was signed: it counts no longer, whatever its holder lists. */
+  markDamaged(id: ObjectId, number: number, machine: MachineId): void {
+    this.#together(() => {
+      this.remove(id, number, machine)
+      this.#db.prepare('INSERT OR IGNORE INTO damaged VALUES (?, ?, ?)').run(id, number, machine)
+    })
   }
 
   /** Forgets an object that nobody has any shard of. */
@@ -173,4 +190,9 @@ export class PlacementIndex implements Disposable {
   [Symbol.dispose](): void {
     this.#db.close()
   }
+}
+
+function splitName(name: string): [string, number] {
+  const [id = '', number = ''] = name.split('.')
+  return [id, Number(number)]
 }

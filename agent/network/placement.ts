@@ -18,6 +18,8 @@ export interface Candidate {
   readonly free: number
   /** Share of the time in which it answers, 0 to 1. */
   readonly onlineShare: number
+  /** What audits say of it, 0 to 1; 1 without it. */
+  readonly score?: number | undefined
 }
 
 export interface Protection {
@@ -34,7 +36,7 @@ const sharedUserFactor = 0.5
 
 /**
  * Up to `count` machines on distinct hosts. `keep` (the set so far) stays, in its order, as far as it is among the
- * candidates; the rest is drawn by weighted rendezvous (weight: free space times the square of the online share), a
+ * candidates; the rest is drawn by weighted rendezvous (weight: free space times the squares of online share and score), a
  * subnet or user that is there already halving the weight. Never all in one subnet when another has room.
  */
 export function chooseHolders(owner: OwnerId, candidates: readonly Candidate[], options: { count: number; keep?: readonly MachineId[] }): MachineId[] {
@@ -73,7 +75,7 @@ function scoreOf(owner: OwnerId, candidate: Candidate, chosen: readonly Candidat
   const lot = (hash.readUIntBE(0, 6) + 1) / (2 ** 48 + 1)
   const sameSubnet = chosen.filter(({ subnet }) => subnet !== undefined && subnet === candidate.subnet).length
   const sameUser = chosen.filter(({ user }) => user !== undefined && user === candidate.user).length
-  const weight = Math.max(candidate.free, 1) * Math.max(candidate.onlineShare, 0.01) ** 2
+  const weight = Math.max(candidate.free, 1) * Math.max(candidate.onlineShare, 0.01) ** 2 * Math.max(candidate.score ?? 1, 0.01) ** 2
   return -(weight * sharedSubnetFactor ** sameSubnet * sharedUserFactor ** sameUser) / Math.log(lot)
 }
 

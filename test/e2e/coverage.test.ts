@@ -13,6 +13,9 @@ test('everybody sees who is covered, by each machine\'s own signed word, also af
   await writeFile(join(folder, 'letter.txt'), 'dear all')
   await owner.run('protect', { paths: [join(folder, 'letter.txt')] })
   await owner.run('backup', {})
+  const { holders, problems } = await owner.run('audit', {})
+  assert.deepEqual([holders.map(({ state }) => state), problems], [['passed', 'passed', 'passed'], []])
+  assert.ok((await owner.run('status', {})).holders.every(({ lastAudit, lastFailedAudit }) => lastAudit !== null && lastFailedAudit === null))
   assert.equal((await owner.run('verify', { readData: true })).ok, true)
   await writeFile(join(folder, 'letter.txt'), 'dear all, and more')
 
@@ -21,6 +24,7 @@ test('everybody sees who is covered, by each machine\'s own signed word, also af
   const row = await seen()
   assert.deepEqual([row?.state, row?.placed, row?.wanted, row?.self, row?.admin, row?.machineState], ['protected', 3, 3, false, true, 'online'])
   assert.ok((row?.lastSnapshotAgeSeconds ?? Infinity) < 600)
+  assert.equal(typeof row?.lastAudit, 'string')
   const own = (await owner.run('coverage', {})).members.find(({ self }) => self)
   assert.deepEqual([own?.machine, own?.unprotectedBytes, own?.offSinceSeconds], [owner.ready.id, 10, null])
 

@@ -3,7 +3,7 @@ import { createHash, verify } from 'node:crypto'
 import { z } from 'zod'
 import { HoldfastError } from '../../shared/errors.ts'
 import type { OwnerId } from '../../shared/ids.ts'
-import { verifyDeviceCertificate } from '../../agent/identity/device.ts'
+import { type DeviceCertificate, verifyDeviceCertificate } from '../../agent/identity/device.ts'
 import { importPublicKey, verifyRecord } from '../../agent/identity/jws.ts'
 import { machineIdFromBytes } from '../../agent/identity/machine.ts'
 import { hashLeaves, leafLength, rootOf } from '../../agent/merkle.ts'
@@ -17,11 +17,11 @@ export class MemoryShardStore implements TransferringShardStore {
   /** Bytes of transfers that were not committed, by shard. */
   readonly incoming = new Map<string, Buffer>()
   readonly #heads = new Map<string, PublishedHead & { owner: string; seq: number }>()
-  readonly #certificates: readonly string[]
+  readonly #devices: Promise<readonly DeviceCertificate[]>
   readonly #quota: number
 
   constructor(certificates: readonly string[], quota = 1_073_741_824) {
-    this.#certificates = certificates
+    this.#devices = Promise.all(certificates.map(verifyDeviceCertificate))
     this.#quota = quota
   }
 
@@ -39,8 +39,7 @@ export class MemoryShardStore implements TransferringShardStore {
   async #checkHeader(shard: Omit<NewShard, 'bytes'>): Promise<void> {
     const header = Buffer.from(shard.header)
     const machine = machineIdFromBytes(header.subarray(56, 88))
-    const certificates = await Promise.all(this.#certificates.map(verifyDeviceCertificate))
-    const device = certificates.find((certificate) => certificate.machine === machine && certificate.owner === shard.owner)
+    const device = (await this.#devices).find((certificate) => certificate.machine === machine && certificate.owner === shard.owner)
     if (device === undefined) throw new HoldfastError('record-invalid', 'Cannot store the shard: no certificate for its device')
     const signed = Buffer.from(header.subarray(0, -64))
     signed[7] = 0

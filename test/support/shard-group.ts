@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { HoldfastError } from '../../shared/errors.ts'
 import type { MachineId } from '../../shared/ids.ts'
 import { hashLeaves } from '../../agent/merkle.ts'
+import type { Clock } from '../../agent/network/clock.ts'
 import { DeviceKeys } from '../../agent/network/device-keys.ts'
 import { Dispersal, type DispersalTimings, type HolderReport } from '../../agent/network/dispersal.ts'
 import type { Peer, Peers } from '../../agent/network/peers.ts'
@@ -28,6 +29,8 @@ export interface Faults {
   flips?: boolean
   /** Puts are acknowledged and thrown away. */
   forgets?: boolean
+  /** Questions about these objects have no answer, others do. */
+  silentAbout?: ReadonlySet<string>
 }
 
 export class FaultyStore implements ShardStore {
@@ -57,6 +60,7 @@ export class FaultyStore implements ShardStore {
 
   async open(ref: ShardRef, options?: CallOptions): ReturnType<ShardStore['open']> {
     this.#enter('open', options)
+    if (this.faults.silentAbout?.has(ref.id) === true) throw new HoldfastError('timeout', 'Cannot open the shard: no answer')
     return await this.inner.open(ref, options)
   }
 
@@ -114,7 +118,7 @@ export interface ShardGroup extends AsyncDisposable {
 }
 
 /** `hosts`: what counts as one machine, by position; distinct without it. `stores`: likewise, in memory without it. */
-export async function makeGroup(count: number, options: { redundancy?: string; hosts?: readonly string[]; timings?: Partial<DispersalTimings>; quota?: number; owner?: TestOwner; stores?: readonly ShardStore[] } = {}): Promise<ShardGroup> {
+export async function makeGroup(count: number, options: { redundancy?: string; hosts?: readonly string[]; timings?: Partial<DispersalTimings>; quota?: number; owner?: TestOwner; stores?: readonly ShardStore[]; clock?: Clock; scoreOf?: (machine: MachineId) => number } = {}): Promise<ShardGroup> {
   const owner = options.owner ?? await makeOwner()
   const machines: GroupMachine[] = []
   const addMachine: ShardGroup['addMachine'] = ({ host, store } = {}) => {
@@ -143,7 +147,7 @@ export async function makeGroup(count: number, options: { redundancy?: string; h
     const index = new PlacementIndex(':memory:')
     const dispersal = new Dispersal({
       owner: owner.root.id, device: owner.machine, epoch: owner.epoch, peers, index, keys,
-      redundancy: () => options.redundancy ?? 'auto', timings: options.timings, report: (report) => { reports.push(report) },
+      redundancy: () => options.redundancy ?? 'auto', timings: options.timings, clock: options.clock, scoreOf: options.scoreOf, report: (report) => { reports.push(report) },
     })
     opened.push({ dispersal, index })
     return dispersal

@@ -1,0 +1,57 @@
+/** What keeps this owner's backup restorable while nobody looks: audits of the holders, and repair of what lacks shards. */
+import type { RunCommand } from '../commands/command.ts'
+import { systemClock } from '../network/clock.ts'
+import { Recurring } from '../triggers/recurring.ts'
+import type { Log } from './log.ts'
+
+const minuteMs = 60_000
+const repairMs = 15 * minuteMs
+/** Holders that were not audited today are looked for so often: each when it is there. */
+const auditMs = 60 * minuteMs
+
+export interface UpkeepOptions {
+  readonly isMember: () => boolean
+  readonly run: RunCommand
+  readonly log: Log
+}
+
+export class BackupUpkeep implements AsyncDisposable {
+  readonly #options: UpkeepOptions
+  readonly #work: readonly Recurring[]
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options
+    this.#work = [
+      this.#recurring('automatic-repair-failed', { firstMs: repairMs, everyMs: repairMs }, async (signal) => { await this.#repair(signal) }),
+      this.#recurring('automatic-audit-failed', { firstMs: 5 * minuteMs, everyMs: auditMs }, async (signal) => { await this.#audit(signal) }),
+    ]
+  }
+
+  #recurring(fault: string, times: { firstMs: number; everyMs: number }, work: (signal: AbortSignal) => Promise<void>): Recurring {
+    const { isMember, log } = this.#options
+    return new Recurring({
+      ...times, after: (delayMs, then) => systemClock.after(delayMs, then),
+      work: async (signal) => { if (isMember()) await work(signal) }, onFault: (error) => log(fault, { error }),
+    })
+  }
+
+  async #repair(signal: AbortSignal): Promise<void> {
+    const { run, log } = this.#options
+    const options = { signal, onProgress: () => {} }
+    const { protection, paths } = await run('status', { fresh: true }, options)
+    const backedUp = paths.some(({ lastSnapshot }) => lastSnapshot !== null)
+    if (!backedUp || protection.placed >= protection.wanted) return
+    const { rebuilt, failed } = await run('repair', {}, options)
+    log('automatic-repair', { rebuilt, failed })
+  }
+
+  async #audit(signal: AbortSignal): Promise<void> {
+    const { run, log } = this.#options
+    const { holders, bytesRead, problems } = await run('audit', { due: true }, { signal, onProgress: () => {} })
+    if (holders.length > 0) log('automatic-audit', { holders: holders.map(({ name, state }) => `${name}: ${state}`), bytesRead, problems })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const work of this.#work) await work[Symbol.asyncDispose]()
+  }
+}
