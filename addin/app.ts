@@ -107,9 +107,10 @@ export class App {
   }
 
   #refused(): void {
+    const wasConnected = this.state.connection === 'connected' || this.state.connection === 'offline'
     this.session.set(undefined)
     this.#stop()
-    this.set({ connection: 'unpaired', status: undefined })
+    this.set({ connection: 'unpaired', status: undefined, hasEnded: wasConnected })
   }
 
   /** The ribbon's "Back up now" runs without this page and needs a token of its own, once. */

@@ -33,6 +33,8 @@ export interface Notice {
 
 export interface State {
   readonly connection: Connection
+  /** It was connected before; the agent does not know its token any more. */
+  readonly hasEnded: boolean
   readonly status: Status | undefined
   readonly snapshots: Snapshots | undefined
   readonly members: readonly Member[] | undefined
@@ -47,7 +49,7 @@ export interface State {
 }
 
 export const initialState: State = {
-  connection: 'starting', status: undefined, snapshots: undefined, members: undefined, settings: undefined, archives: undefined, runs: [], ended: [], problem: undefined, notice: undefined,
+  connection: 'starting', hasEnded: false, status: undefined, snapshots: undefined, members: undefined, settings: undefined, archives: undefined, runs: [], ended: [], problem: undefined, notice: undefined,
 }
 
 /** Runs that take long and are shown; the others only answer questions. */

@@ -1,4 +1,9 @@
 /** Every visible string of the pane, in English. The other languages have the same shape. */
+import type { ErrorCode } from '../../shared/errors.ts'
+
+/** What happened, and what a person can do about it here; the agent's own words stand below it. */
+type Told = Partial<Record<ErrorCode, { readonly title: string; readonly guidance: string }>>
+
 const one = (count: number, single: string, several: string) => (count === 1 ? single : several)
 
 export const en = {
@@ -14,9 +19,41 @@ export const en = {
     agentNotRunning: 'The Holdfast agent is not running on this computer',
     agentNotRunningHelp: 'Start it with `holdfast agent`, or restart the computer if it is set up to start by itself. This page connects again by itself.',
     internal: 'Something unexpected went wrong. Try again; if it stays, report it with the log of the agent.',
+    told: {
+      'invalid-input': { title: 'That cannot be used as it is typed', guidance: 'Check what you typed.' },
+      'invalid-config': { title: 'A setting is not valid', guidance: 'Correct the value that is named here.' },
+      'not-found': { title: 'That was not found', guidance: 'It may have been moved, or no backup has it. Go back and choose again.' },
+      'already-exists': { title: 'It exists already', guidance: 'Choose another name or place.' },
+      'not-a-member': { title: 'This computer is in no work group', guidance: 'Join with an invitation, or start a work group.' },
+      'unauthorized': { title: 'Not allowed', guidance: 'Ask an admin of the work group.' },
+      'not-paired': { title: 'This page is not connected', guidance: 'Type the code again, or open Holdfast anew.' },
+      'forbidden': { title: 'Not allowed', guidance: 'Only an admin of the work group may do that.' },
+      'too-many-attempts': { title: 'Too many attempts', guidance: 'Get a new code with `holdfast open --code`.' },
+      'revoked': { title: 'This computer was shut out of the work group', guidance: 'It was replaced by a recovery, or an admin removed it. Ask the admin.' },
+      'invitation-invalid': { title: 'The invitation cannot be used', guidance: 'Copy all of it once more. When it is used up or too old, ask for a new one.' },
+      'recovery-words-invalid': { title: 'The words are not right', guidance: 'Compare each word, and their order, with your recovery kit.' },
+      'roster-unavailable': { title: 'The list of the team cannot be reached', guidance: 'Check the network and the shared folder. Backups and restores go on meanwhile.' },
+      'peer-unreachable': { title: 'A computer of the team does not answer', guidance: 'It may be switched off. Try again later; backups go on with the others.' },
+      'quota-exceeded': { title: 'The other computers have no space left for you', guidance: 'Ask your colleagues to offer more in their settings, or invite another machine.' },
+      'disk-full': { title: 'The disk is full', guidance: 'Free some space and start again; it goes on where it stopped.' },
+      'too-few-holders': { title: 'Too few computers of the team are on', guidance: 'Switch on others or invite some. It goes on by itself when they are there.' },
+      'object-missing': { title: 'A part of the backup cannot be reached now', guidance: 'Switch on the computers that keep it (Protection, "Where the copies are"), then try again.' },
+      'object-damaged': { title: 'A part of the backup is damaged', guidance: 'Choose an older backup, or run `holdfast repair`: other computers may have it whole.' },
+      'format-unknown': { title: 'Written by a newer Holdfast', guidance: 'Update Holdfast on this computer.' },
+      'protocol-unknown': { title: 'The other computer has another version', guidance: 'Update Holdfast on the older one.' },
+      'key-missing': { title: 'The key is not here', guidance: 'Recover with your recovery kit.' },
+      'key-cloned': { title: 'Two computers use the same key', guidance: 'Stop the copy. If you know of none, recover with the recovery kit on an empty computer: that shuts both out.' },
+      'file-changed': { title: 'A file changed while it was read', guidance: 'Nothing to do: it is read again at the next backup.' },
+      'file-unreadable': { title: 'A file cannot be read', guidance: 'Close the program that has it open, or see whether you may read it.' },
+      'target-newer': { title: 'There is a newer file', guidance: 'It was left as it is. Restore to another folder.' },
+      'target-unwritable': { title: 'That folder cannot be written', guidance: 'Choose another folder.' },
+      'path-unsafe': { title: 'That place is not allowed', guidance: 'Nothing was written there. Choose another folder.' },
+      'timeout': { title: 'No answer in time', guidance: 'Try again; check the network.' },
+      'internal': { title: 'Something unexpected went wrong', guidance: 'Try again; if it stays, report it with the log of the agent.' },
+    } as Told,
   },
   pairing: {
-    heading: 'Connect to Holdfast on this computer',
+    heading: 'Connect to Holdfast on this computer', ended: 'You were disconnected, because this page was not used for long or its access was taken back. Connect again.',
     intro: 'This page talks to the Holdfast agent on your computer only. Connect it once.',
     easiest: 'The easiest way: run `holdfast open` on this computer.',
     orCode: 'Or run `holdfast open --code` and type the code that it shows:',
@@ -83,7 +120,7 @@ export const en = {
     offer: (used: string, offer: string) => `keeps ${used} of ${offer}`, site: 'All machines in one building share its risks: fire, flood, theft. A machine elsewhere lowers them.',
   },
   settings: {
-    heading: 'Settings', name: 'Name of this computer', schedule: 'When', daily: 'Every day at', cron: 'or by a schedule (cron)', quietFrom: 'Quiet from', quietTo: 'until', computer: 'This computer', settle: 'After a change, wait (minutes)', growth: 'or until so much is new (MB)', caches: 'Protect Outlook caches (OST) too: they can be fetched again from the server', limits: 'How much of the network', upload: 'At most, upload (MB per second)', download: 'At most, download (MB per second)', unlimited: 'no limit',
+    heading: 'Settings', name: 'Name of this computer', schedule: 'When', daily: 'Every day at', cron: 'Instead of once a day, by a schedule (cron)', advanced: 'More', quietFrom: 'Never between', quietTo: 'and', computer: 'This computer', settle: 'Back up a changed archive after so many minutes of rest', growth: 'or as soon as so many MB are new', caches: 'Protect Outlook caches (OST) too: they can be fetched again from the server', limits: 'How much of the network', upload: 'At most, upload (MB per second)', download: 'At most, download (MB per second)', unlimited: 'no limit',
     space: 'Space for the others', quota: 'Offer at most (GB)', reserve: 'Keep free on this disk (%)', folders: 'Folders in which archives are looked for', saved: 'Saved', afterRestart: (names: string) => `Taken up when the agent starts next: ${names}`, wrong: 'Check this value',
   },
   start: {
@@ -94,7 +131,7 @@ export const en = {
     protectHeading: 'What shall be protected?', kitHeading: 'Store your recovery kit', recovered: (count: number) => `Found ${count} ${one(count, 'backup', 'backups')}. The lost computer is shut out.`, recoveredHeading: 'Your backup is here again', toRestore: 'Restore now', chosen: (count: number) => `${count} ${one(count, 'thing', 'things')} chosen`, later: 'Choose later', finish: 'Done', yourComputer: 'Name of this computer',
   },
   kit: {
-    heading: 'Recovery kit', text: 'These 24 words open your backup when this computer is lost. Print them, keep them away from it, and show them to nobody.', words: 'Words', locator: 'Locator', print: 'Print', save: 'Save as a file', stored: 'I have stored it safely', erased: 'The words are erased from this computer. From now on only your kit has them.', later: 'Later',
+    heading: 'Recovery kit', text: 'These 24 words open your backup when this computer is lost. Print them, keep them away from it, and show them to nobody.', words: 'Words', locator: 'Locator', keep: 'Keep it safe', print: 'Print', save: 'Save as a file', isKept: 'It is printed, saved elsewhere or written down', after: 'When you confirm, the words are erased from this computer and cannot be shown again.', stored: 'I have stored it safely', erased: 'The words are erased from this computer. From now on only your kit has them.', later: 'Later',
   },
 }
 

@@ -1,5 +1,7 @@
 /** What stands around every view: the name, where one can go, and what went wrong. */
 import { type TemplateResult, html, nothing } from 'lit-html'
+import type { ErrorCode } from '../../shared/errors.ts'
+import type { Problem } from '../agent-client.ts'
 import type { App, RouteName } from '../app.ts'
 import { withCode } from '../parts/parts.ts'
 
@@ -11,12 +13,20 @@ export function frame(app: App): (content: TemplateResult) => TemplateResult {
       ${hasGroup ? navigation(app) : html`<header class="top"><strong class="brand">${m.title}</strong></header>`}
       <main>
         ${connection === 'offline' ? html`<div class="message bad" role="alert"><strong>${m.problem.agentNotRunning}</strong><p>${withCode(m.problem.agentNotRunningHelp)}</p></div>` : nothing}
-        ${problem === undefined ? nothing : html`<div class="message bad" role="alert"><strong>${problem.detail || m.problem.title}</strong><p>${problem.guidance === '' ? nothing : html`${m.problem.whatToDo}: ${withCode(problem.guidance)}`}</p>
-          <fluent-button size="small" @click=${() => { app.set({ problem: undefined }) }}>${m.common.close}</fluent-button></div>`}
+        ${problem === undefined ? nothing : problemMessage(app, problem)}
         <div role="status" aria-live="polite">${notice === undefined ? nothing : html`<div class="message good"><div class="row"><span class="grow">${notice.text}</span>${notice.undo === undefined ? nothing : html`<fluent-button size="small" @click=${notice.undo}>${m.common.undo}</fluent-button>`}</div></div>`}</div>
         ${content}
       </main>`
   }
+}
+
+/** In the words of the pane's language, with the agent's own below: those name what it was about. */
+function problemMessage(app: App, { code, title, detail, guidance }: Problem): TemplateResult {
+  const { common, problem: m } = app.messages
+  const told = m.told[code as ErrorCode] ?? { title: title || m.title, guidance }
+  return html`<div class="message bad" role="alert"><strong>${told.title}</strong>${told.guidance === '' ? nothing : html`<p>${withCode(told.guidance)}</p>`}
+    ${detail === '' ? nothing : html`<p class="facts" lang="en">${detail}</p>`}
+    <fluent-button size="small" @click=${() => { app.set({ problem: undefined }) }}>${common.close}</fluent-button></div>`
 }
 
 function navigation(app: App): TemplateResult {

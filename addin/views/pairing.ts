@@ -1,5 +1,5 @@
 /** Connects this pane to the agent, once: by the code that `holdfast open --code` shows. */
-import { type TemplateResult, html } from 'lit-html'
+import { type TemplateResult, html, nothing } from 'lit-html'
 import type { App, View } from '../app.ts'
 import { field, withCode } from '../parts/parts.ts'
 
@@ -21,6 +21,7 @@ export class PairingView implements View {
       void this.#connect()
     }
     return html`<h1 tabindex="-1">${m.heading}</h1>
+      ${this.#app.state.hasEnded ? html`<div class="message warning" role="status">${m.ended}</div>` : nothing}
       <p>${m.intro}</p>
       <section class="card"><p>${withCode(m.easiest)}</p></section>
       <form class="card" @submit=${connect}>
@@ -36,7 +37,7 @@ export class PairingView implements View {
     if (token === undefined) return
     this.#app.session.set(token, this.#remember)
     this.#code = ''
-    this.#app.set({ connection: 'starting', problem: undefined })
+    this.#app.set({ connection: 'starting', hasEnded: false, problem: undefined })
     this.#app.connect()
   }
 }

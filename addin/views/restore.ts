@@ -67,9 +67,9 @@ export class RestoreView implements View {
       <div class="row"><fluent-button appearance="primary" class="wide" @click=${() => { void this.#restore(snapshot.id, single ?? '') }}>${single === undefined ? m.restoreAll : isArchive(single) ? m.restoreMine : m.restoreThis}</fluent-button></div>
       <p class="facts">${this.#target === null ? m.beside : html`${m.target}: <code class="path">${this.#target}</code>`}</p>
       ${snapshot.paths.length < 2 ? nothing : html`<ul class="list" aria-label=${m.what}>${snapshot.paths.map((path) => html`<li class="item"><span class="grow name">${nameOf(path)}</span><fluent-button size="small" aria-label=${`${m.restoreThis}: ${nameOf(path)}`} @click=${() => { void this.#restore(snapshot.id, path) }}>${m.restoreThis}</fluent-button></li>`)}</ul>`}
-      ${single === undefined || snapshot.paths.length < 2 ? nothing : html`<div class="row"><fluent-button size="small" appearance="subtle" @click=${() => { void this.#restore(snapshot.id, '') }}>${m.restoreAll}</fluent-button></div>`}
-      <div class="row">${this.#target === null ? html`<fluent-button size="small" appearance="subtle" @click=${() => { this.#toggleTargets() }}>${m.otherTarget}</fluent-button>`
-    : html`<fluent-button size="small" appearance="subtle" @click=${() => { this.#setTarget(null) }}>${m.toBeside}</fluent-button>`}${isNewest ? nothing : html`<fluent-button size="small" appearance="subtle" @click=${() => { this.#pick(undefined) }}>${m.toNewest}</fluent-button>`}</div>
+      <div class="row">${single === undefined || snapshot.paths.length < 2 ? nothing : html`<fluent-button size="small" @click=${() => { void this.#restore(snapshot.id, '') }}>${m.restoreAll}</fluent-button>`}
+        ${this.#target === null ? html`<fluent-button size="small" @click=${() => { this.#toggleTargets() }}>${m.otherTarget}</fluent-button>`
+    : html`<fluent-button size="small" @click=${() => { this.#setTarget(null) }}>${m.toBeside}</fluent-button>`}${isNewest ? nothing : html`<fluent-button size="small" @click=${() => { this.#pick(undefined) }}>${m.toNewest}</fluent-button>`}</div>
       ${this.#choosingTarget ? this.#targets.render() : nothing}
       ${isNewest ? html`<p class="facts">${newest === 'confirmed' ? m.confirmed : m.found(answered, asked)}</p>` : nothing}
       ${snapshot.complete ? nothing : html`<p class="reason">${m.incomplete}</p>`}

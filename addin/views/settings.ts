@@ -31,9 +31,9 @@ export class SettingsView implements View {
     return html`<h1 tabindex="-1">${m.heading}</h1><form @submit=${save}>
       <fieldset class="card"><legend>${m.computer}</legend>${this.#field('label', m.name)}</fieldset>
       <fieldset class="card"><legend>${m.schedule}</legend>
-        ${this.#field('daily', m.daily, 'time')}${this.#field('cron', m.cron)}
+        ${this.#field('daily', m.daily, 'time')}
         <div class="pair">${this.#field('quietFrom', m.quietFrom, 'time')}${this.#field('quietTo', m.quietTo, 'time')}</div>
-        <div class="pair">${this.#field('settleMinutes', m.settle)}${this.#field('growthMB', m.growth)}</div></fieldset>
+        <details ?open=${form.cron !== ''}><summary>${m.advanced}</summary><div class="inside">${this.#field('settleMinutes', m.settle)}${this.#field('growthMB', m.growth)}${this.#field('cron', m.cron)}</div></details></fieldset>
       <fieldset class="card"><legend>${m.limits}</legend><div class="pair">${this.#field('uploadMB', m.upload)}${this.#field('downloadMB', m.download)}</div></fieldset>
       <fieldset class="card"><legend>${m.space}</legend><div class="pair">${this.#field('quotaGB', m.quota)}${this.#field('reservePercent', m.reserve)}</div></fieldset>
       <fieldset class="card"><legend>${protection.found}</legend>${this.#field('folders', m.folders, 'text', 3)}

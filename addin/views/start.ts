@@ -133,7 +133,7 @@ export class StartView implements View {
   #keys(): TemplateResult {
     const running = this.#app.runOf('backup')
     return html`${running === undefined ? nothing : progressOf(this.#app, running)}${this.#kit.card()}
-      <div class="row noprint"><fluent-button appearance="subtle" @click=${() => { this.#app.go('protection') }}>${this.#app.state.status?.keyConfirmed === true ? this.#app.messages.start.finish : this.#app.messages.kit.later}</fluent-button></div>`
+      <div class="row noprint"><fluent-button @click=${() => { this.#app.go('protection') }}>${this.#app.state.status?.keyConfirmed === true ? this.#app.messages.start.finish : this.#app.messages.kit.later}</fluent-button></div>`
   }
 
   #recovered(answer: unknown): TemplateResult {

@@ -64,7 +64,7 @@ export class TeamView implements View {
       ${cell(m.copies, member.wanted === 0 || age === null ? m.none : common.of(f.number(member.placed), f.number(member.wanted)))}
       ${cell(m.waiting, unprotectedBytes === null ? m.none : f.bytes(unprotectedBytes))}
       ${cell(m.verified, lastVerifiedRestore === null ? common.never : f.relative(lastVerifiedRestore, Date.now()))}
-      ${cell(m.machine, html`${isOff(member) ? (offSinceSeconds === null ? protection.machine[member.machineState] : m.offFor(f.duration(offSinceSeconds))) : m.on}${offerBytes === null || usedBytes === null ? nothing : html`<br><span class="facts">${m.offer(f.bytes(usedBytes), f.bytes(offerBytes))}</span>`}`)}
+      ${cell(m.machine, html`${isOff(member) ? (offSinceSeconds === null ? protection.machine[member.machineState] : m.offFor(f.duration(offSinceSeconds))) : m.on}${offerBytes === null || usedBytes === null ? nothing : html` <span class="facts">${m.offer(f.bytes(usedBytes), f.bytes(offerBytes))}</span>`}`)}
     </tr>`
   }
 

@@ -91,6 +91,7 @@ test('the first run: found a group, invite, join, protect, store the kit, and co
     await page.locator('.words li').first().waitFor()
     kit = { words: (await page.locator('.words li').allInnerTexts()).join(' '), locator: await page.locator('.kit code').innerText() }
     assert.equal(kit.words.split(' ').length, 24)
+    assert.equal(await button(page, 'I have stored it safely').getAttribute('aria-disabled'), 'true', 'nobody erases words that are kept nowhere')
     const [download] = await Promise.all([page.waitForEvent('download'), button(page, 'Save as a file').click()])
     assert.ok((await readFile(await download.path(), 'utf8')).includes(kit.words))
     await button(page, 'I have stored it safely').click()
