@@ -1,5 +1,5 @@
 /**
- * Gossip as data (docs/protocol.md section 3): what one side has, what the other lacks of it. Transport is elsewhere.
+ * Gossip as data (docs/protocol.md section 4): what one side has, what the other lacks of it. Transport is elsewhere.
  *
  * A sends digestOf(A); B answers answerDigest(B, digest): what A lacks, and what B wants. A takes the answer in and pushes
  * pushFor(A, want). Ages are rounded up, so that a rumour never grows younger on its way.

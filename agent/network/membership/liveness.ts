@@ -1,5 +1,5 @@
 /**
- * How long ago each machine was heard of, by this machine's own steady clock (docs/protocol.md section 3).
+ * How long ago each machine was heard of, by this machine's own steady clock (docs/protocol.md section 4).
  *
  * A stretch in which nobody looked (the machine slept, the agent was off) counts for at most three days, so that coming
  * back from leave makes nobody look gone; no two machines' clocks are compared.

@@ -1,8 +1,8 @@
 /**
- * The peer door: where other machines of the group come in (docs/protocol.md sections 1 and 4).
+ * The peer door: where other machines of the group come in (docs/protocol.md sections 1 and 5).
  *
- * TLS 1.3 with client certificates; one HTTP request is understood, the Engine.IO WebSocket upgrade with a credential of the
- * certificate's machine. Whoever brings anything else is hung up on without a byte of HTTP, so a stranger learns that there
+ * TLS 1.3 with client certificates; two HTTP requests are understood: the Engine.IO WebSocket upgrade with a credential of the
+ * certificate's machine, and the upgrade to the lane of an open link of that machine. Whoever brings anything else is hung up on without a byte of HTTP, so a stranger learns that there
  * is a TLS port and a machine id, and nothing more. What a guest may ask for is the host's affair (host.ts).
  */
 import type { IncomingMessage } from 'node:http'

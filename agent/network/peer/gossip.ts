@@ -1,5 +1,5 @@
 /**
- * Gossip (docs/protocol.md section 3): every machine tells a few others what it knows, so all come to know the same.
+ * Gossip (docs/protocol.md section 4): every machine tells a few others what it knows, so all come to know the same.
  *
  * Every 60 s, give or take a fifth, with three peers drawn by lot, and once on every link that is dialled: send the digest
  * of what is known here, take in what the answer brings, push what it asks for. What comes is judged by membership alone.
