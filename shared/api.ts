@@ -280,8 +280,11 @@ export const commands = {
       prepare: z.boolean().default(false),
       /** At Microsoft: with a code on another device instead of a browser on this one. */
       deviceCode: z.boolean().default(false),
+      /** Instead of signing in: the folder of this machine in which the place is kept in step (a synchronised library). */
+      folder: path.optional(),
     }),
-    result: z.object({ locator: z.string(), account: z.string(), records: count, writable: z.literal(true) }),
+    /** `place`: what was found there, for a person. A record was written, found again and removed. */
+    result: z.object({ locator: z.string(), account: z.string(), place: z.string(), records: count, writable: z.literal(true) }),
   },
   doctor: {
     /** `fix`: make this machine's browsers trust the pane; `unfix` takes that back. */

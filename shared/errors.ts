@@ -21,6 +21,7 @@ const kinds = {
   'in-use': { title: 'Another agent uses this home', status: 409, retry: false, guidance: 'Stop the other agent, or give this one its own --home.' },
   'not-a-member': { title: 'This machine is in no work group', status: 409, retry: false, guidance: 'Run `holdfast network create` or `holdfast network join`.' },
   'unauthorized': { title: 'Not allowed', status: 401, retry: false, guidance: 'Join the work group with an invitation, or recover with the recovery kit.' },
+  'sign-in-failed': { title: 'The sign-in failed', status: 401, retry: true, guidance: 'Backups go on meanwhile. Try again; when an admin has to allow the app, send him the link above.' },
   'not-paired': { title: 'This pane is not connected to the agent', status: 401, retry: false, guidance: 'Run `holdfast open`, or type the code that `holdfast open --code` shows.' },
   'forbidden': { title: 'Not allowed', status: 403, retry: false, guidance: 'This credential may not do that.' },
   'wrong-host': { title: 'Asked under another name', status: 421, retry: false, guidance: 'Open the pane as https://localhost with the agent\'s port.' },

@@ -129,11 +129,12 @@ async function readWords(signal: AbortSignal): Promise<string> {
 
 async function signInRequest({ positionals, values }: Invocation, signal: AbortSignal) {
   const [locator, ...more] = positionals
-  if (locator === undefined || more.length > 0) throw new HoldfastError('invalid-input', 'usage: holdfast sign-in LOCATOR [--user NAME [--ca FILE] | --device-code] [--prepare]')
+  if (locator === undefined || more.length > 0) throw new HoldfastError('invalid-input', 'usage: holdfast sign-in LOCATOR [--user NAME [--ca FILE] | --device-code | --folder DIR] [--prepare]')
   const user = values['user'] as string | undefined
   const ca = values['ca'] === undefined ? undefined : readFileSync(values['ca'] as string, 'utf8')
   const password = user === undefined ? undefined : await readSecret(`Password of ${user}: `, { signal })
-  const given = Object.fromEntries(Object.entries({ user, password, ca }).filter(([, value]) => value !== undefined))
+  const folder = values['folder'] === undefined ? undefined : resolve(values['folder'] as string)
+  const given = Object.fromEntries(Object.entries({ user, password, ca, folder }).filter(([, value]) => value !== undefined))
   return { name: 'sign-in' as const, input: { locator, prepare: values['prepare'] === true, deviceCode: values['device-code'] === true, ...given } as never }
 }
 

@@ -152,7 +152,9 @@ export const renderers: Renderers = {
     archive.protected ? 'protected' : 'NOT protected', formatBytes(archive.bytes).padStart(8), formatTime(archive.modified), printable(archive.path),
   ]))),
   'folders': ({ entries }) => formatTable(entries.map((entry) => [entry.type === 'directory' ? 'd' : '-', formatBytes(entry.bytes).padStart(8), printable(entry.path)])),
-  'sign-in': ({ locator, account, records }) => `Signed in as ${account}: ${locator} can be read (${records} records) and written`,
+  'sign-in': ({ locator, account, place, records }) => [
+    `Signed in as ${printable(account)}.`, `Found ${printable(place)}, with ${records} records.`, 'A test record was written there, found again and removed.', `Locator: ${locator}`,
+  ].join('\n'),
   'doctor': (result) => result.checks.map((check) => `${{ ok: 'ok     ', warning: 'warning', failed: 'FAILED ' }[check.state]} ${check.name}: ${check.detail}${check.fix === null ? '' : `\n        fix: ${check.fix}`}`).join('\n'),
 }
 

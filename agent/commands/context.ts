@@ -66,6 +66,8 @@ export interface RecoverySession extends AsyncDisposable {
 export interface SignInStore {
   /** What rosters are opened with. */
   readonly access: RosterAccess
+  /** The place is read and written in that folder of this machine, which something else keeps in step; undefined: no longer. */
+  keepSyncedFolder(locator: string, folder: string | undefined): void
   keepDirectorySignIn(url: string, signIn: DirectorySignIn): Promise<void>
   microsoftSignIn(app: MicrosoftApp): MicrosoftSignIn
 }

@@ -14,11 +14,23 @@ type Request = CommandRequest<'sign-in'>
 /** A password is kept only once it was seen to work. */
 export async function signIn(context: AgentContext, request: Request, options: RunOptions): Promise<CommandResult<'sign-in'>> {
   const place = parseRosterLocator(request.locator)
+  if (request.folder !== undefined) return await useSyncedFolder(context, { place, request, options })
+  if (place.kind !== 'folder') context.signIns.keepSyncedFolder(place.locator, undefined)
   switch (place.kind) {
     case 'folder': throw new HoldfastError('invalid-input', 'Cannot sign in to a folder: the system does that; check that you can open it')
     case 'directory': return await signInToDirectory(context, { place, request, options })
     case 'sharepoint': case 'exchange': return await signInAtMicrosoft(context, { place, request, options })
   }
+}
+
+/** For a library that a synchronisation client keeps in step with a folder of this machine: no sign-in, no consent. */
+async function useSyncedFolder(context: AgentContext, { place: { locator, kind }, request, options }: Asked<RosterPlace['kind']>): Promise<CommandResult<'sign-in'>> {
+  if (kind !== 'sharepoint' && kind !== 'folder') throw new HoldfastError('invalid-input', 'Cannot use a folder for that roster: only a library of SharePoint, or another folder, can be synchronised with one')
+  const folder = request.folder as string
+  const roster = openRoster(locator, { ...context.signIns.access, syncedFolder: () => folder })
+  const proof = await prove(roster, request, options)
+  context.signIns.keepSyncedFolder(locator, folder)
+  return { locator, account: 'the account of the system', ...proof, writable: true }
 }
 
 interface Asked<K extends RosterPlace['kind']> {
@@ -32,9 +44,9 @@ async function signInToDirectory(context: AgentContext, { place, request, option
   if (user === undefined || password === undefined) throw new HoldfastError('invalid-input', 'Cannot sign in: a directory needs --user NAME and the password on stdin')
   const given = { user, password, ...(ca === undefined ? {} : { ca }) }
   const roster = openRoster(place.locator, { ...context.signIns.access, directorySignIn: async () => given })
-  const records = await prove(roster, request, options)
+  const proof = await prove(roster, request, options)
   await context.signIns.keepDirectorySignIn(place.place.url, given)
-  return { locator: place.locator, account: user, records, writable: true }
+  return { locator: place.locator, account: user, ...proof, writable: true }
 }
 
 async function signInAtMicrosoft(context: AgentContext, { place, request, options }: Asked<'sharepoint' | 'exchange'>): Promise<CommandResult<'sign-in'>> {
@@ -49,15 +61,15 @@ async function signInAtMicrosoft(context: AgentContext, { place, request, option
   }, { deviceCode: request.deviceCode, signal })
   onProgress({ stage: `signed in as ${account}` })
   try {
-    return { locator: place.locator, account, records: await prove(context.openRoster(place.locator), request, options), writable: true }
+    return { locator: place.locator, account, ...await prove(context.openRoster(place.locator), request, options), writable: true }
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code !== 'roster-unavailable') throw error
     throw new HoldfastError(error.code, `${error.message}. Signed in as ${account}; when a permission is missing, an admin opens ${consentLink(place.app)}`, { details: { ...error.details, consent: consentLink(place.app) }, cause: error })
   }
 }
 
-/** How many records are there. */
-async function prove(roster: Roster, { prepare }: Request, { signal, onProgress }: RunOptions): Promise<number> {
+/** What is there, and how many records. */
+async function prove(roster: Roster, { prepare }: Request, { signal, onProgress }: RunOptions): Promise<{ place: string; records: number }> {
   onProgress({ stage: 'looking at the roster' })
   if (prepare) await roster.prepare({ signal })
   const { records } = await roster.list(undefined, { signal })
@@ -71,5 +83,5 @@ async function prove(roster: Roster, { prepare }: Request, { signal, onProgress 
   } finally {
     await roster.remove(name)
   }
-  return records.length
+  return { place: await roster.about?.({ signal }) ?? roster.locator, records: records.length }
 }

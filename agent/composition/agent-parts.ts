@@ -102,7 +102,7 @@ export class AgentParts implements AgentContext {
   }) {
     this.machine = machine
     this.holder = holder
-    this.signIns = new SignIns(home, machine, packageVersion())
+    this.signIns = new SignIns(home, { machine, version: packageVersion() })
     this.homeDirectory = home.directory
     this.checks = new Checks({ read: () => readFileIfThere(home.checks), write: (text) => { writePrivateFile(home.checks, text) } })
     this.#home = home
@@ -191,7 +191,7 @@ export class AgentParts implements AgentContext {
   }
 
   openRoster(locator: string) {
-    return openRoster(locator, this.signIns)
+    return openRoster(locator, this.signIns.access)
   }
 
   /** Takes up the membership that the home has, if any. */

@@ -3,7 +3,7 @@ import type { RosterAccess } from '../../agent/network/roster/open-roster.ts'
 
 export function accessWith(given: Partial<RosterAccess>): RosterAccess {
   return {
-    directorySignIn: async () => undefined, microsoftToken: async () => undefined, memory: () => undefined, version: '0.0.0', pause: async () => {}, random: () => 0.5,
+    syncedFolder: () => undefined, directorySignIn: async () => undefined, microsoftToken: async () => undefined, memory: () => undefined, version: '0.0.0', pause: async () => {}, random: () => 0.5,
     fetch: async () => { throw new TypeError('fetch failed') }, ...given,
   }
 }

@@ -25,10 +25,15 @@ export class FolderRoster implements Roster {
   readonly locator: string
   readonly #root: string
 
-  /** `root` is absolute. */
-  constructor(root: string) {
+  /** `root` is absolute. `locator`: what the group calls the place, when that is not this folder (a synchronised library). */
+  constructor(root: string, locator = `folder:${root}`) {
     this.#root = root
-    this.locator = `folder:${root}`
+    this.locator = locator
+  }
+
+  async about(): Promise<string> {
+    await this.#reach('read', () => readdir(this.#root))
+    return `the folder ${this.#root}`
   }
 
   /** Makes the folder if it is not there: for who founds a group, never for who joins or polls. */

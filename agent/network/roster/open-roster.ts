@@ -14,6 +14,8 @@ import type { Roster } from './port.ts'
 
 /** What a home knows to open rosters with: never part of a locator, because everybody reads those. */
 export interface RosterAccess {
+  /** The folder on this machine in which a synchronisation client keeps that place; undefined when there is none. */
+  syncedFolder(locator: string): string | undefined
   /** Undefined when nobody signed in to that directory on this machine. `url` is `ldaps://host[:port]`. */
   directorySignIn(url: string): Promise<DirectorySignIn | undefined>
   /** Undefined when nobody is signed in at Microsoft for that app, or the sign-in expired. */
@@ -30,6 +32,8 @@ export interface RosterAccess {
 /** Throws `invalid-input` for what is not supported. */
 export function openRoster(text: string, access: RosterAccess, options: LocatorPlace = {}): Roster {
   const place = parseRosterLocator(text, options)
+  const folder = access.syncedFolder(place.locator)
+  if (folder !== undefined) return new FolderRoster(folder, place.locator)
   switch (place.kind) {
     case 'folder': return new FolderRoster(place.path)
     case 'directory': return openDirectory(place.place, access)

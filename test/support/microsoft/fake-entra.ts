@@ -65,7 +65,7 @@ export class FakeEntra {
     const known = this.#codes.get(form.get('code') ?? '')
     const proof = createHash('sha256').update(form.get('code_verifier') ?? '').digest('base64url')
     if (known === undefined || proof !== known.challenge || form.get('redirect_uri') !== known.redirect) return answer(400, { error: 'invalid_grant', error_description: 'AADSTS501481: the code verifier does not match' })
-    return this.#tokens(known.nonce)
+    return this.#tokens(known.nonce === '' ? undefined : known.nonce)
   }
 
   #tokens(nonce?: string): Response {

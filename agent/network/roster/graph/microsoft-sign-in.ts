@@ -3,6 +3,7 @@
  * redirect, PKCE), or with a code on another device where the tenant allows it. Afterwards tokens are renewed from the
  * cache; when that fails, somebody has to sign in again, and until then the rosters are unavailable and nothing else.
  */
+import { randomUUID } from 'node:crypto'
 import { type AccountInfo, AuthError, type Configuration, type ICachePlugin, type INetworkModule, InteractionRequiredAuthError, LogLevel, PublicClientApplication } from '@azure/msal-node'
 import { HoldfastError } from '../../../../shared/errors.ts'
 import type { Options } from '../directory.ts'
@@ -28,6 +29,10 @@ export interface MicrosoftOptions {
 /** What the app registration was granted: an admin decides there, least privilege (docs/operations.md). */
 const scopes = ['https://graph.microsoft.com/.default']
 
+/** A person has so long to sign in. */
+const browserMs = 10 * 60_000
+const consentReason = 'an admin has to allow the app first'
+
 export interface SignInPrompts {
   /** Opens the system's browser. */
   readonly openBrowser: (url: string) => Promise<void>
@@ -38,26 +43,55 @@ export interface SignInPrompts {
 export class MicrosoftSignIn {
   readonly #application: PublicClientApplication
   readonly #app: MicrosoftApp
+  /** What Entra said last when it refused: MSAL does not pass it on for device codes. */
+  #refusal = ''
 
   constructor({ app, cache, fetch }: MicrosoftOptions) {
     this.#app = app
     this.#application = new PublicClientApplication({
       auth: { clientId: app.client, authority: `https://login.microsoftonline.com/${app.tenant}` },
       cache: { cachePlugin: pluginOf(cache) },
-      system: { networkClient: networkOf(fetch), loggerOptions: { logLevel: LogLevel.Error, piiLoggingEnabled: false, loggerCallback: () => {} } },
+      system: { networkClient: networkOf(fetch, (description) => { this.#refusal = description }), loggerOptions: { logLevel: LogLevel.Error, piiLoggingEnabled: false, loggerCallback: () => {} } },
     } satisfies Configuration)
   }
 
-  /** The name of the account that signed in. Rejects `unauthorized`. */
+  /** The name of the account that signed in. Rejects `sign-in-failed`, with the link for an admin when consent is missing. */
   async signIn(prompts: SignInPrompts, { deviceCode, signal }: Options & { deviceCode: boolean }): Promise<string> {
+    this.#refusal = ''
     try {
       const result = deviceCode
         ? await this.#byCode(prompts, signal)
-        : await this.#application.acquireTokenInteractive({ scopes, openBrowser: prompts.openBrowser, successTemplate: 'Signed in. You may close this window.', errorTemplate: 'The sign-in failed. You may close this window.' })
+        : await this.#inBrowser(prompts, signal)
       return result?.account?.username ?? 'unknown'
     } catch (cause) {
       signal?.throwIfAborted()
-      throw new HoldfastError('unauthorized', `Cannot sign in: ${reasonOf(cause)}`, { cause, details: { consent: consentLink(this.#app) } })
+      const consent = consentLink(this.#app)
+      const reason = reasonOf(cause, this.#refusal)
+      throw new HoldfastError('sign-in-failed', `Cannot sign in: ${reason}${reason === consentReason ? `; an admin opens ${consent}` : ''}`, { cause, details: { consent } })
+    }
+  }
+
+  /** MSAL waits at its loopback address for ever: who gives up tells it so, as a browser would. */
+  async #inBrowser({ openBrowser }: SignInPrompts, signal: AbortSignal | undefined) {
+    const patience = AbortSignal.timeout(browserMs)
+    const until = signal === undefined ? patience : AbortSignal.any([signal, patience])
+    const giveUp: (() => void)[] = []
+    try {
+      return await this.#application.acquireTokenInteractive({
+        scopes, nonce: randomUUID(), successTemplate: 'Signed in. You may close this window.', errorTemplate: 'The sign-in failed. You may close this window.',
+        openBrowser: async (url) => {
+          const end = () => { void endLoopback(url) }
+          giveUp.push(end)
+          until.addEventListener('abort', end, { once: true })
+          if (until.aborted) end()
+          await openBrowser(url)
+        },
+      })
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw patience.aborted ? new Error('nobody signed in within ten minutes', { cause: error }) : error
+    } finally {
+      for (const end of giveUp) until.removeEventListener('abort', end)
     }
   }
 
@@ -90,9 +124,17 @@ export function consentLink({ client, tenant }: MicrosoftApp): string {
   return `https://login.microsoftonline.com/${encodeURIComponent(tenant)}/adminconsent?client_id=${encodeURIComponent(client)}`
 }
 
-function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : ''
-  if (/AADSTS65001|AADSTS90094|consent/i.test(text)) return 'an admin has to allow the app first'
+async function endLoopback(asked: string): Promise<void> {
+  const { searchParams } = new URL(asked)
+  const body = new URLSearchParams({ error: 'access_denied', error_description: 'given up', state: searchParams.get('state') ?? '' })
+  const loopback = new URL(searchParams.get('redirect_uri') ?? '')
+  loopback.hostname = '127.0.0.1'
+  await fetch(loopback, { method: 'POST', body }).catch(() => undefined) // it ended by itself
+}
+
+function reasonOf(error: unknown, refusal: string): string {
+  const text = refusal !== '' ? refusal : error instanceof Error ? error.message : ''
+  if (/AADSTS65001|AADSTS90094|consent/i.test(text)) return consentReason
   if (/AADSTS700016/.test(text)) return 'the tenant knows no app of that client id'
   if (/AADSTS530|AADSTS53003|conditional access/i.test(text)) return 'a rule of the company (conditional access) forbids it'
   return text.slice(0, 200) || 'unexpected failure'
@@ -110,12 +152,14 @@ function pluginOf(cache: TokenCache): ICachePlugin {
   }
 }
 
-function networkOf(fetch: typeof globalThis.fetch): INetworkModule {
+function networkOf(fetch: typeof globalThis.fetch, onRefusal: (description: string) => void): INetworkModule {
   const send = async <T>(method: string, url: string, options: { headers?: Record<string, string>; body?: string } | undefined, timeoutMs = 20_000) => {
     const response = await fetch(url, {
       method, signal: AbortSignal.timeout(timeoutMs), ...(options?.headers === undefined ? {} : { headers: options.headers }), ...(options?.body === undefined ? {} : { body: options.body }),
     })
-    return { headers: Object.fromEntries(response.headers), body: await response.json() as T, status: response.status }
+    const body = await response.json() as T & { error_description?: unknown }
+    if (response.status >= 400 && typeof body.error_description === 'string') onRefusal(body.error_description)
+    return { headers: Object.fromEntries(response.headers), body: body as T, status: response.status }
   }
   return {
     sendGetRequestAsync: async (url, options, timeoutMs) => await send('GET', url, options, timeoutMs),
