@@ -29,6 +29,8 @@ export interface Home {
   readonly checks: string
   /** What audits found at the holders. */
   readonly audits: string
+  /** How much of the time the others were online. */
+  readonly online: string
   /** Ids of volume shadow copies that are to be removed (Windows). */
   readonly shadowCopies: string
 }
@@ -40,7 +42,7 @@ export function homeAt(directory: string): Home {
     runtime: at('agent.json'), repository: at('repository'), placement: at('placement.sqlite'), holder: at('holder'),
     scratch: at('scratch'), log: at('agent.log'), signIns: at('sign-ins.json'), rosters: at('rosters'),
     paneCertificate: at('pane-certificate.json'), paneTokens: at('pane-tokens.json'), entraKeys: at('entra-keys.json'), checks: at('checks.json'),
-    audits: at('audits.sqlite'),
+    audits: at('audits.sqlite'), online: at('online.json'),
     shadowCopies: at('shadow-copies.json'),
   }
 }

@@ -47,6 +47,8 @@ const peerSchema = z.object({
   id: z.string(), name: z.string(), host: z.string(), addresses: z.array(z.string()),
   state: z.enum(['online', 'away', 'doubtful', 'gone']), ageSeconds: z.number().nullable(), offer: bytes, owners: count,
   simulated: z.boolean(), self: z.boolean(),
+  /** Of this machine's owner, as shards there; and the share of the time that it was online, 0 to 1, as seen from here. */
+  holds: bytes, onlineShare: z.number(),
 })
 
 const memberSchema = z.object({
@@ -56,6 +58,8 @@ const memberSchema = z.object({
   /** When the holder that was audited the longest ago answered rightly; null: one never did. */
   lastAudit: time.nullable(), machineState: z.enum(['online', 'away', 'doubtful', 'gone']),
   self: z.boolean(), admin: z.boolean(),
+  /** What its owner has stored in the group, by its own word, and may have stored. */
+  storedBytes: bytes.nullable(), fairBytes: bytes,
   /** Machines that let nothing of this owner go, because a head left out most of what they hold. */
   frozenAt: count,
   /** How long it has not answered anybody; null while it does. */
@@ -135,6 +139,8 @@ export const commands = {
     result: z.object({
       snapshot: z.string(), bytesRead: bytes, bytesNew: bytes, bytesStored: bytes, bytesSent: bytes, files: count, directories: count,
       unchangedFiles: count, seconds: z.number(), protection: protectionSchema, skipped: z.array(skippedSchema),
+      /** Machines that take no more, and why. */
+      refused: z.array(z.object({ name: z.string(), reason: z.string() })),
       /** Outlook archives that are damaged themselves; they were stored as they are. */
       damaged: z.array(damagedSchema),
     }),
@@ -242,14 +248,20 @@ export const commands = {
         /** Now, and how many more than in the last snapshot; null for a folder, which would have to be walked. */
         bytes: bytes.nullable(), growthBytes: z.number().nullable(),
       })),
-      /** The machines that hold this owner's backup, how many shards each, and when audits last found them right and wrong. */
+      /** The machines that hold this owner's backup, how many shards and bytes each, and when audits last found them right and wrong. */
       holders: z.array(z.object({
-        machine: z.string(), name: z.string(), state: z.enum(['online', 'away', 'doubtful', 'gone']), shards: count, lastAudit: time.nullable(), lastFailedAudit: time.nullable(),
+        machine: z.string(), name: z.string(), state: z.enum(['online', 'away', 'doubtful', 'gone']), shards: count, bytes, lastAudit: time.nullable(), lastFailedAudit: time.nullable(),
       })),
       pausedUntil: time.nullable(),
       /** `signed-out`: somebody has to sign in on this machine; everything but the roster goes on. */
       rosters: z.array(z.object({ locator: z.string(), state: z.enum(['ok', 'unreachable', 'signed-out', 'unknown']), detail: z.string() })),
-      holder: z.object({ used: bytes, quota: bytes, free: bytes }),
+      /** What lies here of each owner, most first. `fair`: what it may have here; more is refused once less than half is free. */
+      holder: z.object({
+        used: bytes, quota: bytes, free: bytes,
+        owners: z.array(z.object({ owner: z.string(), name: z.string(), used: bytes, fair: bytes, frozen: z.boolean() })),
+      }),
+      /** What this owner has stored on other machines, as shards, and may have there. */
+      share: z.object({ stored: bytes, fair: bytes }),
       retention: retentionSchema,
       keyConfirmed: z.boolean(), nextBackup: time.nullable(), running: z.string().nullable(), warnings: z.array(z.string()),
     }),

@@ -42,6 +42,7 @@ export const renderers: Renderers = {
     `Snapshot ${short(result.snapshot)}: ${result.files} files, ${result.directories} folders, ${formatBytes(result.bytesRead)} read in ${formatDuration(result.seconds)}`,
     `  new ${formatBytes(result.bytesNew)}, packed ${formatBytes(result.bytesStored)}, sent ${formatBytes(result.bytesSent)} with redundancy, ${result.unchangedFiles} files unchanged`,
     `  ${protectionLine(result.protection)}`,
+    ...result.refused.map(({ name, reason }) => `  ${printable(name)} takes no more: ${printable(reason)}`),
     ...skippedLines(result.skipped),
     ...result.damaged.map(({ path, problem }) => `  ${printable(path)} is damaged itself: ${problem}. Close Outlook, repair it with scanpst.exe, or restore an older snapshot of it`),
   ].join('\n'),
@@ -97,10 +98,10 @@ export const renderers: Renderers = {
   'retention agree': agreementLines,
   'retention approve': agreementLines,
   'peers': (result) => formatTable([
-    ['MACHINE', 'NAME', 'STATE', 'LAST ANSWER', 'OFFERS', 'ADDRESS'],
+    ['MACHINE', 'NAME', 'STATE', 'LAST ANSWER', 'ONLINE', 'OFFERS', 'HAS OF YOURS', 'ADDRESS'],
     ...result.peers.map((peer) => [
       peer.id.slice(0, 8), printable(peer.name) + (peer.self ? ' (this one)' : peer.simulated ? ' (simulated)' : ''), peer.state,
-      peer.self ? '' : peer.ageSeconds === null ? 'never' : `${formatDuration(peer.ageSeconds)} ago`, formatBytes(peer.offer), peer.addresses.join(', '),
+      peer.self ? '' : peer.ageSeconds === null ? 'never' : `${formatDuration(peer.ageSeconds)} ago`, `${Math.round(peer.onlineShare * 100)} %`, formatBytes(peer.offer), formatBytes(peer.holds), peer.addresses.join(', '),
     ]),
   ]),
   'status': (result) => [
@@ -110,6 +111,8 @@ export const renderers: Renderers = {
     ...result.paths.map((path) => `  ${path.state.padEnd(11)} ${printable(path.path)}  ${path.lastSnapshotTime === null ? 'never backed up' : formatTime(path.lastSnapshotTime)}${path.changedSince ? ', changed since' : ''}${path.reason === null ? '' : ` (${printable(path.reason)})`}`),
     `Snapshots that stay: ${keepLine(result.retention)}`,
     `Keeps ${formatBytes(result.holder.used)} for others, ${formatBytes(result.holder.free)} still free to them`,
+    ...result.holder.owners.map((owner) => `  ${formatBytes(owner.used)} of ${printable(owner.name)}, fair share ${formatBytes(owner.fair)}${owner.frozen ? ', nothing of it expires' : ''}`),
+    `Has ${formatBytes(result.share.stored)} on other machines, fair share ${formatBytes(result.share.fair)}`,
     ...holderLines(result.holders),
     ...result.rosters.map((roster) => `Roster ${printable(roster.locator)}: ${roster.state}${roster.detail === '' ? '' : ` (${printable(roster.detail)})`}`),
     ...(result.pausedUntil === null || Date.parse(result.pausedUntil) < Date.now() ? [] : [`Automatic backups are paused until ${formatTime(result.pausedUntil)}`]),
@@ -118,12 +121,13 @@ export const renderers: Renderers = {
     ...result.warnings.map((warning) => `! ${printable(warning)}`),
   ].join('\n'),
   'coverage': (result) => formatTable([
-    ['MEMBER', 'STATE', 'LAST SNAPSHOT', 'COPIES', 'NOT YET', 'MACHINE', 'KEEPS', 'AUDITED', 'LAST VERIFIED RESTORE'],
+    ['MEMBER', 'STATE', 'LAST SNAPSHOT', 'COPIES', 'NOT YET', 'MACHINE', 'KEEPS', 'HAS STORED', 'AUDITED', 'LAST VERIFIED RESTORE'],
     ...result.members.map((member) => [
       printable(member.name), member.chosen === 0 ? 'nothing chosen' : member.state, member.lastSnapshotAgeSeconds === null ? 'never' : `${formatDuration(member.lastSnapshotAgeSeconds)} ago`,
       member.reportAgeSeconds === null ? '?' : `${member.placed} of ${member.wanted}`, member.unprotectedBytes === null ? '?' : formatBytes(member.unprotectedBytes),
       member.offSinceSeconds === null ? member.machineState : `${member.machineState}, off for ${formatDuration(member.offSinceSeconds)}`,
       member.usedBytes === null || member.offerBytes === null ? '?' : `${formatBytes(member.usedBytes)} of ${formatBytes(member.offerBytes)}`,
+      member.storedBytes === null ? '?' : `${formatBytes(member.storedBytes)}, fair share ${formatBytes(member.fairBytes)}`,
       member.lastAudit === null ? 'not yet' : formatTime(member.lastAudit),
       member.lastVerifiedRestore === null ? 'never' : formatTime(member.lastVerifiedRestore),
     ]),

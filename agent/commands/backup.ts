@@ -12,6 +12,7 @@ import type { DamagedArchive, SkippedPath, SnapshotRoot } from '../repository/sn
 import { repairObjects } from '../network/repair.ts'
 import type { AgentContext, Backup } from './context.ts'
 import type { RunOptions } from './command.ts'
+import { refusalsOf } from './space.ts'
 import { protectionOf } from './protection.ts'
 import { damageBelow, storeRoot } from './store-root.ts'
 
@@ -60,7 +61,7 @@ export async function backup(context: AgentContext, request: CommandRequest<'bac
   return {
     snapshot: result.snapshot.id, bytesRead: result.bytesRead, bytesNew: result.bytesNew, bytesStored: result.bytesStored,
     bytesSent: result.receipts.bytesSent, files: result.files, directories: result.directories, unchangedFiles: totals.unchanged,
-    seconds: (context.clock.monotonic() - startedMs) / 1000, protection, skipped, damaged,
+    seconds: (context.clock.monotonic() - startedMs) / 1000, protection, skipped, damaged, refused: refusalsOf(services.dispersal),
   }
 }
 

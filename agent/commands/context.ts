@@ -7,6 +7,7 @@ import type { HeadStore, ObjectStore } from '../object-store.ts'
 import type { AuditBook } from '../network/audit-book.ts'
 import type { Dispersal } from '../network/dispersal.ts'
 import type { HeadDistribution } from '../network/head-distribution.ts'
+import type { FairShares } from '../network/fair-share.ts'
 import type { Agreement } from '../network/membership/agreement.ts'
 import type { CoverageContent } from '../network/membership/coverage-report.ts'
 import type { Membership } from '../network/membership/membership.ts'
@@ -42,6 +43,10 @@ export interface Group {
    * who answered, after `patienceMs` (default: until all did or failed) at the latest.
    */
   meetPeers(signal: AbortSignal, options?: { patienceMs?: number }): Promise<ReadonlySet<MachineId>>
+  /** What each owner may use of the group's space. */
+  shares(): FairShares
+  /** Of the time that this machine was on, 0 to 1. */
+  onlineShare(machine: MachineId): number
   /** Brings what an owner and an admin agreed on to every machine that answers. Throws `record-invalid`, `unauthorized`. */
   agree(agreement: Agreement, signal: AbortSignal): Promise<{ delivered: string[]; missing: string[] }>
   /** Tells the group what this machine says of its own backup, when that is news. */

@@ -3,6 +3,7 @@ import { hasCode } from '../../shared/errors.ts'
 import type { CoverageContent } from '../network/membership/coverage-report.ts'
 import type { AgentContext, Backup } from './context.ts'
 import { type PathStatus, pathStatus } from './path-status.ts'
+import { storedBytes } from './space.ts'
 import { protectionOf } from './protection.ts'
 
 export async function coverageContent(context: AgentContext, signal: AbortSignal): Promise<CoverageContent> {
@@ -15,7 +16,7 @@ export async function coverageContent(context: AgentContext, signal: AbortSignal
     snapshot: complete === undefined ? null : secondsOf(complete.time), state, placed, wanted,
     unprotected: unprotectedBytes(context.settings.config.protect.map(({ path }) => pathStatus(path, snapshots, { state, placed, wanted, survives: 0 }))),
     verified: context.checks.lastVerified === null ? null : secondsOf(context.checks.lastVerified), audited: auditedSeconds(services), used, offer: quota,
-    frozen: context.holder.accounts().filter(({ freezes }) => freezes.length > 0).map(({ owner: of }) => of).slice(0, 4),
+    stored: storedBytes(services.dispersal), frozen: context.holder.accounts().filter(({ freezes }) => freezes.length > 0).map(({ owner: of }) => of).slice(0, 4),
     admin: context.ownerFile()?.admin !== undefined, chosen: context.settings.config.protect.length,
   }
 }

@@ -16,11 +16,12 @@ export async function coverage(context: AgentContext, { fresh }: CommandRequest<
   const { membership } = context.group()
   if (fresh) await context.group().meetPeers(signal, { patienceMs: meetMs })
   const now = context.clock.now()
+  const shares = context.group().shares()
   const frozenAt = (owner: OwnerId) => freezersOf(context, owner).length
   const members = membership.members().flatMap((member) => ownersOf(member).map((owner): Row => {
     const said = membership.coverage.get(member.id)?.report
     const identity = {
-      name: member.name, owner, machine: member.id, machineState: member.state, self: false, frozenAt: frozenAt(owner),
+      name: member.name, owner, machine: member.id, machineState: member.state, self: false, frozenAt: frozenAt(owner), fairBytes: Math.floor(shares.of(owner)),
       offSinceSeconds: member.state === 'online' ? null : member.heardSecondsAgo ?? null,
     }
     if (said !== undefined) return { ...identity, ...figuresOf(said, now) }
@@ -30,18 +31,18 @@ export async function coverage(context: AgentContext, { fresh }: CommandRequest<
   const own = membership.own.peer?.record
   const owner = context.ownerFile()
   const self: Row[] = own === undefined || owner === undefined ? [] : [{
-    name: own.name, owner: owner.owner, machine: own.id, machineState: 'online', self: true, frozenAt: frozenAt(owner.owner), offSinceSeconds: null,
+    name: own.name, owner: owner.owner, machine: own.id, machineState: 'online', self: true, frozenAt: frozenAt(owner.owner), fairBytes: Math.floor(shares.of(owner.owner)), offSinceSeconds: null,
     ...figuresOf({ ...await coverageContent(context, signal), iat: Math.floor(now / 1000) }, now),
   }]
   return { members: [...self, ...members].sort((a, b) => (b.lastSnapshotAgeSeconds ?? Infinity) - (a.lastSnapshotAgeSeconds ?? Infinity)) }
 }
 
-const unsaid = { placed: 0, wanted: 0, unprotectedBytes: null, lastVerifiedRestore: null, lastAudit: null, usedBytes: null, reportAgeSeconds: null, admin: false, chosen: null }
+const unsaid = { placed: 0, wanted: 0, unprotectedBytes: null, lastVerifiedRestore: null, lastAudit: null, usedBytes: null, storedBytes: null, reportAgeSeconds: null, admin: false, chosen: null }
 
-function figuresOf({ snapshot, state, placed, wanted, unprotected, verified, audited, used, offer, iat, admin, chosen }: Said, now: number) {
+function figuresOf({ snapshot, state, placed, wanted, unprotected, verified, audited, used, offer, iat, admin, chosen, stored }: Said, now: number) {
   return {
     state, placed, wanted, unprotectedBytes: unprotected, lastVerifiedRestore: timeOf(verified), lastAudit: timeOf(audited),
-    lastSnapshotAgeSeconds: snapshot === null ? null : age(snapshot * 1000, now), usedBytes: used, offerBytes: offer, reportAgeSeconds: age(iat * 1000, now), admin, chosen,
+    lastSnapshotAgeSeconds: snapshot === null ? null : age(snapshot * 1000, now), usedBytes: used, storedBytes: stored, offerBytes: offer, reportAgeSeconds: age(iat * 1000, now), admin, chosen,
   }
 }
 

@@ -17,11 +17,11 @@ export function freezeWarnings(context: AgentContext): string[] {
   return [
     ...(freezers.length === 0 ? [] : [`Most of this backup was dropped at once, so ${freezers.join(', ')} let nothing of it go. If you did not do that, this machine may be attacked: holdfast snapshots --kept shows what is still there. If you did: holdfast retention agree`]),
     ...context.holder.accounts().filter(({ owner, freezes }) => owner !== own && freezes.length > 0)
-      .map(({ owner }) => `Most of the backup of ${nameOf(context, owner)} was dropped at once: this machine keeps all of it until its owner and an admin have agreed`),
+      .map(({ owner }) => `Most of the backup of ${nameOfOwner(context, owner)} was dropped at once: this machine keeps all of it until its owner and an admin have agreed`),
   ]
 }
 
-function nameOf(context: AgentContext, owner: OwnerId): string {
+export function nameOfOwner(context: AgentContext, owner: OwnerId): string {
   const member = context.group().membership.members().find(({ devices }) => devices.some((device) => device.owner === owner))
   return member?.name ?? `owner ${shortId(owner)}`
 }

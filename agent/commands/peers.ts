@@ -8,14 +8,16 @@ import { meetMs } from './freshness.ts'
 export async function peers(context: AgentContext, _request: CommandRequest<'peers'>, { signal }: RunOptions): Promise<CommandResult<'peers'>> {
   const { membership } = context.group()
   await context.group().meetPeers(signal, { patienceMs: meetMs })
+  const { dispersal } = await context.backup()
+  const holds = dispersal.index.bytesByMachine()
   const own = membership.own.peer?.record
   const others = membership.members().map(({ id, name, host, state, heardSecondsAgo, record }) => ({
     id, name, host, addresses: record.addrs.map(addressText), state, ageSeconds: heardSecondsAgo ?? null, offer: record.offer.bytes,
-    owners: record.owners.length, simulated: isSimulatedHost(host), self: false,
+    owners: record.owners.length, simulated: isSimulatedHost(host), self: false, holds: holds.get(id) ?? 0, onlineShare: context.group().onlineShare(id),
   }))
   const self = own === undefined ? [] : [{
     id: own.id as string, name: own.name, host: own.host, addresses: own.addrs.map(addressText), state: 'online' as const, ageSeconds: 0,
-    offer: own.offer.bytes, owners: own.owners.length, simulated: isSimulatedHost(own.host), self: true,
+    offer: own.offer.bytes, owners: own.owners.length, simulated: isSimulatedHost(own.host), self: true, holds: 0, onlineShare: 1,
   }]
   return { peers: [...self, ...others].sort((a, b) => (a.name < b.name ? -1 : 1)) }
 }

@@ -8,20 +8,21 @@ import type { AgentContext, Backup } from './context.ts'
 import type { RunOptions } from './command.ts'
 import { meetMs, refreshHeads } from './freshness.ts'
 import { freezeWarnings } from './holder-warnings.ts'
+import { ownersHere, refusalWarnings, shareOf } from './space.ts'
 import { pathStatus, unknownPath } from './path-status.ts'
 import { nothing, protectionOf, reachNow } from './protection.ts'
 
 export async function status(context: AgentContext, { fresh }: CommandRequest<'status'>, { signal }: RunOptions): Promise<CommandResult<'status'>> {
   const { config } = context.settings
   const owner = context.ownerFile()
-  const holder = await context.holder.space()
+  const holder = { ...await context.holder.space(), owners: ownersHere(context) }
   const common = {
     machine: { id: context.machine.id as string, name: config.label ?? '', owner: owner?.owner ?? null }, holder,
     keyConfirmed: owner !== undefined && owner.words === undefined, nextBackup: timeOrNull(context.nextBackupMs()), running: context.running(),
     pausedUntil: config.schedule.pausedUntil, retention: config.retention,
   }
   if (!context.isMember()) {
-    return { ...common, network: null, protection: nothing(0), paths: config.protect.map(({ path }) => unknownPath(path, 'this machine is in no work group')), rosters: [], holders: [], warnings: [] }
+    return { ...common, network: null, protection: nothing(0), paths: config.protect.map(({ path }) => unknownPath(path, 'this machine is in no work group')), rosters: [], holders: [], share: { stored: 0, fair: 0 }, warnings: [] }
   }
   const group = context.group()
   const { membership } = group
@@ -41,11 +42,11 @@ export async function status(context: AgentContext, { fresh }: CommandRequest<'s
     },
     protection,
     paths: config.protect.map(({ path }) => pathStatus(path, snapshots, protection)),
-    holders: holdersOf(services, membership),
+    holders: holdersOf(services, membership), share: shareOf(context, services.dispersal),
     rosters: group.rosterStatus.map(rosterOf),
     warnings: [
       ...(common.keyConfirmed ? [] : ['The recovery kit is not confirmed as stored: holdfast key show, then holdfast key confirm']),
-      ...groupWarnings(members, answering, isSinglePlace(level)), ...reachWarnings(services, answering), ...headWarnings, ...cloneWarnings(membership), ...freezeWarnings(context), ...signInWarnings(group.rosterStatus),
+      ...groupWarnings(members, answering, isSinglePlace(level)), ...reachWarnings(services, answering), ...headWarnings, ...cloneWarnings(membership), ...freezeWarnings(context), ...refusalWarnings(services.dispersal), ...signInWarnings(group.rosterStatus),
     ],
   }
 }
@@ -74,6 +75,7 @@ function onlineOf(membership: Membership): Set<MachineId> {
 /** The machines that acknowledged shards of what is alive, those with most first. */
 function holdersOf({ audits, dispersal, repository }: Backup, membership: Membership): CommandResult<'status'>['holders'] {
   const shards = new Map<MachineId, number>()
+  const bytes = dispersal.index.bytesByMachine()
   for (const { id } of repository.head?.live ?? []) {
     for (const { machine } of dispersal.index.find(id)?.shards ?? []) shards.set(machine, (shards.get(machine) ?? 0) + 1)
   }
@@ -81,7 +83,8 @@ function holdersOf({ audits, dispersal, repository }: Backup, membership: Member
     const member = membership.member(machine)
     const { passedMs = null, failedMs = null } = audits.of(machine)
     return {
-      machine, name: member?.name ?? shortId(machine), state: member?.state ?? 'gone', shards: count, lastAudit: timeOrNull(passedMs), lastFailedAudit: timeOrNull(failedMs),
+      machine, name: member?.name ?? shortId(machine), state: member?.state ?? 'gone', shards: count, bytes: bytes.get(machine) ?? 0,
+      lastAudit: timeOrNull(passedMs), lastFailedAudit: timeOrNull(failedMs),
     }
   })
 }

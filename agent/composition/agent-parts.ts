@@ -87,6 +87,7 @@ export class AgentParts implements AgentContext {
     const holder = stack.use(await FolderShardStore.open({
       path: home.holder, quota: options.config.offer.quotaBytes ?? undefined, minFree: minFreeOf(options),
       certificateOf: (owner, of) => made.parts?.knownGroup()?.membership.deviceOf(owner, of),
+      fairShare: (owner, offer) => made.parts?.knownGroup()?.shares().at(machine.id, owner, offer),
       report: (error) => log('holder-folder-fault', { error }),
     }))
     const parts = new AgentParts({ home, options, machine, holder, log, perform, certificate: await makeCertificate(machine) })
@@ -224,6 +225,7 @@ export class AgentParts implements AgentContext {
       openRoster: (locator) => this.openRoster(locator), name: () => this.settings.config.label ?? testMachine ?? hostname(), owner: () => this.ownerFile(),
       addresses: this.#door === undefined ? undefined : this.addresses(), testMachine,
       minFree: minFreeOf(this.#options), limits: config.limits,
+      onlineFile: { read: () => readFileIfThere(this.#home.online), write: (text) => { writePrivateFile(this.#home.online, text) } },
     }))
     this.#group = group
     if (this.#options.serve) group.start()

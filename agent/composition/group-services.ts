@@ -4,14 +4,16 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { HoldfastError } from '../../shared/errors.ts'
-import type { MachineId } from '../../shared/ids.ts'
+import type { MachineId, OwnerId } from '../../shared/ids.ts'
 import type { Group } from '../commands/context.ts'
 import type { Config } from '../config.ts'
 import type { OwnerFile } from '../identity/owner-file.ts'
 import { type Clock as NetworkClock, systemClock } from '../network/clock.ts'
 import { type Agreement, verifyAgreement } from '../network/membership/agreement.ts'
+import { FairShares } from '../network/fair-share.ts'
 import { hostId } from '../network/membership/host-id.ts'
 import type { Member, Membership, MembershipEvent } from '../network/membership/membership.ts'
+import { OnlineShares } from '../network/membership/online-share.ts'
 import { type OwnContent, renewOwnRecord } from '../network/membership/own-record.ts'
 import type { Address } from '../network/membership/records.ts'
 import type { MembershipStore } from '../network/membership/store.ts'
@@ -27,6 +29,7 @@ import type { HolderAccounts, TransferringShardStore } from '../network/shard-st
 import type { Log } from './log.ts'
 
 const upkeepMs = 20_000
+const onlineSaveMs = 10 * 60_000
 /** A command waits so long for rosters that hang. */
 const rosterPatienceMs = 4_000
 
@@ -43,6 +46,8 @@ export interface GroupOptions {
   readonly addresses: readonly Address[] | undefined
   readonly testMachine: string | undefined
   readonly minFree: number
+  /** Where online shares are kept over a restart. */
+  readonly onlineFile: { readonly read: () => string | undefined; readonly write: (text: string) => void }
   readonly limits: Pick<Config['limits'], 'uploadBytesPerSecond' | 'downloadBytesPerSecond'>
 }
 
@@ -50,6 +55,8 @@ export class GroupServices implements Group, AsyncDisposable {
   readonly membership: Membership
   readonly links: Links
   readonly host: Host
+  /** How much of the time the others are online. */
+  readonly online = new OnlineShares(() => performance.now())
   readonly #options: GroupOptions
   readonly #gossip: Gossip
   readonly #rosters: RosterSync
@@ -60,6 +67,7 @@ export class GroupServices implements Group, AsyncDisposable {
   #renewing: Promise<void> = Promise.resolve()
   #cancelUpkeep: () => void = () => {}
   #stopped = false
+  #onlineSavedMs = performance.now()
 
   static async open(options: GroupOptions): Promise<GroupServices> {
     const { membership } = options.store
@@ -76,9 +84,10 @@ export class GroupServices implements Group, AsyncDisposable {
     this.#options = options
     this.#hostId = id
     const limit = (bytesPerSecond: number | null) => (bytesPerSecond === null ? undefined : new Bandwidth(bytesPerSecond, this.#clock))
+    this.online.load(options.onlineFile.read())
     this.links = new Links({
       membership, identity, clock: this.#clock, random: Math.random, upload: limit(limits.uploadBytesPerSecond),
-      download: limit(limits.downloadBytesPerSecond), onLink: (link) => this.#track(this.#gossip.meet(link)),
+      download: limit(limits.downloadBytesPerSecond), onlineShare: (of) => this.online.shareOf(of), onLink: (link) => this.#track(this.#gossip.meet(link)),
     })
     this.#gossip = new Gossip({ membership, links: this.links, clock: this.#clock, random: Math.random })
     this.#rosters = new RosterSync({
@@ -152,6 +161,21 @@ export class GroupServices implements Group, AsyncDisposable {
     } finally {
       enough()
     }
+  }
+
+  onlineShare(machine: MachineId): number {
+    return this.online.shareOf(machine)
+  }
+
+  /** What everybody may use, by the offers in the records and the online shares as this machine measured them. */
+  shares(): FairShares {
+    const { membership } = this
+    const own = membership.own.peer?.record
+    const self = own === undefined ? [] : [{ machine: own.id, owners: ownersOf(this.#options.owner()), offer: own.offer.bytes, onlineShare: 1 }]
+    const others = membership.members().filter(({ state }) => state !== 'gone').map(({ id, devices, record }) => ({
+      machine: id, owners: [...new Set(devices.map(({ owner }) => owner))], offer: record.offer.bytes, onlineShare: this.online.shareOf(id),
+    }))
+    return new FairShares([...self, ...others])
   }
 
   async report(content: CoverageContent): Promise<void> {
@@ -231,11 +255,19 @@ export class GroupServices implements Group, AsyncDisposable {
 
   async #upkeep(): Promise<void> {
     try {
+      this.online.look(this.membership.members().map(({ id, state }) => ({ id, isOnline: state === 'online' })))
+      this.#saveOnline()
       await this.#renew()
       await this.#options.store.saveIfChanged()
     } finally {
       this.#upkeepLater()
     }
+  }
+
+  #saveOnline(): void {
+    if (performance.now() - this.#onlineSavedMs < onlineSaveMs) return
+    this.#onlineSavedMs = performance.now()
+    this.#options.onlineFile.write(this.online.toJson())
   }
 
   #logHost(event: HostEvent): void {
@@ -270,6 +302,10 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<
   } finally {
     signal.removeEventListener('abort', abort)
   }
+}
+
+function ownersOf(owner: OwnerFile | undefined): OwnerId[] {
+  return owner === undefined ? [] : [owner.owner]
 }
 
 /** To a tenth of a GB downwards, so that the record does not change with every byte. */

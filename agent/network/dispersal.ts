@@ -83,6 +83,8 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
   readonly #encoder = new ParityEncoder()
   readonly #objects = new Slots(objectsAtOnce)
   readonly #puts = new Map<ObjectId, Promise<PutReceipt>>()
+  /** Why a machine takes no more of this owner, as it said last. */
+  readonly refusals = new Map<MachineId, string>()
   #refreshedMs = -Infinity
   #refreshing: Promise<{ answered: number; asked: number }> | undefined
 
@@ -195,6 +197,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
 
   /** Records acknowledged shards, and whether the object is green now. */
   confirm(object: ObjectRef & { k: number; n: number }, stored: readonly { number: number; machine: MachineId }[]): void {
+    for (const { machine } of stored) this.refusals.delete(machine)
     this.index.record(object, stored.map((place) => ({ ...place, confirmedMs: this.clock.now() })))
     const known = this.index.find(object.id)
     if (known !== undefined && !known.wasGreen && matchShards(this.placesOf(known)).size >= known.n) this.index.record(known, [], { green: true })
@@ -323,6 +326,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
   }
 
   #report(machine: MachineId, report: Omit<HolderReport, 'machine' | 'name'>): void {
+    if (report.fault === 'full' && report.error instanceof Error) this.refusals.set(machine, report.error.message)
     this.#options.report?.({ machine, name: this.holders.nameOf(machine), ...report })
   }
 

@@ -56,6 +56,12 @@ export class PlacementIndex implements Disposable {
       CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER)`)
   }
 
+  /** Bytes of shards that each machine is believed to have. */
+  bytesByMachine(): Map<MachineId, number> {
+    const rows = this.#db.prepare('SELECT p.machine, sum((o.length + o.k - 1) / o.k) AS bytes FROM places p JOIN objects o USING (id) GROUP BY p.machine').all()
+    return new Map(rows.map(({ machine, bytes }) => [machine as MachineId, Number(bytes)]))
+  }
+
   /** Adds places of an object whose header this machine signed or verified; n only grows. */
   record(object: ObjectFields, places: readonly ShardPlace[], options: { green?: boolean } = {}): void {
     this.#together(() => {

@@ -26,6 +26,8 @@ const contentSchema = z.object({
   used: bytes, offer: bytes,
   /** Its user says so; whether it is so is the network record's business. */
   admin: z.boolean(),
+  /** What its owner has stored on other machines, as shards. */
+  stored: bytes.default(0),
   /** Owners of which it lets nothing go (section 7, freeze). */
   frozen: z.array(ownerIdSchema).max(4).default([]),
   /** How many things its user chose to protect; null: it does not say. */

@@ -27,6 +27,8 @@ export interface LinksOptions {
   readonly download?: Bandwidth | undefined
   /** Told of each link that was dialled, before anybody uses it; what it rejects is the listener's own affair. */
   readonly onLink?: ((link: Link) => void) | undefined
+  /** Of the time that this machine was on, 0 to 1. */
+  readonly onlineShare?: ((id: MachineId) => number) | undefined
   /** Milliseconds without use after which a link is closed. */
   readonly idleCloseMs?: number | undefined
   /** Milliseconds for one address. */
@@ -63,7 +65,8 @@ export class Links implements Peers, AsyncDisposable {
   }
 
   list(): readonly Peer[] {
-    return this.#options.membership.members().map(peerOf)
+    const { membership, onlineShare } = this.#options
+    return membership.members().map((member) => ({ ...peerOf(member), onlineShare: onlineShare?.(member.id) }))
   }
 
   async connect(id: MachineId, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<ShardStore> {

@@ -22,7 +22,7 @@ const version = 1
 
 export class FolderIndex implements Disposable {
   readonly #db: DatabaseSync
-  #used: number
+  readonly #usedBy = new Map<OwnerId, number>()
 
   constructor(path: string) {
     this.#db = new DatabaseSync(path)
@@ -34,12 +34,12 @@ export class FolderIndex implements Disposable {
         CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER);
         PRAGMA user_version = ${version}; COMMIT`)
     }
-    this.#used = Number(this.#db.prepare('SELECT coalesce(sum(size), 0) AS used FROM shards').get()?.['used'] ?? 0)
+    for (const { owner, size } of this.#db.prepare('SELECT owner, sum(size) AS size FROM shards GROUP BY owner').all()) this.#count(owner as OwnerId, Number(size))
   }
 
   /** Bytes of all shard files. */
   get used(): number {
-    return this.#used
+    return [...this.#usedBy.values()].reduce((sum, size) => sum + size, 0)
   }
 
   isClean(): boolean {
@@ -55,7 +55,7 @@ export class FolderIndex implements Disposable {
     this.remove(entry)
     this.#db.prepare('INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)')
       .run(entry.owner, entry.id, entry.number, objectKinds[entry.kind], entry.k, entry.n, entry.length, size, stored)
-    this.#used += size
+    this.#count(entry.owner, size)
   }
 
   /** The shard was offered again: it counts as taken in now. False when it is not here any more. */
@@ -65,7 +65,11 @@ export class FolderIndex implements Disposable {
 
   remove(ref: ShardRef): void {
     const row = this.#db.prepare('DELETE FROM shards WHERE owner = ? AND id = ? AND number = ? RETURNING size').get(ref.owner, ref.id, ref.number)
-    if (row !== undefined) this.#used -= Number(row['size'])
+    if (row !== undefined) this.#count(ref.owner, -Number(row['size']))
+  }
+
+  #count(owner: OwnerId, bytes: number): void {
+    this.#usedBy.set(owner, this.usedBy(owner) + bytes)
   }
 
   find(ref: ShardRef): IndexedShard | undefined {
@@ -85,10 +89,9 @@ export class FolderIndex implements Disposable {
       .map((row) => [String(row['id']) as ObjectId, Number(row['size'])]))
   }
 
-  /** Bytes of the shards of each owner. */
-  usedByOwner(): Map<OwnerId, number> {
-    return new Map(this.#db.prepare('SELECT owner, sum(size) AS size FROM shards GROUP BY owner').all()
-      .map((row) => [String(row['owner']) as OwnerId, Number(row['size'])]))
+  /** Bytes of the shards of an owner. */
+  usedBy(owner: OwnerId): number {
+    return this.#usedBy.get(owner) ?? 0
   }
 
   names(owner: OwnerId): Set<string> {
@@ -96,7 +99,7 @@ export class FolderIndex implements Disposable {
   }
 
   owners(): OwnerId[] {
-    return this.#db.prepare('SELECT DISTINCT owner FROM shards').all().map((row) => String(row['owner']) as OwnerId)
+    return [...this.#usedBy].filter(([, bytes]) => bytes > 0).map(([owner]) => owner)
   }
 
   [Symbol.dispose](): void {

@@ -21,6 +21,7 @@ import { idToBytes, ownerIdFromBytes } from '../../identity/machine.ts'
 import { leafCount, leafLength, hashLength } from '../../merkle.ts'
 import type { PublishedHead } from '../../object-store.ts'
 import { type Clock, systemClock } from '../clock.ts'
+import { isBeyondShare } from '../fair-share.ts'
 import { FolderSync, writeDurably } from '../durable-file.ts'
 import { compareHeads, headFromJson, headToJson, verifyPublishedHead, type VerifiedHead } from '../published-head.ts'
 import { type ShardHeader, bytesOffset, checkLeaves, checkRange, checkRef, damaged, headerLength, isDamage, parseHeader, verifyHeader } from '../shard.ts'
@@ -45,6 +46,8 @@ export interface FolderOptions {
   readonly minFree?: number | undefined
   /** Verified certificate of a device from a peer record; heads bring their own. */
   readonly certificateOf: (owner: OwnerId, machine: MachineId) => DeviceCertificate | undefined | Promise<DeviceCertificate | undefined>
+  /** Bytes that an owner may have of `offer` here; undefined: as much as fits. */
+  readonly fairShare?: ((owner: OwnerId, offer: number) => number | undefined) | undefined
   readonly clock?: Clock | undefined
   /** Milliseconds that never go back; what the holder's own time runs by. */
   readonly monotonic?: (() => number) | undefined
@@ -152,8 +155,7 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
   }
 
   async #startTransfer({ header, head, leaves, size, name }: { header: ShardHeader; head: Buffer; leaves: Buffer; size: number; name: string }): Promise<FolderTransfer> {
-    const { free } = await this.space()
-    if (size > free) throw new HoldfastError('quota-exceeded', `Cannot store the shard: ${free} bytes of space are left, ${size} are needed`)
+    await this.#assertRoom(header.owner, size)
     return await FolderTransfer.open({
       header, head, leaves, folder: await this.#folder(header.owner),
       partialPath: join(this.#options.path, 'incoming', `${name}.partial`), path: this.#pathOf(header),
@@ -163,6 +165,16 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
         if (outcome === 'stored') this.#index.add(header, { size, stored: this.#time.now() })
       },
     })
+  }
+
+  async #assertRoom(owner: OwnerId, size: number): Promise<void> {
+    const { free, quota: offer } = await this.space()
+    if (size > free) throw new HoldfastError('quota-exceeded', `Cannot store the shard: ${free} bytes of space are left, ${size} are needed`)
+    const fair = this.#options.fairShare?.(owner, offer)
+    if (fair === undefined) return
+    const used = this.#index.usedBy(owner)
+    if (!isBeyondShare({ used, size, fair, free, offer })) return
+    throw new HoldfastError('quota-exceeded', `Cannot store the shard: ${megabytes(used)} of this owner are here, ${megabytes(fair)} are its fair share, and less than half of what this machine offers is free; offer more space to the group, or forget old snapshots`, { details: { used, fair: Math.floor(fair) } })
   }
 
   async #verified(shard: Omit<NewShard, 'bytes'>): Promise<ShardHeader> {
@@ -312,12 +324,11 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
   }
 
   accounts(): OwnerAccount[] {
-    const used = this.#index.usedByOwner()
-    return [...used.keys()].map((owner) => this.account(owner)).sort((a, b) => b.used - a.used)
+    return this.#index.owners().map((owner) => this.account(owner)).sort((a, b) => b.used - a.used)
   }
 
   account(owner: OwnerId): OwnerAccount {
-    return { owner, used: this.#index.usedByOwner().get(owner) ?? 0, freezes: this.#history.freezes(owner), terms: this.#history.terms(owner) }
+    return { owner, used: this.#index.usedBy(owner), freezes: this.#history.freezes(owner), terms: this.#history.terms(owner) }
   }
 
   agree(owner: OwnerId, agreement: Parameters<HolderAccounts['agree']>[1]): void {
@@ -444,6 +455,10 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
       if (this.#clock.now() - mtimeMs > incomingAgeMs) await rm(join(folder, name), { force: true })
     }
   }
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.ceil(bytes / 1e6)} MB`
 }
 
 function nameOf({ owner, id, number }: ShardRef): string {

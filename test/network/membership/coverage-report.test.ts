@@ -5,7 +5,7 @@ import { type CoverageContent, CoverageBook, signCoverageReport, verifyCoverageR
 import { recordTypes } from '../../../agent/network/membership/records.ts'
 import { newGroup, newMachine, startMs } from '../../support/records-kit.ts'
 
-const content: CoverageContent = { snapshot: 1_700_000_000, state: 'protected', placed: 6, wanted: 6, unprotected: 0, verified: null, audited: null, used: 10, offer: 1000, admin: false, frozen: [], chosen: 1 }
+const content: CoverageContent = { snapshot: 1_700_000_000, state: 'protected', placed: 6, wanted: 6, unprotected: 0, verified: null, audited: null, used: 10, offer: 1000, admin: false, frozen: [], stored: 0, chosen: 1 }
 
 test('a report is believed of the machine that signed it and of nobody else', async () => {
   const [machine, other] = [await newMachine(), await newMachine()]

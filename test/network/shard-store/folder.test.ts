@@ -224,6 +224,14 @@ test('transfers under way count against the quota', async () => {
   assert.equal(await folder.store.put(second), second.bytes.length)
 })
 
+test('an owner far beyond its fair share is refused with a reason once space is short, and not before', async () => {
+  await using folder = await fixture({ quota: 1_000_000, fairShare: () => 100_000 })
+  for (let at = 0; at < 4; at++) await folder.store.put(makeShard(folder.owner, { length: 100_000 }))
+  await assert.rejects(folder.store.put(makeShard(folder.owner, { length: 150_000 })), (error: unknown) =>
+    withCode('quota-exceeded')(error) && /1 MB of this owner are here, 1 MB are its fair share/.test((error as Error).message))
+  assert.equal(folder.store.account(folder.owner.root.id).used, (await folder.store.space()).used)
+})
+
 test('a device of an older epoch is shut out, but what the new one still names may be repaired', async () => {
   await using folder = await fixture()
   const { owner } = folder

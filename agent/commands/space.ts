@@ -1,0 +1,32 @@
+/** Who uses how much space where, and how much is fair (network/fair-share.ts). */
+import type { CommandResult } from '../../shared/api.ts'
+import type { Dispersal } from '../network/dispersal.ts'
+import type { AgentContext } from './context.ts'
+import { nameOfOwner } from './holder-warnings.ts'
+
+/** Bytes of shards that this owner has on other machines. */
+export function storedBytes({ index }: Dispersal): number {
+  return [...index.bytesByMachine().values()].reduce((sum, bytes) => sum + bytes, 0)
+}
+
+export function shareOf(context: AgentContext, dispersal: Dispersal): CommandResult<'status'>['share'] {
+  const owner = context.ownerFile()?.owner
+  return { stored: storedBytes(dispersal), fair: owner === undefined ? 0 : Math.floor(context.group().shares().of(owner)) }
+}
+
+export function ownersHere(context: AgentContext): CommandResult<'status'>['holder']['owners'] {
+  if (!context.isMember()) return []
+  const shares = context.group().shares()
+  return context.holder.accounts().map(({ owner, used, freezes }) => ({
+    owner, name: nameOfOwner(context, owner), used, fair: Math.floor(shares.at(context.machine.id, owner)), frozen: freezes.length > 0,
+  }))
+}
+
+/** Machines that take no more of this owner, in their own words. */
+export function refusalsOf({ holders, refusals }: Dispersal): { name: string; reason: string }[] {
+  return [...refusals].map(([machine, reason]) => ({ name: holders.nameOf(machine), reason }))
+}
+
+export function refusalWarnings(dispersal: Dispersal): string[] {
+  return refusalsOf(dispersal).map(({ name, reason }) => `${name} takes no more of this backup: ${reason}`)
+}
