@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { HoldfastError } from '../../shared/errors.ts'
 import { type MachineId, machineIdSchema, ownerIdSchema } from '../../shared/ids.ts'
 import { type DeviceCertificate, verifyDeviceCertificate } from '../identity/device.ts'
-import { verifyRecord } from '../identity/jws.ts'
+import { peekRecord, verifyRecord } from '../identity/jws.ts'
 import { type ObjectId, type ObjectKind, type ObjectRef, type PublishedHead, objectKinds } from '../object-store.ts'
 
 export const liveEntryLength = 41
@@ -45,6 +45,11 @@ export async function verifyHeadRecord(published: { readonly certificate: string
   if (head.owner !== device.owner || head.machine !== device.machine) throw invalid('it is not of the device that its certificate names')
   if (head.epoch > device.epoch) throw invalid(`its epoch ${head.epoch} is above that of its certificate`)
   return { device, epoch: head.epoch, seq: head.seq, live: head.live, adopts: head.adopts }
+}
+
+/** Of a head that was verified before. */
+export function adoptionsOf(head: string): readonly Adoption[] {
+  return peekRecord('holdfast-head', head, headSchema).adopts
 }
 
 /** Checks the record and that the live list is the signed one. Throws `record-invalid`, `format-unknown`. */

@@ -225,15 +225,16 @@ async function repairObject(dispersal: Dispersal, object: PlacedObject, { reacha
 
 /**
  * The shards under the header that their writer signed, when one of the sources has it and it fits; so a repair changes
- * no byte of what was signed. Otherwise (n grew, or only forged headers are left) this device signs anew: the bytes are
- * those of the object's id, so nothing is believed that was not checked.
+ * no byte of what was signed. Otherwise (n grew, only forged headers are left, or the writer's epoch is over, so that a
+ * machine that joined since knows no certificate of it) this device signs anew: the bytes are those of the object's id, so
+ * nothing is believed that was not checked.
  */
 async function withKnownHeader(dispersal: Dispersal, shards: readonly NewShard[], { located, signal }: { located: Parameters<Dispersal['reader']['open']>[0]; signal: AbortSignal | undefined }): Promise<readonly NewShard[]> {
-  const roots = shards.slice(0, 1).map(({ header }) => parseHeader(header).roots)
+  const anew = shards.slice(0, 1).map(({ header }) => parseHeader(header))
   for (const source of located.sources) {
     try {
       const { opened } = await dispersal.reader.open(located, source, signal)
-      if (roots.some((made) => Buffer.compare(opened.parsed.roots, made) === 0)) return shards.map((shard) => ({ ...shard, header: withNumber(opened.header, shard.number) }))
+      if (anew.some(({ roots, epoch }) => Buffer.compare(opened.parsed.roots, roots) === 0 && opened.parsed.epoch >= epoch)) return shards.map((shard) => ({ ...shard, header: withNumber(opened.header, shard.number) }))
     } catch (error) {
       throwIfCancelled(signal)
       dispersal.noteFailedRead(source.holder, { id: located.id, number: source.number }, error)

@@ -4,14 +4,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { verifyDeviceCertificate } from '../../agent/identity/device.ts'
+import { importPublicKey } from '../../agent/identity/jws.ts'
 import { idToBytes } from '../../agent/identity/machine.ts'
 import { hashLeaves } from '../../agent/merkle.ts'
+import { DeviceKeys } from '../../agent/network/device-keys.ts'
+import { Dispersal } from '../../agent/network/dispersal.ts'
+import { PlacementIndex } from '../../agent/network/placement-index.ts'
 import { repairObjects, verifyHoldings } from '../../agent/network/repair.ts'
-import { signHeader, withNumber } from '../../agent/network/shard.ts'
+import { signHeader, verifyHeader, withNumber } from '../../agent/network/shard.ts'
 import { cutDataShards, rootsOf } from '../../agent/network/shard-set.ts'
 import { FolderShardStore } from '../../agent/network/shard-store/folder.ts'
+import { MemoryShardStore } from '../support/memory-shard-store.ts'
 import { type ShardGroup, makeGroup, makeObject } from '../support/shard-group.ts'
-import { makeOwner } from '../support/test-owner.ts'
+import { makeHead, makeOwner } from '../support/test-owner.ts'
 
 const refOf = ({ kind, id, length }: ReturnType<typeof makeObject>) => ({ kind, id, length })
 
@@ -63,6 +68,28 @@ test('repair puts what was lost with a machine on a spare one, under the header 
   assert.equal((await verifyHoldings(group.dispersal, { live: objects.map(refOf) })).healthy, 4)
   for (const at of [0, 1, 2, 3, 4, 5, 6].filter((at) => at !== away).slice(0, 2)) group.machines[at]!.store.faults.gone = true
   for (const { copy, ...object } of objects) assert.ok(copy.equals(await group.dispersal.get(object)))
+})
+
+test('what a lost device wrote is repaired onto machines that joined later, signed by the device that took its place', async () => {
+  await using group = await makeGroup(3, { redundancy: '2-of-3' })
+  const [object] = await fill(group, 1)
+  for (const { memory } of group.machines) await memory.putHead(await makeHead(group.owner, 1))
+  const recovered = await makeOwner({ root: group.owner.root, epoch: 2 })
+  const joined = new MemoryShardStore([recovered.certificate])
+  group.addMachine({ store: joined })
+  group.machines[0]!.store.faults.gone = true
+  const keys = new DeviceKeys()
+  await keys.learn(recovered.certificate)
+  using index = new PlacementIndex(':memory:')
+  await using dispersal = new Dispersal({
+    owner: recovered.root.id, device: recovered.machine, epoch: 2, peers: group.peers, index, keys, redundancy: () => '2-of-3',
+  })
+  await dispersal.refresh()
+  const report = await repairObjects(dispersal, { live: [refOf(object!)] })
+  assert.deepEqual([report.mended, report.failed], [1, []])
+  const [shard] = joined.shards.values()
+  assert.equal(verifyHeader(shard!.header, importPublicKey(recovered.machine.jwk)).id, object!.id)
+  assert.ok(object!.copy.equals(await dispersal.get(refOf(object!))))
 })
 
 test('repair finds bits that rotted on a disk, makes that shard anew there, and leaves the sound ones alone', async () => {

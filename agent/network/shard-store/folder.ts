@@ -308,7 +308,7 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
 
   async #keepHead(head: VerifiedHead): Promise<void> {
     const { owner, machine, epoch } = head.device
-    if (epoch < this.#history.ownerEpoch(owner)) throw new HoldfastError('revoked', `Cannot keep the head: epoch ${epoch} of its owner is over`)
+    if (epoch < this.#history.ownerEpoch(owner) && !this.#history.isAdopted(head)) throw new HoldfastError('revoked', `Cannot keep the head: epoch ${epoch} of its owner is over`)
     const newest = this.#history.newest(owner, machine)
     const order = newest === undefined ? 1 : compareHeads(head, newest)
     if (order === 0 && newest?.head !== head.head) throw new HoldfastError('key-cloned', `Cannot keep the head: another head ${head.seq} of the device is here, its key has a clone`)

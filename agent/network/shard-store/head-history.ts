@@ -10,7 +10,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { MachineId, OwnerId } from '../../../shared/ids.ts'
 import type { ObjectId, PublishedHead } from '../../object-store.ts'
-import { type VerifiedHead, liveEntryLength } from '../published-head.ts'
+import { type VerifiedHead, adoptionsOf, liveEntryLength } from '../published-head.ts'
 import type { OwnTimeState } from './own-time.ts'
 import { type Freeze, type RetentionTerms, dayMs, dayOf, defaultTerms, floorOf, freezeFromBytes, freezeShare, freezeWindowMs } from './retention.ts'
 
@@ -102,6 +102,7 @@ export class HeadHistory implements Disposable {
       this.#noteReceipt(owner, machine, nowMs)
       const dropped = this.#changeSpans(head, nowMs, held)
       this.#endAdopted(head, nowMs)
+      if (this.isAdopted(head)) this.#run('UPDATE devices SET over = ? WHERE owner = ? AND machine = ?', nowMs, owner, machine)
       if (dropped) this.#judge(head, nowMs, held)
     })
   }
@@ -136,6 +137,15 @@ export class HeadHistory implements Disposable {
       else drop.run(owner, machine, entry)
     }
     return true
+  }
+
+  /**
+   * Whether the newest head of a device of a higher epoch takes over the head's chain. Such a head names nothing that
+   * counts; it is kept for its certificate, without which nobody can check what that device signed.
+   */
+  isAdopted({ device: { owner, machine }, epoch, seq }: VerifiedHead): boolean {
+    return this.#all('SELECT head FROM devices WHERE owner = ? AND headEpoch > ?', owner, epoch)
+      .some((row) => adoptionsOf(String(row['head'])).some((adopted) => adopted.machine === machine && seq <= adopted.seq))
   }
 
   /** A device of a higher epoch takes over the chains that its head names: from now on they count as replaced. */

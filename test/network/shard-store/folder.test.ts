@@ -254,6 +254,25 @@ test('a device of an older epoch is shut out, but what the new one still names m
   await assert.rejects(folder.store.put(named), withCode('revoked'))
 })
 
+test('the head of a lost device is still taken in when a newer device has adopted it, for its certificate alone', async () => {
+  await using folder = await fixture()
+  const { owner } = folder
+  const lost = await makeOwner({ root: owner.root })
+  const recovered = await makeOwner({ root: owner.root, epoch: 2 })
+  const live = makeLive(2)
+  await folder.store.putHead(await makeHead(recovered, 1, live, [{ machine: lost.machine.id, seq: 7 }]))
+  await assert.rejects(folder.store.putHead(await makeHead(lost, 8)), withCode('revoked')) // by whoever has the stolen machine
+  await assert.rejects(folder.store.putHead(await makeHead(owner, 1)), withCode('revoked'))
+  await folder.store.putHead(await makeHead(lost, 7, makeLive(3)))
+  await assert.rejects(folder.store.put(makeShard(lost)), withCode('revoked'))
+
+  // What the new one names may now be repaired here under the lost one's signature, and this folder alone proves it.
+  const shard = makeShard(lost, { id: Buffer.from(live.subarray(1, 33)).toString('hex') as NewShard['id'] })
+  assert.equal(await folder.store.put(shard), shard.bytes.length)
+  await folder.reopen()
+  assert.deepEqual((await folder.store.heads(owner.root.id)).map(({ certificate }) => certificate).sort(), [lost.certificate, recovered.certificate].sort())
+})
+
 test('a shard of a device without a certificate, or of an epoch above its certificate, is refused', async () => {
   await using folder = await fixture()
   await assert.rejects(folder.store.put(makeShard(await makeOwner())), withCode('record-invalid'))
