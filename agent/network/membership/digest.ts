@@ -7,7 +7,9 @@
 import { z } from 'zod'
 import { machineIdSchema, ownerIdSchema, type MachineId } from '../../../shared/ids.ts'
 import { type IngestReport, type Source, joinReports } from './intake.ts'
-import { type Membership, maxPeers } from './membership.ts'
+import { maxInvitations } from './invitation-book.ts'
+import type { Membership } from './membership.ts'
+import { maxPeers } from './peer-book.ts'
 import { maxReportLength } from './coverage-report.ts'
 import { maxHeads, maxOwners } from './head-book.ts'
 import { maxEpochs, maxSideRecords } from './network-chain.ts'
@@ -20,6 +22,7 @@ const epoch = z.int().min(1)
 const seq = z.int().min(0)
 /** Seconds; null when nobody ever reported an answer. */
 const age = z.number().min(0).nullable()
+const invitationId = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
 const maxNetworks = maxEpochs + maxSideRecords
 
 export const digestSchema = z.object({
@@ -28,6 +31,7 @@ export const digestSchema = z.object({
   heads: z.array(z.tuple([ownerIdSchema, machineIdSchema, epoch, seq])).max(maxHeads),
   certificates: z.array(z.tuple([ownerIdSchema, epoch])).max(maxOwners),
   coverage: z.array(z.tuple([machineIdSchema, seq])).max(maxPeers + 1).default([]),
+  invitations: z.array(invitationId).max(maxInvitations).default([]),
 })
 export type Digest = z.infer<typeof digestSchema>
 
@@ -35,6 +39,7 @@ const wantSchema = z.object({
   network: z.array(epoch).max(maxNetworks), peers: z.array(machineIdSchema).max(maxPeers + 1),
   heads: z.array(z.tuple([ownerIdSchema, machineIdSchema])).max(maxHeads),
   certificates: z.array(ownerIdSchema).max(maxOwners), coverage: z.array(machineIdSchema).max(maxPeers + 1).default([]),
+  invitations: z.array(invitationId).max(maxInvitations).default([]),
 })
 export type Want = z.infer<typeof wantSchema>
 
@@ -56,6 +61,7 @@ export function digestOf(membership: Membership): Digest {
     heads: membership.heads.all().map(({ head }) => [head.owner, head.machine, head.epoch, head.seq]),
     certificates: membership.heads.epochs().map(([owner, epoch]) => [owner, epoch]),
     coverage: membership.coverage.all().map(({ report }) => [report.id, report.seq]),
+    invitations: membership.invitations.all().map(({ invitation }) => invitation.id),
   }
 }
 
@@ -67,7 +73,7 @@ function roundAge(seconds: number | undefined): number | null {
 export function answerDigest(membership: Membership, digest: Digest): Answer {
   takeAges(membership, digest.peers)
   return {
-    ...cut({ records: [...networksBeyond(membership, digest), ...certificatesBeyond(membership, digest), ...peersBeyond(membership, digest)], heads: headsBeyond(membership, digest), coverage: coverageBeyond(membership, digest) }),
+    ...cut({ records: [...networksBeyond(membership, digest), ...certificatesBeyond(membership, digest), ...invitationsBeyond(membership, digest), ...peersBeyond(membership, digest)], heads: headsBeyond(membership, digest), coverage: coverageBeyond(membership, digest) }),
     ages: membership.members().flatMap((member): [MachineId, number][] => {
       const rounded = roundAge(member.heardSecondsAgo)
       return rounded === null ? [] : [[member.id, rounded]]
@@ -83,6 +89,7 @@ export function pushFor(membership: Membership, want: Want): Push {
   const records = [
     ...membership.chain.entries().filter((entry) => epochs.has(entry.record.epoch)).map((entry) => entry.jws),
     ...membership.heads.epochs().filter(([owner]) => owners.has(owner)).map(([, , jws]) => jws),
+    ...want.invitations.flatMap((id) => membership.invitations.get(id)?.jws ?? []),
     ...want.peers.flatMap((id) => recordOf(membership, id)?.jws ?? []),
   ]
   return cut({ records, heads: want.heads.flatMap(([owner, machine]) => membership.heads.get(owner, machine)?.document ?? []), coverage: want.coverage.flatMap((id) => membership.coverage.get(id)?.jws ?? []) })
@@ -119,6 +126,11 @@ function certificatesBeyond(membership: Membership, digest: Digest): string[] {
   return membership.heads.epochs().filter(([owner, epoch]) => epoch > (theirs.get(owner) ?? 0)).map(([, , jws]) => jws)
 }
 
+function invitationsBeyond(membership: Membership, digest: Digest): string[] {
+  const theirs = new Set(digest.invitations)
+  return membership.invitations.all().filter(({ invitation }) => !theirs.has(invitation.id)).map(({ jws }) => jws)
+}
+
 function peersBeyond(membership: Membership, digest: Digest): string[] {
   const theirs = new Map(digest.peers.map(([id, seq]) => [id, seq]))
   const mine = [...membership.members().map((member) => member.id), membership.self]
@@ -147,6 +159,7 @@ function wantOf(membership: Membership, digest: Digest): Want {
     certificates: digest.certificates.filter(([owner, epoch]) => epoch > membership.ownerEpoch(owner)).map(([owner]) => owner),
     peers: digest.peers.filter(([id, seq]) => !membership.isRevoked(id) && id !== membership.self && seq > (recordOf(membership, id)?.record.seq ?? -1)).map(([id]) => id),
     coverage: digest.coverage.filter(([id, seq]) => membership.member(id) !== undefined && seq > (membership.coverage.get(id)?.report.seq ?? 0)).map(([id]) => id),
+    invitations: digest.invitations.filter((id) => membership.invitations.get(id) === undefined),
     heads: digest.heads.filter(([owner, machine, epoch, seq]) => {
       const known = membership.heads.get(owner, machine)?.head
       return known === undefined || (epoch - known.epoch || seq - known.seq) > 0

@@ -3,7 +3,7 @@ import { hasCode } from '../../../shared/errors.ts'
 import { type DeviceCertificate, verifyDeviceCertificate } from '../../identity/device.ts'
 import { maxRecordLength, peekType } from '../../identity/jws.ts'
 import type { Refusal as AdmissionRefusal } from './admission.ts'
-import { type VerifiedNetwork, type VerifiedPeer, recordTypes, sha256Of, verifyNetwork, verifyPeer } from './records.ts'
+import { type AdmitGrant, type Invitation, type VerifiedNetwork, type VerifiedPeer, recordTypes, sha256Of, verifyAdmit, verifyInvitation, verifyNetwork, verifyPeer } from './records.ts'
 import type { RosterHighest } from './roster-watch.ts'
 
 const maxRemembered = 20_000
@@ -16,7 +16,7 @@ export interface Source {
 
 export type Refusal =
   | AdmissionRefusal | 'record-invalid' | 'format-unknown' | 'too-long' | 'unknown-type' | 'foreign' | 'waiting' | 'quota'
-  | 'cloned-key' | 'unknown-owner' | 'unknown-machine'
+  | 'late-fork' | 'cloned-key' | 'unknown-owner' | 'unknown-machine'
 export type Verdict = 'taken' | 'known' | 'stale' | Refusal
 
 export interface IngestReport {
@@ -30,9 +30,11 @@ export interface IngestReport {
 export type Verified =
   | { readonly kind: 'network'; readonly network: VerifiedNetwork }
   | { readonly kind: 'device'; readonly jws: string; readonly certificate: DeviceCertificate }
+  | { readonly kind: 'invitation'; readonly jws: string; readonly invitation: Invitation }
+  | { readonly kind: 'grant'; readonly jws: string; readonly grant: AdmitGrant }
   | { readonly kind: 'peer'; readonly peer: VerifiedPeer }
 
-const applyOrder = { network: 0, device: 1, peer: 2 } as const
+const applyOrder = { network: 0, device: 1, invitation: 1, grant: 1, peer: 2 } as const
 
 export class Intake {
   readonly #invalid = new Map<string, Refusal>()
@@ -48,6 +50,8 @@ export class Intake {
         case recordTypes.network: return { kind: 'network', network: await verifyNetwork(jws) }
         case recordTypes.peer: return { kind: 'peer', peer: await verifyPeer(jws) }
         case recordTypes.device: return { kind: 'device', jws, certificate: await verifyDeviceCertificate(jws) }
+        case recordTypes.invitation: return { kind: 'invitation', jws, invitation: await verifyInvitation(jws) }
+        case recordTypes.admit: return { kind: 'grant', jws, grant: await verifyAdmit(jws) }
         default: return 'unknown-type'
       }
     } catch (error) {

@@ -3,66 +3,49 @@
  *
  * Records come from rosters, peers, a link's credential or the state file. Each is verified by itself (records.ts), then
  * taken in without waiting: network records form a tree with one chosen chain (network-chain.ts), peer records are judged
- * against it (admission.ts) and the newest seq wins, heads and owner epochs go to the head book, silence to liveness.
+ * against it and the newest seq wins (peer-book.ts), heads and owner epochs go to the head book, silence to liveness.
  * A bad record is counted, never fatal; the absence of a record changes nothing. Knows no data keys and does no I/O.
  */
-import { randomBytes } from 'node:crypto'
 import { HoldfastError } from '../../../shared/errors.ts'
 import type { MachineId, NetworkId, OwnerId } from '../../../shared/ids.ts'
 import type { DeviceCertificate } from '../../identity/device.ts'
 import type { Signer } from '../../identity/jws.ts'
-import { thumbprint } from '../../identity/machine.ts'
-import { type AdmissionView, type Refusal as AdmissionRefusal, refusalOf } from './admission.ts'
+import { type Refusal as AdmissionRefusal, refusalOf } from './admission.ts'
 import { CoverageBook, type CoverageContent, signCoverageReport, verifyCoverageReport } from './coverage-report.ts'
 import { HeadBook } from './head-book.ts'
 import {
-  type IngestReport, Intake, type Refusal, type Source, type Verdict, type Verified, byDependency, count, jwsOf, newReport,
+  type IngestReport, Intake, type Source, type Verdict, type Verified, byDependency, count, newReport,
   noteHighest, refusalOfError,
 } from './intake.ts'
-import { type LiveState, Liveness, stateOfAge } from './liveness.ts'
+import { InvitationBook } from './invitation-book.ts'
+import { Liveness } from './liveness.ts'
 import { NetworkChain } from './network-chain.ts'
+import { type OwnState, compareOwn, newOwnState } from './own-state.ts'
+import { type Member, PeerBook, skewMs } from './peer-book.ts'
 import {
-  type Admission, type HeadDocument, type NetworkRecord, type PeerRecord, type VerifiedHead, type VerifiedNetwork,
-  type VerifiedPeer, sha256Of, verifyHead, verifyPeer,
+  type Admission, type AdmitGrant, type HeadDocument, type NetworkRecord, type VerifiedHead, type VerifiedNetwork, type VerifiedPeer, verifyHead, verifyPeer,
 } from './records.ts'
 import { type RosterHighest, RosterWatch } from './roster-watch.ts'
 import type { MembershipState } from './state-file.ts'
+import { WaitingRoom } from './waiting-room.ts'
 
-export const maxPeers = 5000
-const maxWaiting = 256
+export type { Member } from './peer-book.ts'
+
 const verifiedAtOnce = 16
-const skewMs = 2 * 86_400_000
+const maxRequests = 200
 
 export type MembershipEvent =
   | { readonly type: 'network-changed'; readonly epoch: number; readonly sha256: string }
   | { readonly type: 'network-forked'; readonly epoch: number }
-  | { readonly type: 'machine-joined' | 'machine-changed' | 'machine-revoked'; readonly id: MachineId; readonly name: string }
+  /** A record by somebody who was an admin and is none any more, beside what is settled here: it does not count. */
+  | { readonly type: 'fork-refused'; readonly epoch: number }
+  | { readonly type: 'machine-joined' | 'machine-changed' | 'machine-revoked' | 'machine-gone'; readonly id: MachineId; readonly name: string }
   | { readonly type: 'owner-epoch-raised'; readonly owner: OwnerId; readonly epoch: number }
+  /** An admin approved of this machine: its record is to be written anew. */
+  | { readonly type: 'approved' }
   /** Another machine writes with this key: `id` is the own id (stop using the key) or another member's. */
   | { readonly type: 'cloned-key'; readonly id: MachineId; readonly what: 'peer' | 'head' }
   | { readonly type: 'roster-rolled-back'; readonly locator: string; readonly id: MachineId | undefined; readonly known: number; readonly found: number }
-
-/** A machine of the group as the rest of the agent sees it. */
-export interface Member {
-  readonly id: MachineId
-  readonly name: string
-  readonly host: string
-  readonly state: LiveState
-  /** Seconds since it last answered anybody believed here; undefined when never. */
-  readonly heardSecondsAgo: number | undefined
-  readonly record: PeerRecord
-  readonly jws: string
-  /** Its device certificates of the highest epoch known of each owner: lower ones are left out. */
-  readonly devices: readonly DeviceCertificate[]
-}
-
-export interface OwnState {
-  readonly inst: string
-  /** The highest seq ever written with this machine's key. */
-  readonly seq: number
-  readonly admission: Admission | undefined
-  readonly peer: VerifiedPeer | undefined
-}
 
 export interface MembershipOptions {
   readonly net: NetworkId
@@ -78,22 +61,21 @@ export class Membership {
   readonly self: MachineId
   readonly chain: NetworkChain
   readonly liveness: Liveness
+  readonly peers: PeerBook
   readonly heads = new HeadBook()
   readonly coverage = new CoverageBook()
+  readonly invitations = new InvitationBook()
+  readonly rosters = new RosterWatch((event) => { this.#emit({ type: 'roster-rolled-back', ...event }) })
   readonly #options: MembershipOptions
-  readonly #peers = new Map<MachineId, VerifiedPeer>()
-  readonly #slots = new Map<string, MachineId>()
   readonly #held = new Map<string, Verified>()
   readonly #intake = new Intake()
-  readonly #waiting = new Map<string, { readonly verified: Verified; readonly from: Source }>()
+  readonly #waiting = new WaitingRoom()
+  readonly #requests = new Map<MachineId, VerifiedPeer>()
   readonly #listeners = new Set<(event: MembershipEvent) => void>()
-  readonly rosters = new RosterWatch((event) => { this.#emit({ type: 'roster-rolled-back', ...event }) })
-  readonly #admitted = new Map<MachineId, AdmissionRefusal | undefined>()
   readonly #clones = new Set<MachineId>()
-  #own: OwnState = { inst: randomBytes(12).toString('base64url'), seq: 0, admission: undefined, peer: undefined }
-  #since: number
+  readonly #refusedForks = new Set<string>()
+  #own: OwnState = newOwnState()
   #revision = 0
-  #replaced: ReadonlySet<MachineId> | undefined
 
   constructor(options: MembershipOptions) {
     this.#options = options
@@ -101,7 +83,7 @@ export class Membership {
     this.self = options.self
     this.chain = new NetworkChain(options.net)
     this.liveness = new Liveness(options.monotonic)
-    this.#since = options.now()
+    this.peers = new PeerBook({ ...options, chain: this.chain, heads: this.heads, liveness: this.liveness, own: () => this.#own.peer })
   }
 
   /** Takes up a saved state. Throws `invalid-config` when it is of another machine or network. */
@@ -115,15 +97,17 @@ export class Membership {
   }
 
   async #load(state: MembershipState): Promise<void> {
-    this.#since = Math.min(state.since, this.#since)
-    for (const [invitation, slot, machine] of state.slots) this.#slots.set(`${invitation}/${slot}`, machine)
+    this.peers.since = Math.min(state.since, this.peers.since)
+    this.peers.loadSlots(state.slots)
     const from: Source = { kind: 'state', name: 'state' }
-    await this.ingest([...state.network, ...state.peers], from)
+    await this.ingest([...state.network, ...state.invitations, ...state.peers], from)
+    if (state.settled !== undefined) this.chain.settle(state.settled)
     await this.takeHeads(state.heads, from)
     await this.ingest(state.certificates, from)
     await this.takeCoverage(state.coverage)
     const { inst, seq, admission, jws } = state.own
     this.#own = { inst, seq, admission, peer: jws === undefined ? undefined : await verifyPeer(jws) }
+    this.peers.reconsider()
     this.liveness.load(state.ages, this.#options.now() - state.savedAt)
     this.rosters.load(state.rosters)
     this.#revision = 0
@@ -132,14 +116,16 @@ export class Membership {
   toState(): MembershipState {
     const { inst, seq, admission, peer } = this.#own
     return {
-      v: 1, net: this.net, self: this.self, since: this.#since, savedAt: this.#options.now(),
+      v: 1, net: this.net, self: this.self, since: this.peers.since, savedAt: this.#options.now(),
       own: { inst, seq, ...(admission && { admission }), ...(peer && { jws: peer.jws }) },
       network: this.chain.entries().map((entry) => entry.jws),
-      peers: [...this.#peers.values()].map((peer) => peer.jws),
+      ...(this.chain.told === undefined ? {} : { settled: this.chain.told }),
+      peers: this.peers.all().map((one) => one.jws),
+      invitations: this.invitations.all().map(({ jws }) => jws),
       certificates: this.heads.epochs().map(([, , certificate]) => certificate),
       heads: this.heads.all().map((head) => head.document),
       coverage: this.coverage.all().map(({ jws }) => jws),
-      slots: [...this.#slots].map(([key, machine]) => [key.slice(0, 43), Number(key.slice(44)), machine]),
+      slots: this.peers.slots(),
       ages: this.liveness.toJson(),
       rosters: this.rosters.toJson(),
     }
@@ -176,34 +162,12 @@ export class Membership {
 
   /** All other machines whose admission holds, those that left included (state `gone`). */
   members(): Member[] {
-    return [...this.#peers.values()].filter((peer) => this.#refusalOfHeld(peer) === undefined).map((peer) => this.#memberOf(peer))
+    return this.peers.members()
   }
 
   /** Another machine of the group; undefined for strangers, revoked ones and this machine itself. */
   member(id: MachineId): Member | undefined {
-    const peer = this.#peers.get(id)
-    return peer === undefined || this.#refusalOfHeld(peer) !== undefined ? undefined : this.#memberOf(peer)
-  }
-
-  #memberOf(peer: VerifiedPeer): Member {
-    const { id, name, host } = peer.record
-    return {
-      id, name, host, state: this.#stateOf(peer.record), heardSecondsAgo: this.liveness.heardAge(id), record: peer.record, jws: peer.jws,
-      devices: peer.certificates.filter((certificate) => certificate.epoch >= this.heads.epochOf(certificate.owner)),
-    }
-  }
-
-  #stateOf(record: PeerRecord): LiveState {
-    if (record.state === 'left' || this.#isReplaced(record.id)) return 'gone'
-    const expired = record.exp * 1000 + skewMs < this.#options.now()
-    return expired && !this.liveness.isHeard(record.id) ? 'gone' : stateOfAge(this.liveness.silence(record.id))
-  }
-
-  /** Its owner said with the root key that it was lost, and that another machine took its place. */
-  #isReplaced(id: MachineId): boolean {
-    this.#replaced ??= new Set([...this.#peers.values(), this.#own.peer]
-      .flatMap((peer) => (peer?.admission.by === 'owner' ? [peer.admission.grant.old] : [])))
-    return this.#replaced.has(id)
+    return this.peers.member(id)
   }
 
   /** A machine or invitation that an admin shut out. */
@@ -213,7 +177,7 @@ export class Membership {
 
   /** The device certificate that lets `machine` act for `owner` now; undefined when it has none of the highest epoch. */
   deviceOf(owner: OwnerId, machine: MachineId): DeviceCertificate | undefined {
-    const peer = machine === this.self ? this.#own.peer : this.#peers.get(machine)
+    const peer = machine === this.self ? this.#own.peer : this.peers.get(machine)
     return peer?.certificates.find((one) => one.owner === owner && one.epoch >= this.heads.epochOf(owner))
   }
 
@@ -231,18 +195,28 @@ export class Membership {
     return this.#clones
   }
 
+  /** Forks of the network record by former admins that were refused since this agent started. */
+  get refusedForks(): number {
+    return this.#refusedForks.size
+  }
+
   slotHolder(invitation: string, slot: number): MachineId | undefined {
-    return this.#slots.get(`${invitation}/${slot}`)
+    return this.peers.slotHolder(invitation, slot)
   }
 
   /** Machines, this one included, that an invitation or an admin key (by its id) let in and that are members now. */
   admittedBy(id: string): MachineId[] {
-    const all = [...this.#peers.values(), ...(this.#own.peer === undefined ? [] : [this.#own.peer])]
-    return all.filter(({ admission, record }) => {
-      if (record.id !== this.self && this.member(record.id) === undefined) return false
-      if (admission.by === 'admin') return thumbprint(admission.grant.by) === id
-      return admission.by === 'invitation' && [admission.invitation.id, thumbprint(admission.invitation.by), admission.grant && thumbprint(admission.grant.by)].includes(id)
-    }).map((peer) => peer.record.id)
+    return this.peers.admittedBy(id)
+  }
+
+  /** Machines that came in by this owner's word, after recoveries. */
+  replacementsOf(owner: OwnerId): MachineId[] {
+    return this.peers.replacementsOf(owner)
+  }
+
+  /** Machines that an invitation would let in once an admin approved. */
+  requests(): VerifiedPeer[] {
+    return [...this.#requests.values()].filter((peer) => refusalOf(peer, this.peers.view()) === 'approval-missing')
   }
 
   // What comes in
@@ -272,52 +246,69 @@ export class Membership {
       count(report, verdict)
       if (verdict === 'taken' || verdict === 'known' || verdict === 'stale') noteHighest(one, highest)
     }
-    if (report.taken > 0) this.#retryWaiting(report)
+    if (report.taken > 0) {
+      report.taken += this.#waiting.retry((one, source) => this.#apply(one, source))
+      this.chain.remember()
+    }
     if (from.kind === 'roster') this.rosters.saw(from.name, highest)
     return report
   }
 
   #apply(verified: Verified, from: Source): Verdict {
     const verdict = this.#applyOne(verified, from)
-    const waits = verdict === 'waiting' || verdict === 'not-an-admin' || verdict === 'replaced-unknown'
-    const key = jwsOf(verified)
-    if (waits && (this.#waiting.size < maxWaiting || this.#waiting.has(key))) this.#waiting.set(key, { verified, from })
-    else this.#waiting.delete(key)
+    this.#waiting.settle(verified, from, verdict)
     if (verdict === 'taken') this.#revision++
     return verdict
   }
 
   #applyOne(verified: Verified, from: Source): Verdict {
-    if (verified.kind === 'network') return this.#applyNetwork(verified.network)
-    if (verified.kind === 'peer') return verified.peer.record.id === this.self ? this.#applyOwn(verified.peer) : this.#applyPeer(verified.peer, from)
-    return this.#knowsOwner(verified.certificate.owner) ? this.#applyCertificate(verified.jws, verified.certificate) : 'unknown-owner'
-  }
-
-  #retryWaiting(report: IngestReport): void {
-    for (let progress = true; progress;) {
-      progress = false
-      for (const { verified, from } of [...this.#waiting.values()].sort((a, b) => byDependency(a.verified, b.verified))) {
-        if (this.#apply(verified, from) !== 'taken') continue
-        report.taken++
-        progress = true
-      }
+    switch (verified.kind) {
+      case 'network': return this.#applyNetwork(verified.network, from)
+      case 'peer': return verified.peer.record.id === this.self ? this.#applyOwn(verified.peer) : this.#applyPeer(verified.peer, from)
+      case 'device': return this.#knowsOwner(verified.certificate.owner) ? this.#applyCertificate(verified.jws, verified.certificate) : 'unknown-owner'
+      case 'invitation':
+        if (verified.invitation.net !== this.net) return 'foreign'
+        if (!this.chain.mayAdmit(verified.invitation.by, this.self)) return 'not-an-admin'
+        return this.invitations.add(verified, this.#options.now())
+      case 'grant': return this.#applyGrant(verified.jws, verified.grant)
     }
   }
 
-  #applyNetwork(network: VerifiedNetwork): Verdict {
+  #applyNetwork(network: VerifiedNetwork, from: Source): Verdict {
     const before = this.chain.current
     const revoked = new Set(this.chain.revokedIds())
-    const verdict = this.chain.add(network)
+    const lost = new Set(before?.record.lost?.map(({ id }) => id))
+    const verdict = this.chain.add(network, { isRemembered: from.kind === 'state' })
+    if (verdict === 'late-fork' && !this.#refusedForks.has(network.sha256)) {
+      this.#refusedForks.add(network.sha256)
+      this.#emit({ type: 'fork-refused', epoch: network.record.epoch })
+    }
     if (verdict !== 'taken') return verdict
     this.#held.set(network.jws, { kind: 'network', network })
-    this.#admitted.clear()
+    this.peers.reconsider()
     const current = this.chain.current
     if (current !== undefined && current !== before) this.#emit({ type: 'network-changed', epoch: current.record.epoch, sha256: current.sha256 })
     if (before !== undefined && network.record.prev !== before.sha256) this.#emit({ type: 'network-forked', epoch: network.record.epoch })
-    for (const id of this.chain.revokedIds().filter((one) => !revoked.has(one)) as MachineId[]) {
-      const name = id === this.self ? this.#own.peer?.record.name : this.#peers.get(id)?.record.name
-      if (name !== undefined) this.#emit({ type: 'machine-revoked', id, name })
+    this.#tellOf('machine-revoked', this.chain.revokedIds().filter((id) => !revoked.has(id)) as MachineId[])
+    this.#tellOf('machine-gone', current?.record.lost?.map(({ id }) => id).filter((id) => !lost.has(id)) ?? [])
+    return 'taken'
+  }
+
+  #tellOf(type: 'machine-revoked' | 'machine-gone', ids: readonly MachineId[]): void {
+    for (const id of ids) {
+      const name = id === this.self ? this.#own.peer?.record.name : this.peers.get(id)?.record.name
+      if (name !== undefined) this.#emit({ type, id, name })
     }
+  }
+
+  /** An admin's approval of this machine; those of others stand in their own records. */
+  #applyGrant(jws: string, { machine, net, by }: AdmitGrant): Verdict {
+    const { admission } = this.#own
+    if (net !== this.net) return 'foreign'
+    if (machine !== this.self || admission?.by !== 'invitation' || admission.grant !== undefined) return 'known'
+    if (!this.chain.mayAdmit(by, machine)) return 'not-an-admin'
+    this.#own = { ...this.#own, admission: { ...admission, grant: jws } }
+    this.#emit({ type: 'approved' })
     return 'taken'
   }
 
@@ -330,60 +321,30 @@ export class Membership {
 
   #applyPeer(peer: VerifiedPeer, from: Source): Verdict {
     const { record, jws } = peer
-    if (record.net !== this.net) return 'foreign'
-    const refusal = refusalOf(peer, this.#view(from))
-    if (refusal !== undefined) return refusal
-    const known = this.#peers.get(record.id)
-    if (known === undefined && this.#peers.size >= maxPeers) return 'quota'
-    if (known !== undefined) {
-      if (known.jws === jws) return 'known'
-      if (record.seq < known.record.seq) return 'stale'
-      if (record.seq === known.record.seq) {
-        this.#emit({ type: 'cloned-key', id: record.id, what: 'peer' })
-        if (sha256Of(jws) > sha256Of(known.jws)) return 'stale'
-      }
-      this.#held.delete(known.jws)
-    }
-    this.#keepPeer(peer)
-    this.#emit({ type: known === undefined ? 'machine-joined' : 'machine-changed', id: record.id, name: record.name })
+    const { verdict, before, isCloned } = this.peers.add(peer, from)
+    if (isCloned === true) this.#emit({ type: 'cloned-key', id: record.id, what: 'peer' })
+    if (verdict === 'approval-missing' && (this.#requests.size < maxRequests || this.#requests.has(record.id))) this.#requests.set(record.id, peer)
+    if (verdict !== 'taken') return verdict
+    this.#requests.delete(record.id)
+    if (before !== undefined) this.#held.delete(before.jws)
+    this.#held.set(jws, { kind: 'peer', peer })
+    this.#applyCertificates(peer)
+    this.#emit({ type: before === undefined ? 'machine-joined' : 'machine-changed', id: record.id, name: record.name })
+    if (record.state === 'left' && before?.record.state !== 'left') this.#tellOf('machine-gone', [record.id])
     return 'taken'
   }
 
-  #keepPeer(peer: VerifiedPeer): void {
-    const { admission, certificates, jws, record } = peer
-    this.#peers.set(record.id, peer)
-    this.#replaced = undefined
-    this.#held.set(jws, { kind: 'peer', peer })
-    this.#admitted.clear()
-    this.liveness.know(record.id)
-    if (admission.by === 'invitation') {
-      const key = `${admission.invitation.id}/${admission.claim.slot}`
-      if (!this.#slots.has(key)) this.#slots.set(key, record.id)
-    }
+  #applyCertificates({ certificates, record }: VerifiedPeer): void {
     certificates.forEach((certificate, at) => this.#applyCertificate(record.owners[at] as string, certificate))
   }
 
-  /**
-   * A record of this machine's own id. One from before this state was begun (`iat`, own clock) is our own from an earlier
-   * life of the home: its seq is taken over. Later ones with another `inst` or a higher seq, or another
-   * one of the newest seq, are somebody else's work.
-   */
-  #applyOwn({ record, jws }: VerifiedPeer): Verdict {
-    if (record.net !== this.net) return 'foreign'
-    const { inst, seq, peer } = this.#own
-    if (record.inst === inst && record.seq <= seq) {
-      if (peer === undefined || jws === peer.jws || record.seq < peer.record.seq) return jws === peer?.jws ? 'known' : 'stale'
-      // A copy of this home has the same `inst`, and went on from the same number.
-      this.#emit({ type: 'cloned-key', id: this.self, what: 'peer' })
-      return 'cloned-key'
-    }
-    if (record.inst !== inst && record.iat * 1000 < this.#since) {
-      this.#own = { ...this.#own, seq: Math.max(seq, record.seq) }
-      this.#revision++
-      return 'stale'
-    }
-    this.#emit({ type: 'cloned-key', id: this.self, what: 'peer' })
-    return 'cloned-key'
+  #applyOwn(peer: VerifiedPeer): Verdict {
+    if (peer.record.net !== this.net) return 'foreign'
+    const { verdict, own } = compareOwn(this.#own, peer, this.peers.since)
+    if (own !== this.#own) this.#revision++
+    this.#own = own
+    if (verdict === 'cloned-key') this.#emit({ type: 'cloned-key', id: this.self, what: 'peer' })
+    return verdict
   }
 
   /** Heads of devices, with their certificates. Only for owners that some member carries, or devices of a member. */
@@ -401,7 +362,7 @@ export class Membership {
 
   #applyHead(head: VerifiedHead, from: Source): Verdict {
     const { owner, machine } = head.head
-    if (!this.#knowsOwner(owner) && !this.#peers.has(machine) && machine !== this.self) return 'unknown-owner'
+    if (!this.#knowsOwner(owner) && this.peers.get(machine) === undefined && machine !== this.self) return 'unknown-owner'
     this.#applyCertificate(head.document.certificate, head.certificate)
     const verdict = this.heads.add(head, from.kind !== 'state')
     if (verdict === 'taken') this.#revision++
@@ -414,7 +375,7 @@ export class Membership {
     const counted = newReport()
     for (const jws of reports) {
       try {
-        const report = await verifyCoverageReport(jws, (id) => (id === this.self ? undefined : this.#peers.get(id)?.record.jwk))
+        const report = await verifyCoverageReport(jws, (id) => (id === this.self ? undefined : this.peers.get(id)?.record.jwk))
         const verdict: Verdict = report.net !== this.net ? 'foreign' : this.isRevoked(report.id) ? 'revoked' : this.coverage.add(jws, report)
         if (verdict === 'taken') this.#revision++
         count(counted, verdict)
@@ -454,6 +415,7 @@ export class Membership {
 
   // The own record
 
+  /** Replaced when a grant is added to it. */
   setAdmission(admission: Admission): void {
     this.#own = { ...this.#own, admission }
     this.#revision++
@@ -467,41 +429,15 @@ export class Membership {
       throw new RangeError('Cannot adopt the own record: wrong machine, network, instance or seq')
     }
     this.#own = { ...this.#own, seq, peer }
-    this.#replaced = undefined
+    this.peers.reconsider()
     this.#revision++
-    peer.certificates.forEach((certificate, at) => this.#applyCertificate(peer.record.owners[at] as string, certificate))
+    this.#applyCertificates(peer)
   }
 
   /** May this machine count itself in? Undefined when its own admission holds. */
-  ownRefusal(): Refusal | undefined {
+  ownRefusal(): AdmissionRefusal | 'waiting' | undefined {
     if (this.isRevoked(this.self)) return 'revoked'
-    return this.#own.peer === undefined ? 'waiting' : refusalOf(this.#own.peer, this.#view())
-  }
-
-  /** Machines that came in by this owner's word, after recoveries. */
-  replacementsOf(owner: OwnerId): MachineId[] {
-    return [...this.#peers.values()].filter(({ admission }) => admission.by === 'owner' && admission.grant.owner === owner).map((peer) => peer.record.id)
-  }
-
-  // Judging
-
-  #refusalOfHeld(peer: VerifiedPeer): AdmissionRefusal | undefined {
-    const { id } = peer.record
-    if (!this.#admitted.has(id)) this.#admitted.set(id, refusalOf(peer, this.#view()))
-    return this.#admitted.get(id)
-  }
-
-  #view(from?: Source): AdmissionView {
-    const sighting = from === undefined || from.kind === 'state' || from.kind === 'self' ? undefined
-      : { now: this.#options.now() / 1000, since: this.#since / 1000, byMember: from.kind === 'member' }
-    return {
-      chain: this.chain, sighting,
-      peer: (id) => (id === this.self ? this.#own.peer : this.#peers.get(id)),
-      hasDevice: (owner, machine) => this.heads.get(owner, machine) !== undefined
-        || (this.#peers.get(machine)?.certificates.some((one) => one.owner === owner) ?? false),
-      slotHolder: (invitation, slot) => this.slotHolder(invitation, slot),
-      replacements: (owner) => this.replacementsOf(owner),
-    }
+    return this.#own.peer === undefined ? 'waiting' : refusalOf(this.#own.peer, this.peers.view())
   }
 
   #knowsOwner(owner: OwnerId): boolean {

@@ -1,9 +1,11 @@
 /**
  * The epochs of one work group as a tree, and which branch of it counts (docs/format.md section 11).
  *
- * The choice is a function of the set of records alone, so every machine that has the same records settles forks equally.
- * Where several records follow the same one, the branch counts whose first record was signed by the admin who stands
- * first in the list of the record they follow; of two by the same admin the longer branch, then the lower SHA-256.
+ * Where several records follow the same one, a branch whose admin another branch removes loses to it, unless it removes
+ * that one's admin in turn; then the branch counts whose first record was signed by the admin who stands first in the list
+ * of the record they follow; of two by the same admin the longer branch, then the lower SHA-256. That is a function of the
+ * set of records, so machines with the same records settle forks equally. One thing is memory: whoever was removed here
+ * before his fork was first seen forks nothing (`late-fork`), so a former admin cannot rewrite what is settled.
  * Revocations are a union over all branches, except for branches begun by an admin key that the chosen chain revokes.
  */
 import type { MachineId, NetworkId } from '../../../shared/ids.ts'
@@ -20,9 +22,11 @@ interface Node {
   readonly children: Node[]
   /** Thumbprint of the admin key that signed. */
   readonly signer: string
+  /** Thumbprints of the admins that it names. */
+  readonly admins: readonly string[]
 }
 
-export type ChainVerdict = 'taken' | 'known' | 'waiting' | 'foreign' | 'not-an-admin' | 'quota'
+export type ChainVerdict = 'taken' | 'known' | 'waiting' | 'foreign' | 'not-an-admin' | 'late-fork' | 'quota'
 
 export class NetworkChain {
   readonly net: NetworkId
@@ -31,6 +35,11 @@ export class NetworkChain {
   #revocations = new Map<string, { at: number; why: string; keep: Set<MachineId> }>()
   #adminKeys = new Set<string>()
   #revokedAdmins = new Map<string, Set<MachineId>>()
+  #settled: string | undefined
+  /** The chosen chain as it was when the last records that came together had been added. */
+  #seen: readonly VerifiedNetwork[] = []
+  /** The chain up to the record that another member saw count. */
+  #told: readonly VerifiedNetwork[] = []
 
   constructor(net: NetworkId) {
     this.net = net
@@ -58,8 +67,53 @@ export class NetworkChain {
     return this.has(sha256Of(jws))
   }
 
-  /** `waiting`: the record that it follows is not here yet. */
-  add(entry: VerifiedNetwork): ChainVerdict {
+  /** The newest record of the chosen chain that took an admin away: what newcomers are told to hold on to. */
+  get settled(): string | undefined {
+    const at = this.#chain.findLastIndex(({ record }, index) => {
+      const keys = new Set(record.admins.map(thumbprint))
+      return this.#chain[index - 1]?.record.admins.some((admin) => !keys.has(thumbprint(admin))) ?? false
+    })
+    return this.#chain[at]?.sha256 ?? this.#settled
+  }
+
+  /** What another member said to hold on to, for the state file. */
+  get told(): string | undefined {
+    return this.#settled
+  }
+
+  /**
+   * Another member saw this record count: forks from before it by admins that it does not name are late, also those that
+   * are here already. Before the record itself is here nothing is judged by it.
+   */
+  settle(sha256: string): void {
+    this.#settled = sha256
+    const node = this.#nodes.get(sha256)
+    if (node === undefined) return
+    const path: Node[] = []
+    for (let at: Node | undefined = node; at !== undefined; at = at.parent) path.unshift(at)
+    this.#told = path.map(({ entry }) => entry)
+    for (const [index, at] of path.slice(0, -1).entries()) {
+      for (const child of at.children.filter((one) => one !== path[index + 1] && !node.admins.includes(one.signer))) this.#drop(child)
+    }
+    this.#adopt(this.#choose())
+  }
+
+  /** Records that came together are added: what counts now was seen, and forks from before it are judged by it. */
+  remember(): void {
+    this.#seen = this.#chain
+  }
+
+  #drop(node: Node): void {
+    for (let child = node.children[0]; child !== undefined; child = node.children[0]) this.#drop(child)
+    this.#nodes.delete(node.entry.sha256)
+    node.parent?.children.splice(node.parent.children.indexOf(node), 1)
+  }
+
+  /**
+   * `waiting`: the record that it follows is not here yet. `isRemembered`: it counted here before, so it is not late.
+   * A record that follows a late one waits for ever.
+   */
+  add(entry: VerifiedNetwork, { isRemembered = false } = {}): ChainVerdict {
     const { record, sha256 } = entry
     if (this.#nodes.has(sha256)) return 'known'
     if (record.epoch === 1 ? networkIdOf(entry.jws) !== this.net : record.net !== this.net) return 'foreign'
@@ -68,8 +122,20 @@ export class NetworkChain {
     if (record.epoch > 1 && parent === undefined) return 'waiting'
     if (parent !== undefined && parent.entry.record.epoch + 1 !== record.epoch) return 'foreign'
     if (!hasKey((parent?.entry ?? entry).record.admins, signer)) return 'not-an-admin'
+    if (!isRemembered && parent !== undefined && this.#isLate(parent, signer)) return 'late-fork'
     if (record.epoch > maxEpochs) return 'quota'
-    return this.#insert({ entry, parent, children: [], signer })
+    const verdict = this.#insert({ entry, parent, children: [], signer, admins: record.admins.map(thumbprint) })
+    if (sha256 === this.#settled) this.settle(sha256)
+    return verdict
+  }
+
+  /** It follows a record that was seen to have a successor, and its signer is an admin no more. */
+  #isLate({ entry }: Node, signer: string): boolean {
+    return [this.#seen, this.#told].some((chain) => {
+      const newest = chain.at(-1)
+      if (newest === undefined || entry === newest || hasKey(newest.record.admins, signer)) return false
+      return chain[entry.record.epoch - 1] === entry
+    })
   }
 
   #insert(node: Node): ChainVerdict {
@@ -87,16 +153,21 @@ export class NetworkChain {
 
   #choose(): Node[] {
     const heights = this.#heights()
-    const chain: Node[] = []
-    let node = [...this.#nodes.values()].find((candidate) => candidate.parent === undefined)
-    while (node !== undefined) {
-      chain.push(node)
-      const admins = node.entry.record.admins.map(thumbprint)
-      node = node.children.toSorted((a, b) =>
-        admins.indexOf(a.signer) - admins.indexOf(b.signer)
+    const nexts = new Map<Node, Node>()
+    const tips = new Map<Node, Node>()
+    for (const node of [...this.#nodes.values()].sort((a, b) => b.entry.record.epoch - a.entry.record.epoch)) {
+      const outvoted = new Set(node.children.length < 2 ? [] : node.children.filter((child) => isOutvoted(child, node.children, tips)))
+      const next = node.children.toSorted((a, b) =>
+        Number(outvoted.has(a)) - Number(outvoted.has(b))
+        || node.admins.indexOf(a.signer) - node.admins.indexOf(b.signer)
         || (heights.get(b) ?? 0) - (heights.get(a) ?? 0)
         || (a.entry.sha256 < b.entry.sha256 ? -1 : 1))[0]
+      if (next !== undefined) nexts.set(node, next)
+      tips.set(node, next === undefined ? node : tips.get(next) ?? next)
     }
+    const chain: Node[] = []
+    let node = [...this.#nodes.values()].find((candidate) => candidate.parent === undefined)
+    for (; node !== undefined; node = nexts.get(node)) chain.push(node)
     return chain
   }
 
@@ -151,10 +222,21 @@ export class NetworkChain {
     return this.#adminKeys.has(id) && (revoked === undefined || revoked.has(machine))
   }
 
+  /** Does an admin's word make the machine count as gone? */
+  isLost(id: MachineId): boolean {
+    return this.current?.record.lost?.some((one) => one.id === id) ?? false
+  }
+
   /** Is the key one of the admins of the current epoch? */
   isAdmin(key: PublicJwk): boolean {
     return this.current !== undefined && hasKey(this.current.record.admins, thumbprint(key))
   }
+}
+
+/** Another branch ends without its admin, while it keeps that branch's. */
+function isOutvoted(child: Node, siblings: readonly Node[], tips: ReadonlyMap<Node, Node>): boolean {
+  const adminsOf = (branch: Node): readonly string[] => (tips.get(branch) ?? branch).admins
+  return siblings.some((other) => other.signer !== child.signer && !adminsOf(other).includes(child.signer) && adminsOf(child).includes(other.signer))
 }
 
 function hasKey(admins: readonly PublicJwk[], id: string): boolean {

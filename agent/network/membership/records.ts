@@ -37,11 +37,18 @@ export const redundancySchema = z.string().regex(/^(?:auto|mirror-2|mirror-3|rai
 export const revocationSchema = z.object({ id, at: seconds, why: z.string().max(200), keep: z.array(machineIdSchema).max(200).optional() })
 export type Revocation = z.infer<typeof revocationSchema>
 
+const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/)
+/** When backups start by themselves where a machine's own settings do not say; times of day are local ones. */
+export const groupScheduleSchema = z.object({ cron: z.string().max(200).nullable(), quietHours: z.object({ from: timeOfDay, to: timeOfDay }).nullable() })
+
 export const networkRecordSchema = z.object({
   v, by: publicJwkSchema, epoch: z.int().min(1).max(1_000_000), net: networkIdSchema.optional(), prev: sha256Hex.optional(),
   name: z.string().min(1).max(128), redundancy: redundancySchema, minFree: z.number().min(0).max(0.95),
   admission: z.enum(['open', 'approved']), admins: z.array(publicJwkSchema).min(1).max(16),
   revoked: z.array(revocationSchema).max(200), rosters: z.array(locatorSchema).max(8), time: z.iso.datetime(),
+  schedule: groupScheduleSchema.optional(),
+  /** Machines that count as gone until an admin takes it back; unlike a revocation it shuts nobody out. */
+  lost: z.array(z.object({ id: machineIdSchema, at: seconds })).max(200).optional(),
 }).refine((record) => (record.epoch === 1) === (record.net === undefined && record.prev === undefined), 'net and prev belong to every epoch but the first')
 export type NetworkRecord = z.infer<typeof networkRecordSchema>
 
@@ -81,6 +88,8 @@ export const peerRecordSchema = z.object({
   addrs: z.array(addressSchema).max(8), offer: z.object({ bytes: z.int().min(0), minFree: z.number().min(0).max(0.95) }),
   owners: z.array(jwsText).max(8), admission: admissionSchema, state: z.enum(['on', 'leaving', 'left']),
   agent: z.string().max(64), iat: seconds, exp: seconds,
+  /** What its owner would sign with as an admin: an admin names it to make one of it. */
+  adminKey: publicJwkSchema.optional(),
 })
 export type PeerRecord = z.infer<typeof peerRecordSchema>
 

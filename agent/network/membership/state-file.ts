@@ -15,7 +15,9 @@ const stateSchema = z.object({
   since: z.number(), savedAt: z.number(),
   own: z.object({ inst: z.string().min(8), seq: count, admission: admissionSchema.optional(), jws: z.string().optional() }),
   network: z.array(z.string()), peers: z.array(z.string()), certificates: z.array(z.string()), heads: z.array(headDocumentSchema),
-  coverage: z.array(z.string()).default([]),
+  coverage: z.array(z.string()).default([]), invitations: z.array(z.string()).default([]),
+  /** SHA-256 of the network record from before which forks by former admins do not count. */
+  settled: z.string().optional(),
   slots: z.array(z.tuple([z.string(), count, machineIdSchema])),
   ages: z.array(z.tuple([machineIdSchema, z.number().min(0), z.boolean()])),
   rosters: z.array(z.object({ locator: locatorSchema, epoch: count, seqs: z.array(z.tuple([machineIdSchema, count])) })),

@@ -98,3 +98,35 @@ test('a flood of side branches is bounded and never keeps the chain from growing
   assert.equal(chain.current?.record.name, 'goes on')
   assert.equal(thumbprint(chain.current.record.by), founder.id)
 })
+
+test('a branch whose admin another one removes loses to it, whatever their ranks, unless each removes the other', async () => {
+  const removal = await entry(nextEpoch(group.epoch1, second, { net: group.net, epoch: 2, admins: [second.jwk] }))
+  const rename = await entry(nextEpoch(group.epoch1, founder, { ...both, epoch: 2, name: 'did not hear of it' }))
+  const longer = await entry(nextEpoch(rename.jws, founder, { ...both, epoch: 3, name: 'still not' }))
+  const coup = await entry(nextEpoch(group.epoch1, founder, { net: group.net, epoch: 2, admins: [founder.jwk] }))
+  const epoch1 = await entry(group.epoch1)
+  for (const order of [[removal, rename, longer], [longer, rename, removal]]) assert.equal(addAll([epoch1, ...order]).current?.sha256, removal.sha256)
+  for (const order of [[removal, coup], [coup, removal]]) assert.equal(addAll([epoch1, ...order]).current?.sha256, coup.sha256, 'who sees both at once follows the rank')
+})
+
+test('a removed admin forks no old epoch for who saw the removal, nor for who is told what was settled', async () => {
+  const removal = await entry(nextEpoch(group.epoch1, second, { net: group.net, epoch: 2, admins: [second.jwk] }))
+  const later = await entry(nextEpoch(removal.jws, second, { net: group.net, epoch: 3, admins: [second.jwk], name: 'later' }))
+  const fork = await entry(nextEpoch(group.epoch1, founder, { net: group.net, epoch: 2, admins: [founder.jwk, stranger.jwk], revoked: revoke(victim.id) }))
+  const child = await entry(nextEpoch(fork.jws, stranger, { net: group.net, epoch: 3, admins: [stranger.jwk] }))
+
+  const witness = addAll([await entry(group.epoch1), removal, later])
+  witness.remember()
+  assert.deepEqual([witness.add(fork), witness.add(child)], ['late-fork', 'waiting'])
+  assert.deepEqual([witness.current?.sha256, witness.revokedIds(), witness.mayAdmit(stranger.jwk, victim.id)], [later.sha256, [], false])
+  assert.equal(witness.settled, removal.sha256)
+
+  for (const order of [[fork, child, removal, later], [removal, later, fork, child]]) {
+    const newcomer = new NetworkChain(group.net)
+    newcomer.settle(witness.settled)
+    for (const one of [await entry(group.epoch1), ...order]) newcomer.add(one)
+    assert.deepEqual([newcomer.current?.sha256, newcomer.revokedIds()], [later.sha256, []])
+    newcomer.remember()
+    assert.equal(newcomer.add(fork), 'late-fork')
+  }
+})

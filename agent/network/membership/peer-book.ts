@@ -1,0 +1,189 @@
+/**
+ * The machines of the group: the newest record of each, the slots of invitations that they took, and whether the
+ * admission of each holds now. Judging is admission.ts; what a judgement rests on is put together here, and remembered
+ * until something changes that it may rest on.
+ */
+import type { MachineId, NetworkId, OwnerId } from '../../../shared/ids.ts'
+import type { DeviceCertificate } from '../../identity/device.ts'
+import { thumbprint } from '../../identity/machine.ts'
+import { type AdmissionView, type Refusal, refusalOf } from './admission.ts'
+import type { HeadBook } from './head-book.ts'
+import type { Source, Verdict } from './intake.ts'
+import { type LiveState, type Liveness, stateOfAge } from './liveness.ts'
+import type { NetworkChain } from './network-chain.ts'
+import { type PeerRecord, type VerifiedPeer, sha256Of } from './records.ts'
+
+export const maxPeers = 5000
+export const skewMs = 2 * 86_400_000
+
+/** A machine of the group as the rest of the agent sees it. */
+export interface Member {
+  readonly id: MachineId
+  readonly name: string
+  readonly host: string
+  readonly state: LiveState
+  /** Seconds since it last answered anybody believed here; undefined when never. */
+  readonly heardSecondsAgo: number | undefined
+  readonly record: PeerRecord
+  readonly jws: string
+  /** Its device certificates of the highest epoch known of each owner: lower ones are left out. */
+  readonly devices: readonly DeviceCertificate[]
+}
+
+export interface PeerBookOptions {
+  readonly net: NetworkId
+  readonly self: MachineId
+  readonly chain: NetworkChain
+  readonly heads: HeadBook
+  readonly liveness: Liveness
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** This machine's own record. */
+  readonly own: () => VerifiedPeer | undefined
+}
+
+/** What adding a record did: the verdict, the record that it took the place of, and whether two have one seq. */
+export interface Added {
+  readonly verdict: Verdict
+  readonly before?: VerifiedPeer | undefined
+  readonly isCloned?: boolean
+}
+
+export class PeerBook {
+  readonly #options: PeerBookOptions
+  readonly #peers = new Map<MachineId, VerifiedPeer>()
+  readonly #slots = new Map<string, MachineId>()
+  readonly #refusals = new Map<MachineId, Refusal | undefined>()
+  #replaced: ReadonlySet<MachineId> | undefined
+  /** When this agent began to watch the group, milliseconds since 1970. */
+  since: number
+
+  constructor(options: PeerBookOptions) {
+    this.#options = options
+    this.since = options.now()
+  }
+
+  /** Call when the network record, a revocation or the own record changed. */
+  reconsider(): void {
+    this.#refusals.clear()
+    this.#replaced = undefined
+  }
+
+  add(peer: VerifiedPeer, from: Source): Added {
+    const { record, jws } = peer
+    if (record.net !== this.#options.net) return { verdict: 'foreign' }
+    const refusal = refusalOf(peer, this.view(from))
+    if (refusal !== undefined) return { verdict: refusal }
+    const before = this.#peers.get(record.id)
+    if (before === undefined && this.#peers.size >= maxPeers) return { verdict: 'quota' }
+    const isCloned = before !== undefined && before.jws !== jws && before.record.seq === record.seq
+    if (before?.jws === jws) return { verdict: 'known', before }
+    const isOlder = before !== undefined && (record.seq < before.record.seq || (isCloned && sha256Of(jws) > sha256Of(before.jws)))
+    if (isOlder) return { verdict: 'stale', before, isCloned }
+    this.#keep(peer)
+    return { verdict: 'taken', before, isCloned }
+  }
+
+  #keep(peer: VerifiedPeer): void {
+    const { admission, record } = peer
+    this.#peers.set(record.id, peer)
+    this.reconsider()
+    this.#options.liveness.know(record.id)
+    if (admission.by !== 'invitation') return
+    const key = `${admission.invitation.id}/${admission.claim.slot}`
+    if (!this.#slots.has(key)) this.#slots.set(key, record.id)
+  }
+
+  /** The newest record of a machine, whether its admission holds or not. */
+  get(id: MachineId): VerifiedPeer | undefined {
+    return this.#peers.get(id)
+  }
+
+  all(): VerifiedPeer[] {
+    return [...this.#peers.values()]
+  }
+
+  /** All other machines whose admission holds, those that left included (state `gone`). */
+  members(): Member[] {
+    return this.all().filter((peer) => this.#refusalOf(peer) === undefined).map((peer) => this.#memberOf(peer))
+  }
+
+  /** Another machine of the group; undefined for strangers, revoked ones and this machine itself. */
+  member(id: MachineId): Member | undefined {
+    const peer = this.#peers.get(id)
+    return peer === undefined || this.#refusalOf(peer) !== undefined ? undefined : this.#memberOf(peer)
+  }
+
+  #refusalOf(peer: VerifiedPeer): Refusal | undefined {
+    const { id } = peer.record
+    if (!this.#refusals.has(id)) this.#refusals.set(id, refusalOf(peer, this.view()))
+    return this.#refusals.get(id)
+  }
+
+  #memberOf(peer: VerifiedPeer): Member {
+    const { heads, liveness } = this.#options
+    const { id, name, host } = peer.record
+    return {
+      id, name, host, state: this.#stateOf(peer.record), heardSecondsAgo: liveness.heardAge(id), record: peer.record, jws: peer.jws,
+      devices: peer.certificates.filter((certificate) => certificate.epoch >= heads.epochOf(certificate.owner)),
+    }
+  }
+
+  #stateOf(record: PeerRecord): LiveState {
+    const { chain, liveness, now } = this.#options
+    if (record.state === 'left' || this.isReplaced(record.id) || chain.isLost(record.id)) return 'gone'
+    const expired = record.exp * 1000 + skewMs < now()
+    return expired && !liveness.isHeard(record.id) ? 'gone' : stateOfAge(liveness.silence(record.id))
+  }
+
+  /** Its owner said with the root key that it was lost, and that another machine took its place. */
+  isReplaced(id: MachineId): boolean {
+    this.#replaced ??= new Set([...this.all(), this.#options.own()]
+      .flatMap((peer) => (peer?.admission.by === 'owner' ? [peer.admission.grant.old] : [])))
+    return this.#replaced.has(id)
+  }
+
+  slotHolder(invitation: string, slot: number): MachineId | undefined {
+    return this.#slots.get(`${invitation}/${slot}`)
+  }
+
+  /** Machines, this one included, that an invitation or an admin key (by its id) let in and that are members now. */
+  admittedBy(id: string): MachineId[] {
+    const { own, self } = this.#options
+    const mine = own()
+    return [...this.all(), ...(mine === undefined ? [] : [mine])].filter(({ admission, record }) => {
+      if (record.id !== self && this.member(record.id) === undefined) return false
+      if (admission.by === 'admin') return thumbprint(admission.grant.by) === id
+      return admission.by === 'invitation' && [admission.invitation.id, thumbprint(admission.invitation.by), admission.grant && thumbprint(admission.grant.by)].includes(id)
+    }).map((peer) => peer.record.id)
+  }
+
+  /** Machines that came in by this owner's word, after recoveries. */
+  replacementsOf(owner: OwnerId): MachineId[] {
+    return this.all().filter(({ admission }) => admission.by === 'owner' && admission.grant.owner === owner).map((peer) => peer.record.id)
+  }
+
+  /** What an admission is judged by; `from` for a record that comes in now. */
+  view(from?: Source): AdmissionView {
+    const { chain, heads, now, own, self } = this.#options
+    const sighting = from === undefined || from.kind === 'state' || from.kind === 'self' ? undefined
+      : { now: now() / 1000, since: this.since / 1000, byMember: from.kind === 'member' }
+    return {
+      chain, sighting,
+      peer: (id) => (id === self ? own() : this.#peers.get(id)),
+      hasDevice: (owner, machine) => heads.get(owner, machine) !== undefined
+        || (this.#peers.get(machine)?.certificates.some((one) => one.owner === owner) ?? false),
+      slotHolder: (invitation, slot) => this.slotHolder(invitation, slot),
+      replacements: (owner) => this.replacementsOf(owner),
+    }
+  }
+
+  /** [invitation, slot, machine], for the state file. */
+  slots(): [string, number, MachineId][] {
+    return [...this.#slots].map(([key, machine]) => [key.slice(0, 43), Number(key.slice(44)), machine])
+  }
+
+  loadSlots(slots: readonly (readonly [string, number, MachineId])[]): void {
+    for (const [invitation, slot, machine] of slots) this.#slots.set(`${invitation}/${slot}`, machine)
+  }
+}
