@@ -24,10 +24,10 @@ export const configSchema = z.strictObject({
   /** Folders in which archives are looked for, besides where Outlook keeps them. */
   watchFolders: z.array(z.string().min(1)).max(100).default([]),
   schedule: z.strictObject({
-    /** Cron expression of regular backups (local time), or null for none. */
-    cron: z.string().nullable().default('0 12 * * *'),
-    /** No backup starts by itself between these times of day (local), across midnight when from is later than to. */
-    quietHours: z.strictObject({ from: timeOfDay, to: timeOfDay }).nullable().default(null),
+    /** Cron expression of regular backups (local time), or null for none; left out: the group's. */
+    cron: z.string().nullable().optional(),
+    /** No backup starts by itself between these times of day (local), across midnight when from is later than to; left out: the group's. */
+    quietHours: z.strictObject({ from: timeOfDay, to: timeOfDay }).nullable().optional(),
     /** A changed file is backed up after this long without further change… */
     settleSeconds: z.number().positive().default(300),
     /** …or as soon as it has grown by this much. */
@@ -49,8 +49,8 @@ export const configSchema = z.strictObject({
   offer: z.strictObject({
     /** Bytes offered to the group; null: whatever the reserve leaves. */
     quotaBytes: z.number().min(0).nullable().default(null),
-    /** Share of the disk that is never used. */
-    minFree: z.number().min(0).max(0.95).default(0.3),
+    /** Share of the disk that is never used; never less than the group's, and that one when left out. */
+    minFree: z.number().min(0).max(0.95).optional(),
   }).prefault({}),
   paneAddress: z.strictObject({
     port: z.int().min(0).max(65_535).default(17_470),
@@ -65,9 +65,35 @@ export const configSchema = z.strictObject({
     host: z.string().nullable().default(null),
   }).prefault({}),
 })
-export type Config = z.infer<typeof configSchema>
+/** What stands in config.json. */
+export type ConfigFile = z.infer<typeof configSchema>
 
-export const defaultConfig: Config = configSchema.parse({})
+/** What holds: what the file leaves open is filled in. */
+export interface Config extends Omit<ConfigFile, 'schedule' | 'offer'> {
+  readonly schedule: Filled<ConfigFile['schedule']>
+  readonly offer: Filled<ConfigFile['offer']>
+}
+type Filled<T> = { [K in keyof T]-?: Exclude<T[K], undefined> }
+
+/** What the work group's admins set for machines that do not say otherwise, and the reserve that all keep. */
+export interface GroupDefaults {
+  readonly schedule?: Pick<Config['schedule'], 'cron' | 'quietHours'> | undefined
+  readonly minFree?: number | undefined
+}
+
+const defaultMinFree = 0.3
+
+export function withDefaults(file: ConfigFile, group: GroupDefaults = {}): Config {
+  const { cron = '0 12 * * *', quietHours = null } = { ...group.schedule, ...definedOf(file.schedule) }
+  const minFree = file.offer.minFree === undefined ? group.minFree ?? defaultMinFree : Math.max(file.offer.minFree, group.minFree ?? 0)
+  return { ...file, schedule: { ...file.schedule, cron, quietHours }, offer: { ...file.offer, minFree } }
+}
+
+function definedOf<T extends object>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>
+}
+
+export const defaultConfig: Config = withDefaults(configSchema.parse({}))
 
 /** Absolute path of the home: `--home`, else HOLDFAST_HOME, else the place where the system keeps such state. */
 export function resolveHome(option: string | undefined, environment: NodeJS.ProcessEnv = process.env): string {
@@ -78,13 +104,18 @@ export function resolveHome(option: string | undefined, environment: NodeJS.Proc
   return join(environment['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'holdfast')
 }
 
-/** Reads config.json; a missing file is the defaults. Throws `invalid-config` naming the setting. */
+/** What holds by config.json alone. Throws `invalid-config` naming the setting. */
 export function readConfig(file: string): Config {
+  return withDefaults(readConfigFile(file))
+}
+
+/** A missing file is an empty one. Throws `invalid-config` naming the setting. */
+export function readConfigFile(file: string): ConfigFile {
   let text: string
   try {
     text = readFileSync(file, 'utf8')
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return defaultConfig
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return configSchema.parse({})
     throw new HoldfastError('invalid-config', `Cannot read ${file}: ${(cause as Error).message}`, { cause })
   }
   let document: unknown

@@ -12,7 +12,9 @@ import type { RunCommand, RunOptions } from './commands/command.ts'
 import type { AgentContext } from './commands/context.ts'
 import { coverage } from './commands/coverage.ts'
 import { doctor } from './commands/doctor.ts'
-import { networkCreate, networkInvite, networkJoin } from './commands/enroll.ts'
+import { networkApprove, networkInvitations, networkInvite, networkRequests, networkUninvite } from './commands/admit.ts'
+import { networkCreate, networkJoin } from './commands/enroll.ts'
+import { networkAdminAdd, networkAdminRemove, networkLost, networkRevoke, networkSettings } from './commands/govern.ts'
 import { folders } from './commands/folders.ts'
 import { forget } from './commands/forget.ts'
 import { keyConfirm, keyShow } from './commands/key.ts'
@@ -68,7 +70,10 @@ export async function openAgent(home: Home, options: AgentOptions): Promise<Agen
 type Handlers = { readonly [C in CommandName]: (context: AgentContext, request: CommandRequest<C>, options: RunOptions) => Promise<CommandResult<C>> | CommandResult<C> }
 
 const handlers: Handlers = {
-  'network create': networkCreate, 'network invite': networkInvite, 'network join': networkJoin, 'protect': protect, 'unprotect': unprotect,
+  'network create': networkCreate, 'network invite': networkInvite, 'network join': networkJoin,
+  'network settings': networkSettings, 'network admin add': networkAdminAdd, 'network admin remove': networkAdminRemove, 'network revoke': networkRevoke, 'network lost': networkLost,
+  'network invitations': networkInvitations, 'network uninvite': networkUninvite, 'network requests': networkRequests, 'network approve': networkApprove,
+  'protect': protect, 'unprotect': unprotect,
   'backup': backup, 'snapshots': listSnapshots, 'ls': listEntries, 'restore': restore, 'verify': verify, 'repair': repair, 'audit': audit, 'forget': forget, 'prune': prune, 'peers': peers,
   'status': status, 'coverage': coverage, 'key show': keyShow, 'key confirm': keyConfirm, 'recover': recover, 'doctor': doctor, 'sign-in': signIn, 'search': search,
   'settings': settings, 'pause': pause, 'suggestions': suggestions, 'folders': folders,

@@ -46,6 +46,8 @@ const freshnessSchema = z.object({ answered: count, asked: count, newest: z.enum
 const peerSchema = z.object({
   id: z.string(), name: z.string(), host: z.string(), addresses: z.array(z.string()),
   state: z.enum(['online', 'away', 'doubtful', 'gone']), ageSeconds: z.number().nullable(), offer: bytes, owners: count,
+  /** `lost`: an admin's word. `leaving` hands over what it keeps for others. */
+  membership: z.enum(['member', 'leaving', 'left', 'lost', 'replaced']),
   simulated: z.boolean(), self: z.boolean(),
   /** Of this machine's owner, as shards there; and the share of the time that it was online, 0 to 1, as seen from here. */
   holds: bytes, onlineShare: z.number(),
@@ -113,6 +115,22 @@ const settingsChangeSchema = z.strictObject({
 })
 export type SettingsChange = z.output<typeof settingsChangeSchema>
 
+const groupScheduleSchema = z.strictObject({ cron: z.string().max(200).nullable(), quietHours: z.strictObject({ from: timeOfDay, to: timeOfDay }).nullable() })
+/** What holds for the whole work group. `schedule` null: each machine's own. */
+const groupSettingsSchema = z.object({
+  name: z.string(), redundancy: z.string(), minFree: z.number(), admission: z.enum(['open', 'approved']), schedule: groupScheduleSchema.nullable(),
+})
+const groupChangeSchema = z.strictObject({
+  name: z.string().trim().min(1).max(80).optional(), redundancy: z.string().min(1).max(20).optional(), minFree: z.number().min(0).max(0.95).optional(),
+  admission: z.enum(['open', 'approved']).optional(), schedule: groupScheduleSchema.partial().nullable().optional(),
+})
+/** Who knows of a change of the group already: the others hear of it by gossip. */
+const toldSchema = z.object({ peers: count, of: count, rosters: count })
+const adminSchema = z.object({ id: z.string(), name: z.string(), machines: z.array(z.string()), self: z.boolean() })
+const adminsResult = z.object({ admins: z.array(adminSchema), told: toldSchema })
+/** A name, an id, or the beginning of an id of at least 6 characters. */
+const machineName = z.string().trim().min(1).max(128)
+
 export const commands = {
   'network create': {
     request: z.strictObject({ name: z.string().trim().min(1).max(80), roster: z.string().min(1), redundancy: z.string().default('auto'), label: z.string().max(80).optional() }),
@@ -124,8 +142,41 @@ export const commands = {
   },
   'network join': {
     request: z.strictObject({ invitation: z.string().min(1), label: z.string().max(80).optional() }),
-    result: z.object({ network: z.string(), name: z.string(), owner: z.string(), machine: z.string() }),
+    /** `waiting`: an admin has to approve first. */
+    result: z.object({ network: z.string(), name: z.string(), owner: z.string(), machine: z.string(), waiting: z.boolean() }),
   },
+  'network settings': {
+    request: z.strictObject({ change: groupChangeSchema.default({}) }),
+    result: z.object({ settings: groupSettingsSchema, epoch: count, admins: z.array(adminSchema), mayChange: z.boolean(), told: toldSchema.nullable() }),
+  },
+  'network admin add': { request: z.strictObject({ machine: machineName }), result: adminsResult },
+  /** Takes the admin's key away for good. */
+  'network admin remove': { request: z.strictObject({ machine: machineName }), result: adminsResult },
+  /** Shuts a machine out for good. */
+  'network revoke': {
+    request: z.strictObject({ machine: machineName, why: z.string().max(200).default('') }),
+    result: z.object({ machine: z.string(), name: z.string(), told: toldSchema }),
+  },
+  'network lost': {
+    /** `found`: takes it back. */
+    request: z.strictObject({ machine: machineName, found: z.boolean().default(false) }),
+    result: z.object({ machine: z.string(), name: z.string(), lost: z.boolean(), told: toldSchema }),
+  },
+  'network invitations': {
+    request: z.strictObject({}),
+    result: z.object({
+      invitations: z.array(z.object({
+        id: z.string(), by: z.string(), made: time, expires: time, state: z.enum(['open', 'used-up', 'expired', 'revoked']), count, used: count, approval: z.boolean(),
+        machines: z.array(z.string()),
+      })),
+    }),
+  },
+  'network uninvite': { request: z.strictObject({ id: z.string().min(6).max(64) }), result: z.object({ id: z.string(), kept: count, told: toldSchema }) },
+  'network requests': {
+    request: z.strictObject({}),
+    result: z.object({ requests: z.array(z.object({ machine: z.string(), name: z.string(), asked: time, addresses: z.array(z.string()), invitation: z.string() })) }),
+  },
+  'network approve': { request: z.strictObject({ machine: machineName }), result: z.object({ machine: z.string(), name: z.string(), rosters: count }) },
   protect: {
     request: z.strictObject({ paths: z.array(path).min(1), excludes: z.array(z.string().min(1)).default([]) }),
     result: z.object({ protected: z.array(z.object({ path: z.string(), excludes: z.array(z.string()) })) }),
@@ -308,7 +359,7 @@ export const commands = {
 export type CommandName = keyof typeof commands
 
 /** Commands that only ask: when they end, nothing is different. */
-export const questions: ReadonlySet<CommandName> = new Set(['status', 'snapshots', 'ls', 'search', 'folders', 'suggestions', 'coverage', 'peers', 'key show'])
+export const questions: ReadonlySet<CommandName> = new Set(['status', 'snapshots', 'ls', 'search', 'folders', 'suggestions', 'coverage', 'peers', 'key show', 'network invitations', 'network requests'])
 
 export type CommandRequest<C extends CommandName> = z.output<(typeof commands)[C]['request']>
 export type CommandInput<C extends CommandName> = z.input<(typeof commands)[C]['request']>

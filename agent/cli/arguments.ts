@@ -32,6 +32,16 @@ export const syntax: Record<string, Syntax> = {
   'network create': { usage: 'network create NAME --roster LOCATOR [--redundancy auto|mirror-3|raid6|3-of-6] [--label NAME]', summary: 'found a work group; LOCATOR such as folder:/srv/team/holdfast', options: { roster: text, redundancy: text, label: text } },
   'network invite': { usage: 'network invite [--count N] [--hours N]', summary: 'print an invitation (one string)', options: { count: text, hours: text } },
   'network join': { usage: 'network join INVITATION [--label NAME]', summary: 'join a work group', options: { label: text } },
+  'network settings': { usage: 'network settings [NAME=VALUE]…', summary: 'show or (admins) change what holds for the whole group: name, redundancy, minFree, admission, schedule.cron, schedule.quietHours' },
+  'network admin add': { usage: 'network admin add MACHINE', summary: 'make an admin of the owner of a machine' },
+  'network admin remove': { usage: 'network admin remove MACHINE [--yes]', summary: 'take the admin\'s key away for good', options: { yes: flag } },
+  'network revoke': { usage: 'network revoke MACHINE [--why TEXT] [--yes]', summary: 'shut a machine out for good', options: { why: text, yes: flag } },
+  'network lost': { usage: 'network lost MACHINE', summary: 'it will not come back: what it kept is made good elsewhere at once' },
+  'network found': { usage: 'network found MACHINE', summary: 'it came back after all' },
+  'network invitations': { usage: 'network invitations', summary: 'invitations, who came in by them, and which are open' },
+  'network uninvite': { usage: 'network uninvite ID', summary: 'revoke an invitation; who came in by it stays' },
+  'network requests': { usage: 'network requests', summary: 'machines that wait for an admin\'s approval' },
+  'network approve': { usage: 'network approve MACHINE', summary: 'let a machine in that waits' },
   'protect': { usage: 'protect PATH… [--exclude PATTERN]…', summary: 'add files or folders to what is backed up', options: { exclude: list } },
   'unprotect': { usage: 'unprotect PATH…', summary: 'leave them out from now on; snapshots stay' },
   'backup': { usage: 'backup [PATH…] [--offline-ok] [--tag TAG[,TAG]]…', summary: 'back up now and wait until it is protected', options: { 'offline-ok': flag, 'tag': list } },
@@ -69,7 +79,7 @@ const global: OptionTable = { home: text, json: flag, help: { type: 'boolean', s
 /** Undefined when help or the version was asked for instead. Throws `invalid-input` with the usage of the command. */
 export function parseInvocation(argv: readonly string[]): Invocation | { help: string | undefined } | { version: true } {
   const words = argv.filter((word, index) => !word.startsWith('-') && argv[index - 1] !== '--home')
-  const name = [words.slice(0, 2).join(' '), words[0] ?? ''].find((candidate) => Object.hasOwn(syntax, candidate))
+  const name = [3, 2, 1].map((count) => words.slice(0, count).join(' ')).find((candidate) => Object.hasOwn(syntax, candidate))
   if (name === undefined) {
     if (argv.includes('--version')) return { version: true }
     if (words.length === 0 || words[0] === 'help') return { help: undefined }
@@ -107,6 +117,12 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
       return { name, input: { ...numeric(values, 'count'), ...numeric(values, 'hours') } }
     case 'network join':
       return { name, input: { invitation: one('INVITATION'), ...given(values, 'label') } }
+    case 'network settings': return { name, input: { change: settingsChange(positionals, name) as never } }
+    case 'network admin add': case 'network admin remove': case 'network approve': return { name, input: { machine: one('MACHINE') } }
+    case 'network revoke': return { name, input: { machine: one('MACHINE'), ...given(values, 'why') } }
+    case 'network lost': return { name, input: { machine: one('MACHINE') } }
+    case 'network found': return { name: 'network lost', input: { machine: one('MACHINE'), found: true } }
+    case 'network uninvite': return { name, input: { id: one('ID') } }
     case 'protect': return { name, input: { paths: paths(), excludes: (values['exclude'] as string[] | undefined) ?? [] } }
     case 'unprotect': return { name, input: { paths: paths() } }
     case 'backup': return { name, input: { paths: paths(), offlineOk: values['offline-ok'] === true, tags: tagLists(values, 'tag').flat() } }
@@ -115,7 +131,7 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
       if (values['target'] === undefined && values['overwrite'] === true) throw usageError(name, '--overwrite needs --target')
       return { name, input: { ...splitSnapshotPath(one('SNAPSHOT[:PATH]')), target: values['target'] === undefined ? null : resolve(String(values['target'])), overwrite: values['overwrite'] === true } }
     case 'search': return { name, input: { text: one('TEXT'), snapshot: values['snapshot'] === undefined ? 'latest' : String(values['snapshot']) } }
-    case 'settings': return { name, input: { change: settingsChange(positionals) as never } }
+    case 'settings': return { name, input: { change: settingsChange(positionals, name) as never } }
     case 'pause':
       none()
       return { name, input: { hours: 24, ...numeric(values, 'hours') } }
@@ -140,7 +156,7 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
       none()
       return { name, input: { kept: values['kept'] === true } }
     case 'retention approve': return { name, input: { agreement: one('AGREEMENT') } }
-    case 'suggestions': case 'repair': case 'audit': case 'peers': case 'status': case 'coverage': case 'key show': case 'key confirm':
+    case 'suggestions': case 'repair': case 'audit': case 'peers': case 'status': case 'coverage': case 'key show': case 'key confirm': case 'network invitations': case 'network requests':
       none()
       return { name, input: {} }
     case 'doctor':
@@ -151,17 +167,20 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
 }
 
 /** `limits.workers=2 label=Desk` → `{ limits: { workers: 2 }, label: 'Desk' }`. A value is JSON where it reads as such, else text. */
-function settingsChange(assignments: readonly string[]): object {
+function settingsChange(assignments: readonly string[], command: string): object {
   const change: Record<string, unknown> = {}
   for (const assignment of assignments) {
     const [, group, name = '', value = ''] = /^(?:([a-zA-Z]+)\.)?([a-zA-Z]+)=(.*)$/s.exec(assignment) ?? []
-    if (name === '') throw usageError('settings', `${assignment} is not NAME=VALUE`)
-    const parsed = name === 'watchFolders' && !value.startsWith('[') ? [resolve(value)] : valueOf(value)
+    if (name === '') throw usageError(command, `${assignment} is not NAME=VALUE`)
+    const parsed = texts.has(name) && value !== 'null' ? value : name === 'watchFolders' && !value.startsWith('[') ? [resolve(value)] : valueOf(value)
     if (group === undefined) change[name] = parsed
     else change[group] = { ...change[group] as object | undefined, [name]: parsed }
   }
   return change
 }
+
+/** Settings whose value is a text, also when it reads as a number. */
+const texts: ReadonlySet<string> = new Set(['name', 'label', 'redundancy', 'cron'])
 
 function valueOf(text: string): unknown {
   try {

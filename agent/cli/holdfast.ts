@@ -53,7 +53,8 @@ async function runOnce(invocation: Invocation, signal: AbortSignal): Promise<num
     case 'restore':
       if (invocation.values['from'] !== undefined) return await restoreCollected(invocation, signal)
   }
-  if (invocation.name === 'key confirm' && invocation.values['yes'] !== true) await confirmStored(signal)
+  const question = questions[invocation.name]
+  if (question !== undefined && invocation.values['yes'] !== true) await confirm(question, invocation, signal)
   const { name, input } = await requestOf(invocation, signal)
   const request = commands[name].request.safeParse(input)
   if (!request.success) throw new HoldfastError('invalid-input', `Cannot run ${name}: ${request.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('; ')}`)
@@ -138,12 +139,19 @@ async function signInRequest({ positionals, values }: Invocation, signal: AbortS
   return { name: 'sign-in' as const, input: { locator, prepare: values['prepare'] === true, deviceCode: values['device-code'] === true, ...given } as never }
 }
 
-async function confirmStored(signal: AbortSignal): Promise<void> {
-  if (!process.stdin.isTTY) throw new HoldfastError('invalid-input', 'Cannot confirm without a terminal: add --yes when the kit is stored')
+/** What cannot be taken back is asked for; `--yes` answers. */
+const questions: Record<string, string> = {
+  'key confirm': 'The words will be erased from this machine. Is the kit stored safely?',
+  'network revoke': 'The machine will be shut out for good: it comes back with a new invitation only, as another machine. Shut it out?',
+  'network admin remove': 'The admin\'s key will be taken away for good. Take it away?',
+}
+
+async function confirm(question: string, { name }: Invocation, signal: AbortSignal): Promise<void> {
+  if (!process.stdin.isTTY) throw new HoldfastError('invalid-input', `Cannot run ${name} without a terminal to ask on: add --yes. ${question}`)
   const lines = createInterface({ input: process.stdin, output: process.stderr })
   try {
-    const answer = await lines.question('The words will be erased from this machine. Is the kit stored safely? Type yes: ', { signal })
-    if (answer.trim().toLowerCase() !== 'yes') throw new HoldfastError('cancelled', 'Nothing was changed: the kit is not confirmed')
+    const answer = await lines.question(`${question} Type yes: `, { signal })
+    if (answer.trim().toLowerCase() !== 'yes') throw new HoldfastError('cancelled', 'Nothing was changed')
   } finally {
     lines.close()
   }

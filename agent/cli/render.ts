@@ -33,9 +33,25 @@ export const renderers: Renderers = {
   ].join('\n'),
   'network invite': (result) => result.invitation,
   'network join': (result) => [
-    `This machine is now in the work group "${result.name}".`,
+    result.waiting ? `This machine asked to be let into the work group "${result.name}": an admin has to run holdfast network approve.` : `This machine is now in the work group "${result.name}".`,
     'Next: `holdfast agent`, `holdfast protect PATH…`, and `holdfast key show` for the recovery kit.',
   ].join('\n'),
+  'network settings': ({ settings, admins, epoch, told }) => [
+    ...settingLines(settings), `(epoch ${epoch}; admins: ${admins.map(({ name }) => printable(name)).join('; ')})`, ...toldLines(told),
+  ].join('\n'),
+  'network admin add': adminLines,
+  'network admin remove': adminLines,
+  'network revoke': ({ name, machine, told }) => [`${printable(name)} (${short(machine)}) is shut out.`, ...toldLines(told)].join('\n'),
+  'network lost': ({ name, lost, told }) => [lost ? `${printable(name)} counts as lost: what it kept is made good on other machines. If it comes back: holdfast network found` : `${printable(name)} counts as a member again.`, ...toldLines(told)].join('\n'),
+  'network invitations': ({ invitations }) => (invitations.length === 0 ? 'No invitations.' : formatTable([
+    ['ID', 'STATE', 'USED', 'EXPIRES', 'BY', 'MACHINES'],
+    ...invitations.map(({ id, state, used, count, expires, by, machines }) => [short(id), state, `${used} of ${count}`, formatTime(expires), printable(by), machines.map(printable).join(', ')]),
+  ])),
+  'network uninvite': ({ id, kept, told }) => [`Invitation ${short(id)} is revoked; ${kept} machines that came in by it stay.`, ...toldLines(told)].join('\n'),
+  'network requests': ({ requests }) => (requests.length === 0 ? 'Nobody waits for an approval.' : formatTable([
+    ['MACHINE', 'ID', 'ASKED', 'ADDRESSES'], ...requests.map(({ name, machine, asked, addresses }) => [printable(name), short(machine), formatTime(asked), addresses.join(' ')]),
+  ])),
+  'network approve': ({ name }) => `${printable(name)} is let in: it finds the approval in the roster.`,
   'protect': (result) => protectedLines(result.protected),
   'unprotect': (result) => protectedLines(result.protected),
   'backup': (result) => [
@@ -171,6 +187,16 @@ function holderLines(holders: CommandResult<'status'>['holders']): string[] {
     `Held by ${holders.map(({ name }) => printable(name)).join(', ')}; ${audited.length} of ${holders.length} passed an audit${oldest === undefined ? '' : `, the earliest ${formatTime(oldest)}`}`,
     ...failed.map(({ name }) => `! ${printable(name)} failed its last audit: what it lost is made anew elsewhere`),
   ]
+}
+
+function adminLines({ admins, told }: CommandResult<'network admin add'>): string {
+  return [`Admins, in order of rank: ${admins.map(({ name }) => printable(name)).join('; ')}`, ...toldLines(told)].join('\n')
+}
+
+function toldLines(told: { peers: number; of: number; rosters: number } | null): string[] {
+  if (told === null) return []
+  const rest = told.peers < told.of || told.rosters === 0 ? '; the others hear of it as they come' : ''
+  return [`  ${told.peers} of ${told.of} machines and ${told.rosters} ${told.rosters === 1 ? 'roster know' : 'rosters know'} of it${rest}`]
 }
 
 /** `schedule.cron=0 12 * * *`, as the command takes them. */

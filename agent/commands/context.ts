@@ -1,5 +1,6 @@
 /** What commands work on: the agent's parts, as agent/main.ts put them together. */
 import type { AdminSigner, OwnerFile } from '../identity/owner-file.ts'
+import type { PublicJwk } from '../identity/jws.ts'
 import type { Machine } from '../identity/machine.ts'
 import type { MachineId } from '../../shared/ids.ts'
 import type { OwnerRoot } from '../identity/owner.ts'
@@ -32,6 +33,13 @@ export interface Clock {
   readonly monotonic: () => number
 }
 
+/** How many peers (of those that should) and rosters know of a change of the group already. */
+export interface Told {
+  readonly peers: number
+  readonly of: number
+  readonly rosters: number
+}
+
 /** The network side of a machine that is in a work group. */
 export interface Group {
   readonly membership: Membership
@@ -49,6 +57,14 @@ export interface Group {
   onlineShare(machine: MachineId): number
   /** Brings what an owner and an admin agreed on to every machine that answers. Throws `record-invalid`, `unauthorized`. */
   agree(agreement: Agreement, signal: AbortSignal): Promise<{ delivered: string[]; missing: string[] }>
+  /** Reads the rosters and hears the peers that answer at once, so that a change is made on top of the newest. */
+  catchUp(signal: AbortSignal): Promise<void>
+  /** Takes what is new here to the rosters and peers that answer within a few seconds; the others hear of it by gossip. */
+  announce(signal: AbortSignal): Promise<Told>
+  /** Makes the membership durable, and tells three peers what is new, without waiting for them. */
+  share(): Promise<void>
+  /** Writes a record to the rosters. Returns how many took it. */
+  post(name: string, text: string, signal: AbortSignal): Promise<number>
   /** Tells the group what this machine says of its own backup, when that is news. */
   report(content: CoverageContent): Promise<void>
 }
@@ -118,8 +134,10 @@ export interface AgentContext {
   beginRecovery(membership: Membership, root: OwnerRoot): Promise<RecoverySession>
   /** The words of the owner until they are confirmed as stored. Throws `key-missing` afterwards. */
   words(): Promise<string>
-  /** Throws `unauthorized` when the owner is no admin. */
+  /** Throws `unauthorized` when the owner is no admin of the group now. */
   adminKey(): Promise<AdminSigner>
+  /** What the owner would sign with as an admin; undefined when the home has no such key. */
+  ownAdminKey(): Promise<PublicJwk | undefined>
   /** Makes this machine a member for good: owner and repository first, then the membership, then its network side starts. */
   enter(membership: Membership, owner: OwnerFile, keyring: Keyring): Promise<void>
   /** When the clock starts the next backup (ms since 1970); null while nothing does. */

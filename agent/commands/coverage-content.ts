@@ -17,7 +17,7 @@ export async function coverageContent(context: AgentContext, signal: AbortSignal
     unprotected: unprotectedBytes(context.settings.config.protect.map(({ path }) => pathStatus(path, snapshots, { state, placed, wanted, survives: 0 }))),
     verified: context.checks.lastVerified === null ? null : secondsOf(context.checks.lastVerified), audited: auditedSeconds(services), used, offer: quota,
     stored: storedBytes(services.dispersal), frozen: context.holder.accounts().filter(({ freezes }) => freezes.length > 0).map(({ owner: of }) => of).slice(0, 4),
-    admin: context.ownerFile()?.admin !== undefined, chosen: context.settings.config.protect.length,
+    admin: await isAdmin(context), chosen: context.settings.config.protect.length,
   }
 }
 
@@ -26,6 +26,11 @@ function auditedSeconds({ audits, dispersal, repository }: Backup): number | nul
   const holders = new Set((repository.head?.live ?? []).flatMap(({ id }) => dispersal.index.find(id)?.shards ?? []).map(({ machine }) => machine))
   const passed = [...holders].map((machine) => audits.of(machine).passedMs)
   return passed.length === 0 || passed.includes(undefined) ? null : Math.floor(Math.min(...passed as number[]) / 1000)
+}
+
+async function isAdmin(context: AgentContext): Promise<boolean> {
+  const key = await context.ownAdminKey()
+  return key !== undefined && context.group().membership.chain.isAdmin(key)
 }
 
 /** Tells the group; a machine whose backup cannot be opened tells nothing, and that shows as age. */

@@ -1,4 +1,4 @@
-/** Into a work group: found one, invite others, join by an invitation. Each new machine begins as a new owner. */
+/** Into a work group: found one, or join one by an invitation. Each new machine begins as a new owner. */
 import { randomBytes } from 'node:crypto'
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
@@ -6,21 +6,19 @@ import { issueDeviceCertificate } from '../identity/device.ts'
 import { type OwnerFile, sealAdminKey, sealToMachine } from '../identity/owner-file.ts'
 import { type OwnerRoot, generateWords, ownerFromWords } from '../identity/owner.ts'
 import { createNetwork, joinNetwork } from '../network/founding.ts'
-import { makeInvitation, parseInvitation } from '../network/membership/invitation.ts'
+import { parseInvitation } from '../network/membership/invitation.ts'
 import type { Membership } from '../network/membership/membership.ts'
 import { redundancyOf } from '../network/redundancy.ts'
 import { type Keyring, createKeyring } from '../repository/keyring.ts'
 import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'
 
-const hourMs = 3_600_000
-
 export async function networkCreate(context: AgentContext, request: CommandRequest<'network create'>, { signal }: RunOptions): Promise<CommandResult<'network create'>> {
   refuseMember(context)
   redundancyOf(request.redundancy, 255) // refuses what is no level before anything is written
   const roster = context.openRoster(request.roster)
   await roster.prepare()
-  const { root, owner, keyring } = await newOwner(context, { admin: true })
+  const { root, owner, keyring } = await newOwner(context)
   const membership = await createNetwork({ name: request.name, redundancy: request.redundancy, minFree: context.settings.config.offer.minFree, admission: 'open' }, {
     machine: context.machine.id, admin: root.admin, rosters: [roster], ...context.clock, signal,
   })
@@ -28,26 +26,14 @@ export async function networkCreate(context: AgentContext, request: CommandReque
   return { network: membership.net, name: request.name, owner: owner.owner, machine: context.machine.id, redundancy: request.redundancy }
 }
 
-export async function networkInvite(context: AgentContext, request: CommandRequest<'network invite'>): Promise<CommandResult<'network invite'>> {
-  const { membership } = context.group()
-  const { network } = membership
-  const nowMs = context.clock.now()
-  const validMs = request.hours * hourMs
-  const { text, id } = await makeInvitation({
-    net: membership.net, name: network.name, count: request.count, validMs, nowMs, approval: network.admission === 'approved',
-    rosters: network.rosters, peers: [...context.addresses()],
-  }, await context.adminKey())
-  return { invitation: text, id, expires: new Date(nowMs + validMs).toISOString(), count: request.count }
-}
-
 export async function networkJoin(context: AgentContext, request: CommandRequest<'network join'>, { signal }: RunOptions): Promise<CommandResult<'network join'>> {
   refuseMember(context)
   const parsed = await parseInvitation(request.invitation, context.clock.now())
   const rosters = parsed.rosters.map((locator) => context.openRoster(locator))
   const membership = await joinNetwork(request.invitation, { machine: context.machine.id, rosters, ...context.clock, signal })
-  const { owner, keyring } = await newOwner(context, { admin: false })
+  const { owner, keyring } = await newOwner(context)
   await enter(context, { membership, owner, keyring, label: request.label })
-  return { network: membership.net, name: membership.network.name, owner: owner.owner, machine: context.machine.id }
+  return { network: membership.net, name: membership.network.name, owner: owner.owner, machine: context.machine.id, waiting: membership.ownRefusal() !== undefined }
 }
 
 function refuseMember(context: AgentContext): void {
@@ -55,13 +41,13 @@ function refuseMember(context: AgentContext): void {
 }
 
 /** The owner of an earlier attempt that ended before the group was entered is made anew: nothing was stored for it. */
-async function newOwner(context: AgentContext, { admin }: { admin: boolean }): Promise<{ root: OwnerRoot; owner: OwnerFile; keyring: Keyring }> {
+async function newOwner(context: AgentContext): Promise<{ root: OwnerRoot; owner: OwnerFile; keyring: Keyring }> {
   const words = generateWords()
   const root = ownerFromWords(words)
   const certificate = await issueDeviceCertificate(root, context.machine, 1, context.clock.now())
   const owner: OwnerFile = {
     v: 1, owner: root.id, certificate, epoch: 1, words: await sealToMachine(context.machine, words),
-    ...(admin ? { admin: await sealAdminKey(context.machine, root.admin.privateKey) } : {}),
+    admin: await sealAdminKey(context.machine, root.admin.privateKey),
   }
   const recipients = [
     { kid: context.machine.id, role: 'device' as const, kx: context.machine.exchangeJwk },

@@ -1,6 +1,8 @@
 /** The machines of the group, as they answer now. */
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import { isSimulatedHost } from '../network/membership/host-id.ts'
+import type { Membership } from '../network/membership/membership.ts'
+import type { PeerRecord } from '../network/membership/records.ts'
 import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'
 import { meetMs } from './freshness.ts'
@@ -13,13 +15,19 @@ export async function peers(context: AgentContext, _request: CommandRequest<'pee
   const own = membership.own.peer?.record
   const others = membership.members().map(({ id, name, host, state, heardSecondsAgo, record }) => ({
     id, name, host, addresses: record.addrs.map(addressText), state, ageSeconds: heardSecondsAgo ?? null, offer: record.offer.bytes,
-    owners: record.owners.length, simulated: isSimulatedHost(host), self: false, holds: holds.get(id) ?? 0, onlineShare: context.group().onlineShare(id),
+    owners: record.owners.length, simulated: isSimulatedHost(host), self: false, holds: holds.get(id) ?? 0, onlineShare: context.group().onlineShare(id), membership: standingOf(record, membership),
   }))
   const self = own === undefined ? [] : [{
     id: own.id as string, name: own.name, host: own.host, addresses: own.addrs.map(addressText), state: 'online' as const, ageSeconds: 0,
-    offer: own.offer.bytes, owners: own.owners.length, simulated: isSimulatedHost(own.host), self: true, holds: 0, onlineShare: 1,
+    offer: own.offer.bytes, owners: own.owners.length, simulated: isSimulatedHost(own.host), self: true, holds: 0, onlineShare: 1, membership: standingOf(own, membership),
   }]
   return { peers: [...self, ...others].sort((a, b) => (a.name < b.name ? -1 : 1)) }
+}
+
+function standingOf({ id, state }: PeerRecord, { chain, peers: book }: Membership): CommandResult<'peers'>['peers'][number]['membership'] {
+  if (state !== 'on') return state
+  if (chain.isLost(id)) return 'lost'
+  return book.isReplaced(id) ? 'replaced' : 'member'
 }
 
 function addressText({ host, port }: { host: string; port: number }): string {

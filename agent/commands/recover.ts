@@ -10,7 +10,6 @@ import { randomBytes } from 'node:crypto'
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import { issueDeviceCertificate } from '../identity/device.ts'
-import { thumbprint } from '../identity/machine.ts'
 import { type OwnerFile, sealAdminKey } from '../identity/owner-file.ts'
 import { type OwnerRoot, ownerFromWords } from '../identity/owner.ts'
 import { replaceMachine } from '../network/founding.ts'
@@ -69,7 +68,7 @@ async function takePlace(context: AgentContext, request: CommandRequest<'recover
   const raised = raiseEpoch(removeRecipient(found.keyring, old), epoch, (length) => randomBytes(length))
   const keyring = addRecipient(raised, { kid: context.machine.id, role: 'device', kx: context.machine.exchangeJwk })
   if (request.label !== undefined) context.settings.setLabel(request.label)
-  await context.enter(membership, await ownerFileOf(context, { root, membership, epoch }), keyring)
+  await context.enter(membership, await ownerFileOf(context, { root, epoch }), keyring)
 }
 
 /** From the rosters of the locator and, when they do not have the group, all peers that it names; or from the one given. */
@@ -128,11 +127,10 @@ function lostMachine(heads: readonly Head[], membership: Membership): Head['docu
   return lost
 }
 
-async function ownerFileOf(context: AgentContext, { root, membership, epoch }: { root: OwnerRoot; membership: Membership; epoch: number }): Promise<OwnerFile> {
-  const admin = membership.network.admins.some((jwk) => thumbprint(jwk) === root.admin.id)
+async function ownerFileOf(context: AgentContext, { root, epoch }: { root: OwnerRoot; epoch: number }): Promise<OwnerFile> {
   return {
     v: 1, owner: root.id, epoch, certificate: await issueDeviceCertificate(root, context.machine, epoch, context.clock.now()),
-    ...(admin ? { admin: await sealAdminKey(context.machine, root.admin.privateKey) } : {}),
+    admin: await sealAdminKey(context.machine, root.admin.privateKey),
   }
 }
 

@@ -1,7 +1,7 @@
 /** The settings of a home while an agent runs: read once, changed by commands, written back whole. */
 import type { CommandRequest, CommandResult, SettingsChange } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
-import { type Config, type ProtectedPath, configSchema, readConfig } from '../config.ts'
+import { type Config, type ConfigFile, type GroupDefaults, type ProtectedPath, configSchema, readConfigFile, withDefaults } from '../config.ts'
 import type { AgentContext } from './context.ts'
 
 export interface SettingsOptions {
@@ -23,6 +23,7 @@ export class Settings {
   readonly #listeners = new Set<(changed: ChangedPart) => void>()
   readonly #afterRestart = new Set<string>()
   #config: Config
+  #group: GroupDefaults = {}
 
   constructor(options: SettingsOptions) {
     this.#options = options
@@ -52,33 +53,52 @@ export class Settings {
     this.#save({ label }, 'settings')
   }
 
+  /** The admins' settings: they hold where this machine's file says nothing. */
+  followGroup(group: GroupDefaults): void {
+    if (JSON.stringify(group) === JSON.stringify(this.#group)) return
+    this.#group = group
+    this.#config = { ...this.#config, ...this.#derived() }
+    for (const listener of this.#listeners) listener('settings')
+  }
+
+  /** Throws `invalid-config` for a schedule that cannot be read. */
+  checkSchedule(schedule: Pick<Config['schedule'], 'cron' | 'quietHours'>): void {
+    this.#options.check?.({ ...this.#config, schedule: { ...this.#config.schedule, ...schedule } })
+  }
+
   /** Throws `invalid-config` for what cannot be used; then nothing is changed. */
   change(change: SettingsChange): void {
     const { schedule, limits, offer, retention, ...rest } = change
-    const known = readConfig(this.#options.file)
+    const known = readConfigFile(this.#options.file)
     const merged = Object.fromEntries(Object.entries({
       ...rest, ...merge('schedule', known, schedule), ...merge('limits', known, limits), ...merge('offer', known, offer), ...merge('retention', known, retention),
-    }).filter(([, value]) => value !== undefined)) as Partial<Config>
-    this.#options.check?.({ ...known, ...merged })
+    }).filter(([, value]) => value !== undefined)) as Partial<ConfigFile>
+    this.#options.check?.(withDefaults({ ...known, ...merged }, this.#group))
     for (const name of atStart) if (change[name] !== undefined) this.#afterRestart.add(name)
     this.#save(merged, 'settings')
   }
 
   pauseUntil(time: string | null): void {
-    const { schedule } = readConfig(this.#options.file)
+    const { schedule } = readConfigFile(this.#options.file)
     this.#save({ schedule: { ...schedule, pausedUntil: time } }, 'settings')
   }
 
   /** The file is read again first: what the user edited meanwhile stays. Overrides of this run stay in force. */
-  #save(change: Partial<Config>, changed: ChangedPart): void {
-    const next = configSchema.parse({ ...readConfig(this.#options.file), ...change })
+  #save({ schedule, offer, ...change }: Partial<ConfigFile>, changed: ChangedPart): void {
+    const next = configSchema.parse({ ...readConfigFile(this.#options.file), ...change, ...(schedule && { schedule }), ...(offer && { offer }) })
     this.#options.write(this.#options.file, `${JSON.stringify(next, undefined, 2)}\n`)
-    this.#config = { ...this.#config, ...change }
+    this.#config = { ...this.#config, ...change, ...this.#derived(offer) }
     for (const listener of this.#listeners) listener(changed)
+  }
+
+  /** What the group has a say in, from the file; an offer of this run (command line) stays until it is changed. */
+  #derived(offer?: ConfigFile['offer']): Pick<Config, 'schedule' | 'offer'> {
+    const derived = withDefaults(readConfigFile(this.#options.file), this.#group)
+    return { schedule: derived.schedule, offer: { ...derived.offer, ...(offer === undefined && { quotaBytes: this.#config.offer.quotaBytes }) } }
   }
 }
 
-function merge<K extends 'schedule' | 'limits' | 'offer' | 'retention'>(name: K, known: Config, change: SettingsChange[K]): Partial<Config> {
+function merge<K extends 'schedule' | 'limits' | 'offer' | 'retention'>(name: K, known: ConfigFile, change: SettingsChange[K]): Partial<ConfigFile> {
   return change === undefined ? {} : { [name]: { ...known[name], ...change } }
 }
 

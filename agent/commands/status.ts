@@ -46,7 +46,7 @@ export async function status(context: AgentContext, { fresh }: CommandRequest<'s
     rosters: group.rosterStatus.map(rosterOf),
     warnings: [
       ...(common.keyConfirmed ? [] : ['The recovery kit is not confirmed as stored: holdfast key show, then holdfast key confirm']),
-      ...groupWarnings(members, answering, isSinglePlace(level)), ...reachWarnings(services, answering), ...headWarnings, ...cloneWarnings(membership), ...freezeWarnings(context), ...refusalWarnings(services.dispersal), ...signInWarnings(group.rosterStatus),
+      ...groupWarnings(members, answering, isSinglePlace(level)), ...reachWarnings(services, answering), ...headWarnings, ...cloneWarnings(membership), ...standingWarnings(membership), ...freezeWarnings(context), ...refusalWarnings(services.dispersal), ...signInWarnings(group.rosterStatus),
     ],
   }
 }
@@ -118,6 +118,15 @@ async function headWarningsOf(services: Backup, signal: AbortSignal): Promise<st
     if (!timeout.aborted) throw error
     return ['The newest heads could not be asked for in time']
   }
+}
+
+function standingWarnings(membership: Membership): string[] {
+  const refusal = membership.ownRefusal()
+  return [
+    ...(refusal === 'approval-missing' ? ['This machine waits to be let in: an admin has to run holdfast network approve'] : []),
+    ...(refusal === 'revoked' ? ['An admin shut this machine out of the work group: nothing is backed up any more. Ask an admin for a new invitation, for another --home'] : []),
+    ...(membership.refusedForks > 0 ? ['Somebody who is no admin any more tried to change the work group from before; it was not followed here'] : []),
+  ]
 }
 
 function cloneWarnings(membership: Membership): string[] {

@@ -6,16 +6,19 @@ import { readFileSync, rmSync } from 'node:fs'
 import { homedir, hostname } from 'node:os'
 import type { CommandName, CommandRequest, CommandResult } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
+import type { MachineId } from '../../shared/ids.ts'
 import type { RunOptions } from '../commands/command.ts'
 import type { AgentContext, Backup, RecoverySession, ServedPane } from '../commands/context.ts'
 import { Checks } from '../commands/checks.ts'
 import { Settings } from '../commands/settings.ts'
 import type { Config } from '../config.ts'
 import { type Home, readFileIfThere, writePrivateFile } from '../home.ts'
+import type { PublicJwk } from '../identity/jws.ts'
 import type { Machine } from '../identity/machine.ts'
 import { type OwnerFile, openAdminKey, openFromMachine, parseOwnerFile } from '../identity/owner-file.ts'
 import type { OwnerRoot } from '../identity/owner.ts'
 import { systemClock } from '../network/clock.ts'
+import { adminsOf } from '../network/membership/admins.ts'
 import type { Membership } from '../network/membership/membership.ts'
 import type { Address } from '../network/membership/records.ts'
 import { MembershipStore } from '../network/membership/store.ts'
@@ -78,6 +81,7 @@ export class AgentParts implements AgentContext {
   #group: GroupServices | undefined
   #backup: Promise<Backup> | undefined
   #triggers: AgentTriggers | undefined
+  #openedAdmin: { readonly sealed: string; readonly jwk: PublicJwk } | undefined
 
   static async open(home: Home, options: AgentOptions, { stack, perform }: { stack: AsyncDisposableStack; perform: Perform }): Promise<AgentParts> {
     const machine = loadMachine(home)
@@ -85,7 +89,7 @@ export class AgentParts implements AgentContext {
     rmSync(home.scratch, { recursive: true, force: true })
     const made: { parts?: AgentParts } = {}
     const holder = stack.use(await FolderShardStore.open({
-      path: home.holder, quota: options.config.offer.quotaBytes ?? undefined, minFree: minFreeOf(options),
+      path: home.holder, quota: options.config.offer.quotaBytes ?? undefined, minFree: () => minFreeOf(made.parts?.settings.config ?? options.config, options.testMachine),
       certificateOf: (owner, of) => made.parts?.knownGroup()?.membership.deviceOf(owner, of),
       fairShare: (owner, offer) => made.parts?.knownGroup()?.shares().at(machine.id, owner, offer),
       report: (error) => log('holder-folder-fault', { error }),
@@ -183,8 +187,11 @@ export class AgentParts implements AgentContext {
 
   async adminKey() {
     const sealed = this.ownerFile()?.admin
-    if (sealed === undefined) throw new HoldfastError('unauthorized', 'Cannot do that: the owner of this machine is no admin of the work group')
-    return await openAdminKey(this.machine, sealed)
+    const key = sealed === undefined ? undefined : await openAdminKey(this.machine, sealed)
+    const { membership } = this.#groupServices()
+    if (key !== undefined && membership.chain.isAdmin(key.jwk)) return key
+    const names = adminsOf(membership, key?.jwk).map(({ name }) => name).join(', ')
+    throw new HoldfastError('unauthorized', `Cannot do that: only an admin of the work group may; its admins are on ${names}`)
   }
 
   async openBrowser(address: string): Promise<boolean> {
@@ -224,11 +231,34 @@ export class AgentParts implements AgentContext {
       store, identity: this.#identity, holder: this.holder, log: this.#log, version: this.version,
       openRoster: (locator) => this.openRoster(locator), name: () => this.settings.config.label ?? testMachine ?? hostname(), owner: () => this.ownerFile(),
       addresses: this.#door === undefined ? undefined : this.addresses(), testMachine,
-      minFree: minFreeOf(this.#options), limits: config.limits,
+      minFree: () => minFreeOf(this.settings.config, testMachine), limits: config.limits, adminKey: async () => await this.ownAdminKey(),
       onlineFile: { read: () => readFileIfThere(this.#home.online), write: (text) => { writePrivateFile(this.#home.online, text) } },
     }))
     this.#group = group
+    this.#followNetwork(group.membership)
     if (this.#options.serve) group.start()
+  }
+
+  /** What the admins set holds here from the start and from each change on; whom they shut out leaves at once. */
+  #followNetwork(membership: Membership): void {
+    const follow = () => { this.settings.followGroup({ schedule: membership.network.schedule, minFree: membership.network.minFree }) }
+    follow()
+    this.#later.defer(membership.subscribe((event) => {
+      if (event.type === 'network-changed') follow()
+      if (event.type === 'machine-revoked') this.#showOut(event.id)
+      if (event.type === 'machine-revoked' || event.type === 'machine-gone') this.#triggers?.repairSoon()
+    }))
+  }
+
+  #showOut(id: MachineId): void {
+    for (const guest of this.#door?.guests ?? []) if (guest.caller.machine === id) guest.end()
+  }
+
+  async ownAdminKey(): Promise<PublicJwk | undefined> {
+    const sealed = this.ownerFile()?.admin
+    if (sealed === undefined) return undefined
+    if (this.#openedAdmin?.sealed !== sealed) this.#openedAdmin = { sealed, jwk: (await openAdminKey(this.machine, sealed)).jwk }
+    return this.#openedAdmin.jwk
   }
 
   async backup(): Promise<Backup> {
@@ -288,7 +318,7 @@ function membershipLost({ group, directory }: Home): HoldfastError {
 }
 
 /** Several simulated machines share one disk, which may well be fuller than a real holder's: a fiftieth of it stays free. */
-function minFreeOf({ config, testMachine }: AgentOptions): number {
+function minFreeOf(config: Config, testMachine: string | undefined): number {
   return testMachine === undefined ? config.offer.minFree : Math.min(0.02, config.offer.minFree)
 }
 

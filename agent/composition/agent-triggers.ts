@@ -61,6 +61,10 @@ export class AgentTriggers implements AsyncDisposable {
     return this.#backups.nextRunMs
   }
 
+  repairSoon(): void {
+    this.#upkeep.repairSoon()
+  }
+
   /** Watches what is protected now instead of what was. */
   #watch(): void {
     const { settings, homeDirectory, log } = this.#options

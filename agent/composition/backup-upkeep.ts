@@ -6,6 +6,7 @@ import type { Log } from './log.ts'
 
 const minuteMs = 60_000
 const repairMs = 15 * minuteMs
+const soonMs = 5_000
 /** Holders that were not audited today are looked for so often: each when it is there. */
 const auditMs = 60 * minuteMs
 
@@ -18,13 +19,20 @@ export interface UpkeepOptions {
 export class BackupUpkeep implements AsyncDisposable {
   readonly #options: UpkeepOptions
   readonly #work: readonly Recurring[]
+  readonly #repairs: Recurring
 
   constructor(options: UpkeepOptions) {
     this.#options = options
+    this.#repairs = this.#recurring('automatic-repair-failed', { firstMs: repairMs, everyMs: repairMs }, async (signal) => { await this.#repair(signal) })
     this.#work = [
-      this.#recurring('automatic-repair-failed', { firstMs: repairMs, everyMs: repairMs }, async (signal) => { await this.#repair(signal) }),
+      this.#repairs,
       this.#recurring('automatic-audit-failed', { firstMs: 5 * minuteMs, everyMs: auditMs }, async (signal) => { await this.#audit(signal) }),
     ]
+  }
+
+  /** A machine is gone for good: what it kept is made good now, not at the next turn; give or take, because all do so. */
+  repairSoon(): void {
+    this.#repairs.soon(soonMs * (0.5 + Math.random()))
   }
 
   #recurring(fault: string, times: { firstMs: number; everyMs: number }, work: (signal: AbortSignal) => Promise<void>): Recurring {

@@ -5,8 +5,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { HoldfastError } from '../../shared/errors.ts'
 import type { MachineId, OwnerId } from '../../shared/ids.ts'
-import type { Group } from '../commands/context.ts'
+import type { Group, Told } from '../commands/context.ts'
 import type { Config } from '../config.ts'
+import type { PublicJwk } from '../identity/jws.ts'
 import type { OwnerFile } from '../identity/owner-file.ts'
 import { type Clock as NetworkClock, systemClock } from '../network/clock.ts'
 import { type Agreement, verifyAgreement } from '../network/membership/agreement.ts'
@@ -32,6 +33,8 @@ const upkeepMs = 20_000
 const onlineSaveMs = 10 * 60_000
 /** A command waits so long for rosters that hang. */
 const rosterPatienceMs = 4_000
+/** …and so long for peers that it wants to tell something. */
+const tellPatienceMs = 5_000
 
 export interface GroupOptions {
   readonly store: MembershipStore
@@ -45,9 +48,11 @@ export interface GroupOptions {
   /** Where this agent listens; undefined while it does not, then its record keeps what it said before. */
   readonly addresses: readonly Address[] | undefined
   readonly testMachine: string | undefined
-  readonly minFree: number
   /** Where online shares are kept over a restart. */
   readonly onlineFile: { readonly read: () => string | undefined; readonly write: (text: string) => void }
+  readonly minFree: () => number
+  /** What the owner would sign with as an admin. */
+  readonly adminKey: () => Promise<PublicJwk | undefined>
   readonly limits: Pick<Config['limits'], 'uploadBytesPerSecond' | 'downloadBytesPerSecond'>
 }
 
@@ -68,6 +73,7 @@ export class GroupServices implements Group, AsyncDisposable {
   #cancelUpkeep: () => void = () => {}
   #stopped = false
   #onlineSavedMs = performance.now()
+  #isStarted = false
 
   static async open(options: GroupOptions): Promise<GroupServices> {
     const { membership } = options.store
@@ -98,7 +104,7 @@ export class GroupServices implements Group, AsyncDisposable {
     })
     this.host = new Host({ store: options.holder, membership, about: { name: options.name(), agent: options.version }, clock: this.#clock,
       agree: ({ owner, ...agreed }) => { options.holder.agree(owner, agreed) }, onEvent: (event) => this.#logHost(event) })
-    this.#unsubscribe = membership.subscribe((event) => this.#logMembership(event))
+    this.#unsubscribe = membership.subscribe((event) => this.#onMembership(event))
   }
 
   get rosterStatus(): readonly RosterStatus[] {
@@ -107,6 +113,7 @@ export class GroupServices implements Group, AsyncDisposable {
 
   /** Gossip, roster polling and upkeep of the own record, until disposed of. */
   start(): void {
+    this.#isStarted = true
     this.#gossip.start()
     this.#rosters.start()
     this.#upkeepLater()
@@ -116,6 +123,28 @@ export class GroupServices implements Group, AsyncDisposable {
     await this.#renew()
     await this.#rosters.syncOnce()
     await this.#options.store.saveIfChanged()
+  }
+
+  async catchUp(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#rostersRead(signal), this.meetPeers(signal, { patienceMs: rosterPatienceMs })])
+  }
+
+  async announce(signal: AbortSignal): Promise<Told> {
+    await this.#renew()
+    await this.#options.store.save()
+    const [met] = await Promise.all([this.meetPeers(signal, { patienceMs: tellPatienceMs }), this.#rostersRead(signal)])
+    await this.#options.store.saveIfChanged()
+    const others = this.membership.members().filter(({ record }) => record.state !== 'left')
+    return { peers: others.filter(({ id }) => met.has(id)).length, of: others.length, rosters: this.rosterStatus.filter(({ state }) => state === 'ok').length }
+  }
+
+  async share(): Promise<void> {
+    await this.#options.store.save()
+    this.#track(this.#gossip.round())
+  }
+
+  async post(name: string, text: string, signal: AbortSignal): Promise<number> {
+    return await this.#rosters.post(name, text, signal)
   }
 
   /** Whoever is not reached is tried once more after the rosters were read: they may know a newer address. */
@@ -235,6 +264,7 @@ export class GroupServices implements Group, AsyncDisposable {
 
   async #ownContent(): Promise<OwnContent> {
     const { identity, holder, owner, addresses, testMachine, minFree, name, version } = this.#options
+    const adminKey = await this.#options.adminKey()
     const before = this.membership.own.peer?.record
     const serving = addresses !== undefined
     const { quota } = await holder.space()
@@ -243,8 +273,8 @@ export class GroupServices implements Group, AsyncDisposable {
       cert: identity.certificate, name: name(), state: 'on', agent: version,
       host: !serving && testMachine === undefined && before !== undefined ? before.host : this.#hostId,
       addrs: serving ? [...addresses] : before?.addrs ?? [],
-      offer: serving || before === undefined ? { bytes: roundOffer(quota), minFree } : before.offer,
-      owners: certificate === undefined ? [] : [certificate],
+      offer: serving || before === undefined ? { bytes: roundOffer(quota), minFree: minFree() } : before.offer,
+      owners: certificate === undefined ? [] : [certificate], ...(adminKey && { adminKey }),
     }
   }
 
@@ -274,8 +304,12 @@ export class GroupServices implements Group, AsyncDisposable {
     if (event.type !== 'shard-stored') this.#options.log(event.type, { machine: event.caller.machine, ...('error' in event ? { error: event.error } : {}) })
   }
 
-  #logMembership(event: MembershipEvent): void {
+  /** News of the group travel at once: who hears of them tells three others, and so on, whatever the next round brings. */
+  #onMembership(event: MembershipEvent): void {
     this.#options.log(event.type, { ...event })
+    if (event.type === 'machine-revoked') this.links.drop(event.id)
+    if (event.type === 'approved') this.#track(this.publish())
+    if (event.type === 'network-changed' && this.#isStarted) this.#track(this.#gossip.round())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

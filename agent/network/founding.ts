@@ -1,10 +1,9 @@
 /**
- * How a machine comes into a work group: by founding it, by an invitation, or for one that its owner lost. And how an
- * admin changes the group. All of it is records; who may do what is judged by membership/ on every machine.
+ * How a machine comes into a work group: by founding it, by an invitation, or for one that its owner lost. All of it is
+ * records; who may do what is judged by membership/ on every machine. How admins change a group: governing.ts.
  */
 import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import type { MachineId, NetworkId } from '../../shared/ids.ts'
-import { thumbprint } from '../identity/machine.ts'
 import type { OwnerRoot } from '../identity/owner.ts'
 import { makeClaim, parseInvitation } from './membership/invitation.ts'
 import { Membership } from './membership/membership.ts'
@@ -98,6 +97,7 @@ export async function joinNetwork(text: string, options: JoinOptions): Promise<M
   const { machine, rosters, now, monotonic, signal } = options
   const parsed = await parseInvitation(text, now())
   const membership = new Membership({ net: parsed.net, self: machine, now, monotonic })
+  if (parsed.settled !== undefined) membership.chain.settle(parsed.settled)
   const listings = await readRosters(rosters, membership, signal)
   await membership.ingest(options.records ?? [], { kind: 'member', name: parsed.invitation.id })
   if (membership.chain.current === undefined) {
@@ -198,32 +198,4 @@ export async function replaceMachine({ net, machine, old, epoch, nowMs }: Replac
   const grant = await sign(recordTypes.replace, replaceGrantSchema,
     { v: 1, net, owner: owner.id, root: owner.jwk, machine, old, epoch, iat: Math.floor(nowMs / 1000) }, owner)
   return { by: 'owner', grant }
-}
-
-export type NetworkChange = Partial<Policy & Pick<NetworkRecord, 'admins' | 'revoked' | 'rosters'>>
-
-/**
- * The next epoch, signed by an admin and taken in; publishing it is roster sync's and gossip's. `revoked` names only what
- * is revoked anew. Throws `unauthorized` when the key is not an admin's of the current epoch, `invalid-input` for a change
- * that leaves no admin.
- */
-export async function changeNetwork(change: NetworkChange, { membership, admin, nowMs }: { readonly membership: Membership; readonly admin: KeySigner; readonly nowMs: number }): Promise<string> {
-  const { current } = membership.chain
-  const { network } = membership
-  if (current === undefined || !membership.chain.isAdmin(admin.jwk)) throw new HoldfastError('unauthorized', 'Cannot change the work group: this key is not an admin\'s')
-  const revoked = change.revoked ?? []
-  const admins = (change.admins ?? network.admins).filter((jwk) => !revoked.some(({ id }) => id === thumbprint(jwk)))
-  if (admins.length === 0) throw new HoldfastError('invalid-input', 'Cannot change the work group: it would have no admin left')
-  const jws = await sign(recordTypes.network, networkRecordSchema, {
-    ...network, ...change, revoked, admins, by: admin.jwk, epoch: network.epoch + 1, net: membership.net, prev: current.sha256,
-    time: new Date(nowMs).toISOString(),
-  }, admin)
-  await membership.ingest([jws], { kind: 'self', name: membership.self })
-  return jws
-}
-
-/** Revokes an invitation or an admin key, but keeps the machines that came in by it so far (the first 200). */
-export function revokeKeeping(id: string, membership: Membership, { nowMs, why }: { readonly nowMs: number; readonly why: string }): NetworkRecord['revoked'][number] {
-  const keep = membership.admittedBy(id).slice(0, 200)
-  return { id, at: Math.floor(nowMs / 1000), why, keep }
 }

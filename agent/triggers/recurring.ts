@@ -14,10 +14,23 @@ export class Recurring implements AsyncDisposable {
   readonly #stop = new AbortController()
   #working: Promise<void> = Promise.resolve()
   #cancel: () => void
+  #isWorking = false
+  #hurryMs: number | undefined
 
   constructor(options: RecurringOptions) {
     this.#options = options
     this.#cancel = this.#later(options.firstMs)
+  }
+
+  /** There is something to do: the next turn comes after `delayMs` (counted from the end of one that is under way). */
+  soon(delayMs: number): void {
+    if (this.#stop.signal.aborted) return
+    if (this.#isWorking) {
+      this.#hurryMs = delayMs
+      return
+    }
+    this.#cancel()
+    this.#cancel = this.#later(delayMs)
   }
 
   #later(delayMs: number): () => void {
@@ -26,12 +39,15 @@ export class Recurring implements AsyncDisposable {
 
   async #work(): Promise<void> {
     const { work, onFault, everyMs } = this.#options
+    this.#isWorking = true
     try {
       await work(this.#stop.signal)
     } catch (error) {
       if (!this.#stop.signal.aborted) onFault(error)
     }
-    if (!this.#stop.signal.aborted) this.#cancel = this.#later(everyMs)
+    this.#isWorking = false
+    if (!this.#stop.signal.aborted) this.#cancel = this.#later(this.#hurryMs ?? everyMs)
+    this.#hurryMs = undefined
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -45,10 +45,12 @@ test('forget and backup take tags and restic\'s rules', () => {
 
 test('every command that an agent knows can be reached from the command line, with the same request schema', () => {
   for (const name of Object.keys(commands)) assert.ok(Object.hasOwn(syntax, name), name)
-  for (const name of Object.keys(syntax)) assert.ok(isCommandName(name) || ['agent', 'autostart', 'open', 'demo', 'resume', 'manifest'].includes(name), name)
+  for (const name of Object.keys(syntax)) assert.ok(isCommandName(name) || ['agent', 'autostart', 'open', 'demo', 'resume', 'manifest', 'network found'].includes(name), name)
   const argv: Record<string, string[]> = {
     'network create': ['T', '--roster', 'folder:/r'], 'network join': ['holdfast-invite:x'], 'protect': ['/a', '--exclude', '*.tmp'],
     'unprotect': ['/a'], 'ls': ['latest'], 'restore': ['latest', '--target', '/t'], 'search': ['mail'], 'retention approve': ['holdfast-retention:x'], 'settings': ['limits.uploadBytesPerSecond=1000', 'label=Desk'],
+    'network settings': ['name=2026', 'minFree=0.2', 'schedule.cron=0 11 * * *'], 'network uninvite': ['abcdefgh'],
+    ...Object.fromEntries(['network admin add', 'network admin remove', 'network revoke', 'network lost', 'network approve'].map((name) => [name, ['desk']])),
   }
   for (const name of Object.keys(commands).filter((command) => !['recover', 'sign-in', 'retention agree'].includes(command))) {
     const { name: found, input } = request(...name.split(' '), ...(argv[name] ?? []))

@@ -20,8 +20,9 @@ const meetingPoints = {
   v: z.literal(1), net: networkIdSchema, name: z.string().min(1).max(128), rosters: z.array(locatorSchema).max(8),
   peers: z.array(addressSchema).max(16),
 }
+const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/)
 const privateJwkSchema = publicJwkSchema.extend({ d: z.string().regex(/^[A-Za-z0-9_-]{43}$/) })
-const invitationStringSchema = z.object({ ...meetingPoints, invitation: z.string(), key: privateJwkSchema })
+const invitationStringSchema = z.object({ ...meetingPoints, invitation: z.string(), key: privateJwkSchema, settled: sha256Schema.optional() })
 const locatorStringSchema = z.object({ ...meetingPoints, admins: z.array(publicJwkSchema).min(1).max(16) })
 
 /** What the locator of a recovery kit says: where the work group may be found. */
@@ -35,6 +36,8 @@ export interface ParsedInvitation {
   readonly jws: string
   readonly invitation: Invitation
   readonly signer: KeySigner
+  /** SHA-256 of the network record that the newcomer holds on to (network-chain.ts). */
+  readonly settled: string | undefined
 }
 
 export interface InvitationRequest {
@@ -49,11 +52,12 @@ export interface InvitationRequest {
   readonly approval: boolean
   readonly rosters: readonly string[]
   readonly peers: readonly z.infer<typeof addressSchema>[]
+  readonly settled?: string | undefined
 }
 
 /** Throws `invalid-input` for a count or validity out of range, or when nobody could find the group by it. */
-export async function makeInvitation(request: InvitationRequest, admin: KeySigner): Promise<{ text: string; id: string }> {
-  const { net, name, count, validMs, nowMs, approval, rosters, peers } = request
+export async function makeInvitation(request: InvitationRequest, admin: KeySigner): Promise<{ text: string; id: string; jws: string }> {
+  const { net, name, count, validMs, nowMs, approval, rosters, peers, settled } = request
   if (!Number.isInteger(count) || count < 1 || count > 1000) throw nonsense(`it would be for ${count} machines; 1 to 1000 are possible`)
   if (!(validMs >= minMs && validMs <= maxMs)) throw nonsense('it has to be valid for a minute at least and a year at most')
   if (rosters.length + peers.length === 0) throw nonsense('it names neither a roster nor a peer')
@@ -64,7 +68,7 @@ export async function makeInvitation(request: InvitationRequest, admin: KeySigne
   const invitation = await sign(recordTypes.invitation, invitationSchema,
     { v: 1, by: admin.jwk, net, id, jwk, count, approval, iat, exp: iat + Math.ceil(validMs / 1000) }, admin)
   const key = privateKey.export({ format: 'jwk' })
-  return { id, text: encode(invitePrefix, { v: 1, net, name, invitation, key, rosters, peers: peers.slice(0, 16) }) }
+  return { id, jws: invitation, text: encode(invitePrefix, { v: 1, net, name, invitation, key, rosters, peers: peers.slice(0, 16), ...(settled !== undefined && { settled }) }) }
 }
 
 function nonsense(state: string): HoldfastError {
@@ -84,8 +88,8 @@ export async function parseInvitation(text: string, nowMs: number): Promise<Pars
   const signer = createSigner(document.key)
   if (signer.id !== invitation.id || invitation.net !== document.net) throw refused('its parts do not belong together')
   if (invitation.exp * 1000 + skewMs < nowMs) throw refused(`it expired on ${new Date(invitation.exp * 1000).toISOString().slice(0, 10)}`)
-  const { net, name, rosters, peers } = document
-  return { net, name, rosters, peers, jws: document.invitation, invitation, signer }
+  const { net, name, rosters, peers, settled } = document
+  return { net, name, rosters, peers, settled, jws: document.invitation, invitation, signer }
 }
 
 function createSigner(key: z.infer<typeof privateJwkSchema>): KeySigner {

@@ -104,6 +104,11 @@ export class Links implements Peers, AsyncDisposable {
     this.#pauses.delete(id)
   }
 
+  /** It was shut out: what is under way with it rejects. */
+  drop(id: MachineId): void {
+    this.#links.get(id)?.end()
+  }
+
   /** The dial belongs to all who wait for it, so none of them can cancel it; it ends by its own timeout. */
   #share(id: MachineId): Promise<Link> {
     const dialling = this.#dial(id).finally(() => { this.#dials.delete(id) })

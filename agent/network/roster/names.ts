@@ -22,6 +22,15 @@ export function claimName(invitation: string, slot: number): string {
   return `claims/${hex(invitation)}-${slot}.jws`
 }
 
+/** An admin's approval of the machine that claimed the slot, beside its claim. */
+export function grantName(invitation: string, slot: number, machine: MachineId): string {
+  return `claims/${hex(invitation)}-${slot}-${hex(machine)}.jws`
+}
+
+export function isGrantName(name: string): boolean {
+  return /^claims\/[0-9a-f]{64}-\d{1,4}-[0-9a-f]{64}\.jws$/.test(name)
+}
+
 export function headName(owner: OwnerId, machine: MachineId): string {
   return `heads/${hex(owner)}-${hex(machine)}.json`
 }

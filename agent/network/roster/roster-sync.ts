@@ -10,7 +10,7 @@ import { type HeadDocument, headDocumentSchema, recordTypes } from '../membershi
 import { peekType } from '../../identity/jws.ts'
 import { type IngestReport, count, joinReports } from '../membership/intake.ts'
 import type { Membership } from '../membership/membership.ts'
-import { deviceOfName, headName, machineOfName, networkName, peerName } from './names.ts'
+import { deviceOfName, headName, isGrantName, machineOfName, networkName, peerName } from './names.ts'
 import type { Roster, RosterRecord } from './port.ts'
 
 export interface RosterStatus {
@@ -119,6 +119,23 @@ export class RosterSync implements AsyncDisposable {
     await Promise.all(this.#places.map((place) => this.#turn(place)))
   }
 
+  /** Writes a record that nobody keeps in step to every roster that can be written now. Returns how many took it. */
+  async post(name: string, text: string, signal?: AbortSignal): Promise<number> {
+    const patience = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(this.#options.timeoutMs), ...(signal === undefined ? [] : [signal])])
+    const taken = await Promise.all(this.#places.map(async ({ roster, status }) => {
+      if (status.state === 'foreign') return 0
+      try {
+        await roster.putOwn(name, text, { signal: patience })
+        return 1
+      } catch (error) {
+        signal?.throwIfAborted()
+        this.#options.onFault?.(error, roster.locator)
+        return 0
+      }
+    }))
+    return taken.reduce<number>((sum, one) => sum + one, 0)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
     await Promise.all(this.#loops)
@@ -198,7 +215,7 @@ export class RosterSync implements AsyncDisposable {
     const signed: string[] = []
     let malformed = 0
     for (const { name, text } of records) {
-      if (name.startsWith('claims/')) continue
+      if (name.startsWith('claims/') && !isGrantName(name)) continue
       if (!name.startsWith('heads/')) signed.push(text.trim())
       else {
         const head = parseHead(text)

@@ -43,7 +43,7 @@ export interface FolderOptions {
   /** Bytes that may be stored at most; without it the reserve alone decides. */
   readonly quota?: number | undefined
   /** Share of the disk that stays free whatever the quota says, 0 to 1; 0 switches the reserve off. */
-  readonly minFree?: number | undefined
+  readonly minFree?: number | (() => number) | undefined
   /** Verified certificate of a device from a peer record; heads bring their own. */
   readonly certificateOf: (owner: OwnerId, machine: MachineId) => DeviceCertificate | undefined | Promise<DeviceCertificate | undefined>
   /** Bytes that an owner may have of `offer` here; undefined: as much as fits. */
@@ -383,7 +383,9 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
     signal?.throwIfAborted()
     const coming = [...this.#transfers.values()].reduce((sum, { size }) => sum + size, 0)
     const used = this.#index.used + coming
-    const { quota = Number.MAX_SAFE_INTEGER, minFree = 0.3 } = this.#options
+    const { quota = Number.MAX_SAFE_INTEGER } = this.#options
+    const { minFree: reserve = 0.3 } = this.#options
+    const minFree = typeof reserve === 'number' ? reserve : reserve()
     const disk = minFree > 0 ? await spareBytes(this.#options.path, minFree) - coming : Number.MAX_SAFE_INTEGER
     const free = Math.max(0, Math.min(quota - used, disk))
     return { free, quota: this.#options.quota ?? used + free, used }

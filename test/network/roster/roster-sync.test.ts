@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { HoldfastError } from '../../../shared/errors.ts'
-import { changeNetwork, createNetwork, joinNetwork } from '../../../agent/network/founding.ts'
+import { createNetwork, joinNetwork } from '../../../agent/network/founding.ts'
+import { changeNetwork } from '../../../agent/network/governing.ts'
 import { makeInvitation } from '../../../agent/network/membership/invitation.ts'
 import type { Membership } from '../../../agent/network/membership/membership.ts'
 import { renewOwnRecord } from '../../../agent/network/membership/own-record.ts'
@@ -26,8 +27,8 @@ async function place(t: TestContext): Promise<{ path: string; roster: FolderRost
   return { path, roster: new FolderRoster(path) }
 }
 
-function syncOf(membership: Membership, rosters: readonly Roster[], clock = new TestClock()): RosterSync {
-  return new RosterSync({ membership, rosters, now: clock.now, delay: () => new Promise(() => {}), random: () => 0.5, timeoutMs: 200 })
+function syncOf(membership: Membership, rosters: readonly Roster[], { clock = new TestClock(), timeoutMs = 20_000 } = {}): RosterSync {
+  return new RosterSync({ membership, rosters, now: clock.now, delay: () => new Promise(() => {}), random: () => 0.5, timeoutMs })
 }
 
 async function publish(membership: Membership, machine: TestMachine, change: { name?: string; owners?: string[] } = {}): Promise<string> {
@@ -185,7 +186,7 @@ test('a roster that is down or hangs is unavailable, and the other one is kept i
   const membership = await founded(roster, machine)
   const down = new FolderRoster(join(path, 'not', 'mounted'))
   const hung: Roster = { locator: 'folder:/hung', prepare: () => new Promise(() => {}), list: () => new Promise(() => {}), putOwn: () => new Promise(() => {}), createOnce: () => new Promise(() => {}), remove: () => new Promise(() => {}) }
-  const sync = syncOf(membership, [down, hung, roster])
+  const sync = syncOf(membership, [down, hung, roster], { timeoutMs: 500 })
   // The timeout's own timer does not keep a process alive; this one does.
   const awake = setInterval(() => {}, 1000)
   try {

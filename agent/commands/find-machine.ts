@@ -1,0 +1,16 @@
+/** A machine of the group by what a person calls it. */
+import { HoldfastError } from '../../shared/errors.ts'
+import { shortId } from '../../shared/ids.ts'
+import type { PeerRecord } from '../network/membership/records.ts'
+
+const shortestId = 6
+
+/** By name (upper and lower case alike), id, or the beginning of an id. Throws `not-found`, or `invalid-input` when it may be several. */
+export function findMachine(text: string, records: readonly PeerRecord[]): PeerRecord {
+  const byName = records.filter(({ name }) => name.toLowerCase() === text.toLowerCase())
+  const found = byName.length > 0 ? byName : records.filter(({ id }) => text.length >= shortestId && id.startsWith(text))
+  const [only, ...more] = found
+  if (only === undefined) throw new HoldfastError('not-found', `Cannot find a machine ${text}: it is no name and no id that this machine knows; holdfast peers shows them`)
+  if (more.length > 0) throw new HoldfastError('invalid-input', `Cannot tell which machine ${text} is: ${found.map(({ id, name }) => `${name} ${shortId(id)}`).join(', ')}; use the id`)
+  return only
+}
