@@ -230,7 +230,8 @@ export const commands = {
   },
   repair: {
     request: z.strictObject({}),
-    result: z.object({ objects: count, rebuilt: count, failed: count, bytesSent: bytes, protection: protectionSchema, problems: z.array(z.string()) }),
+    /** `respread`: packs of a former level of redundancy that were written again. */
+    result: z.object({ objects: count, rebuilt: count, respread: count, failed: count, bytesSent: bytes, protection: protectionSchema, problems: z.array(z.string()) }),
   },
   audit: {
     /** `due`: only holders that were not audited today. */

@@ -90,6 +90,7 @@ export const renderers: Renderers = {
   ].join('\n'),
   'repair': (result) => [
     `${result.objects} objects checked, ${result.rebuilt} shards made anew, ${result.failed} failed, ${formatBytes(result.bytesSent)} sent`,
+    ...(result.respread === 0 ? [] : [`  ${result.respread} packs of a former level written again`]),
     `  ${protectionLine(result.protection)}`,
     ...result.problems.map((problem) => `  ${printable(problem)}`),
   ].join('\n'),

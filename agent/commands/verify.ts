@@ -1,5 +1,6 @@
 /** Can everything be restored, and making anew what is missing. Both judge what the heads keep alive. */
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
+import { hasCode } from '../../shared/errors.ts'
 import { shortId } from '../../shared/ids.ts'
 import type { ObjectRef } from '../object-store.ts'
 import { type CheckProgress, type HoldingsReport, repairObjects, verifyHoldings } from '../network/repair.ts'
@@ -7,6 +8,7 @@ import type { AgentContext, Backup } from './context.ts'
 import type { RunOptions } from './command.ts'
 import { refreshHeads } from './freshness.ts'
 import { protectionOf } from './protection.ts'
+import { respread } from './respread.ts'
 
 const mostShown = 100
 
@@ -40,9 +42,14 @@ export async function repair(context: AgentContext, _request: CommandRequest<'re
   await context.group().meetPeers(signal)
   const { warnings } = await refreshHeads(services, signal)
   const report = await repairObjects(services.dispersal, { live: liveObjects(services) }, { signal, onProgress: (progress) => onProgress(shown(progress)) })
-  const problems = [...warnings, ...report.failed.map(({ object, error }) => `${object.kind} ${shortId(object.id)}: ${error instanceof Error ? error.message : 'unknown failure'}`)]
+  onProgress({ stage: 'bringing packs to the present level' })
+  const moved = await respread(services, { signal }).catch((error: unknown) => {
+    if (!hasCode(error, 'too-few-holders', 'quota-exceeded', 'object-missing', 'object-damaged')) throw error
+    return error
+  })
+  const problems = [...warnings, ...(typeof moved === 'number' ? [] : [moved.message]), ...report.failed.map(({ object, error }) => `${object.kind} ${shortId(object.id)}: ${error instanceof Error ? error.message : 'unknown failure'}`)]
   return {
-    objects: report.before.objects, rebuilt: report.shardsMade, failed: report.failed.length, bytesSent: report.bytesSent,
+    objects: report.before.objects, rebuilt: report.shardsMade, respread: typeof moved === 'number' ? moved : 0, failed: report.failed.length, bytesSent: report.bytesSent,
     protection: protectionOf(services), problems: problems.slice(0, mostShown),
   }
 }

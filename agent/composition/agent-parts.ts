@@ -26,6 +26,7 @@ import { makeCertificate } from '../network/peer/certificate.ts'
 import type { Identity } from '../network/peer/dial.ts'
 import { Door } from '../network/peer/door.ts'
 import { askMembers } from '../network/peer/recovery-peers.ts'
+import { packsToRespread } from '../network/respread.ts'
 import { openRoster } from '../network/roster/open-roster.ts'
 import { FolderShardStore } from '../network/shard-store/folder.ts'
 import type { Keyring } from '../repository/keyring.ts'
@@ -308,6 +309,10 @@ export class AgentParts implements AgentContext {
     this.#triggers = await AgentTriggers.start({
       settings: this.settings, homeDirectory: this.homeDirectory, isMember: () => this.isMember(), run: this.runs.run, log: this.#log,
       liveBytes: async () => (await this.backup()).repository.head?.document.live.bytes ?? 0,
+      isRespreadDue: async () => {
+        const { dispersal, repository } = await this.backup()
+        return packsToRespread(dispersal, repository.head?.live ?? []).length > 0
+      },
     })
     return this.#triggers
   }

@@ -14,6 +14,7 @@ export interface TriggerOptions {
   readonly isMember: () => boolean
   readonly run: RunCommand
   readonly liveBytes: () => Promise<number>
+  readonly isRespreadDue: () => Promise<boolean>
   readonly log: Log
 }
 
@@ -54,7 +55,7 @@ export class AgentTriggers implements AsyncDisposable {
       if (changed !== 'protect') this.#backups.reschedule()
       this.#watch()
     })
-    this.#upkeep = new BackupUpkeep({ isMember, run, log })
+    this.#upkeep = new BackupUpkeep({ isMember, run, log, isRespreadDue: options.isRespreadDue })
   }
 
   get nextBackupMs(): number | null {

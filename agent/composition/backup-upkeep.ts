@@ -13,6 +13,8 @@ const auditMs = 60 * minuteMs
 export interface UpkeepOptions {
   readonly isMember: () => boolean
   readonly run: RunCommand
+  /** Whether packs of a former level of redundancy may be written again now. */
+  readonly isRespreadDue: () => Promise<boolean>
   readonly log: Log
 }
 
@@ -44,13 +46,13 @@ export class BackupUpkeep implements AsyncDisposable {
   }
 
   async #repair(signal: AbortSignal): Promise<void> {
-    const { run, log } = this.#options
+    const { run, log, isRespreadDue } = this.#options
     const options = { signal, onProgress: () => {} }
     const { protection, paths } = await run('status', { fresh: true }, options)
     const backedUp = paths.some(({ lastSnapshot }) => lastSnapshot !== null)
-    if (!backedUp || protection.placed >= protection.wanted) return
-    const { rebuilt, failed } = await run('repair', {}, options)
-    log('automatic-repair', { rebuilt, failed })
+    if (!backedUp || (protection.placed >= protection.wanted && !await isRespreadDue())) return
+    const { rebuilt, respread, failed } = await run('repair', {}, options)
+    log('automatic-repair', { rebuilt, respread, failed })
   }
 
   async #audit(signal: AbortSignal): Promise<void> {

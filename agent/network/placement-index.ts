@@ -53,7 +53,8 @@ export class PlacementIndex implements Disposable {
       CREATE TABLE IF NOT EXISTS damaged (id TEXT, number INTEGER, machine TEXT, PRIMARY KEY (id, number, machine)) WITHOUT ROWID;
       CREATE INDEX IF NOT EXISTS places_by_machine ON places (machine);
       CREATE TABLE IF NOT EXISTS holders (position INTEGER PRIMARY KEY, machine TEXT);
-      CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER)`)
+      CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER);
+      CREATE TABLE IF NOT EXISTS replaced (at INTEGER, bytes INTEGER)`)
   }
 
   /** Bytes of shards that each machine is believed to have. */
@@ -180,6 +181,29 @@ export class PlacementIndex implements Disposable {
 
   markComplete(): void {
     this.#db.prepare("INSERT OR REPLACE INTO marks VALUES ('complete', 1)").run()
+  }
+
+  /** Since when (ms since 1970) the level of new objects is this one, as far as this index was asked: `nowMs` at first. */
+  levelSince({ k, n }: { readonly k: number; readonly n: number }, nowMs: number): number {
+    const name = `level ${k}-of-${n}`
+    const since = this.#db.prepare('SELECT value FROM marks WHERE name = ?').get(name)?.['value'] as number | undefined
+    if (since !== undefined && since <= nowMs) return since
+    this.#together(() => {
+      this.#db.exec("DELETE FROM marks WHERE name LIKE 'level %'")
+      this.#db.prepare('INSERT INTO marks VALUES (?, ?)').run(name, nowMs)
+    })
+    return nowMs
+  }
+
+  /** Notes that packs of another level were replaced, `bytes` of one shard of each. */
+  noteReplaced(bytes: number, atMs: number): void {
+    this.#db.prepare('INSERT INTO replaced VALUES (?, ?)').run(atMs, bytes)
+  }
+
+  /** The same, since a moment; what is older is forgotten. */
+  replaced(sinceMs: number): { atMs: number; bytes: number }[] {
+    this.#db.prepare('DELETE FROM replaced WHERE at < ?').run(sinceMs)
+    return this.#db.prepare('SELECT at, bytes FROM replaced').all().map((row) => ({ atMs: Number(row['at']), bytes: Number(row['bytes']) }))
   }
 
   #together(change: () => void): void {

@@ -191,15 +191,19 @@ export async function repairObjects(dispersal: Dispersal, request: CheckRequest 
   return { before, ...outcome, failed }
 }
 
-/** Numbers that lie on no machine of their own; n is that of the level when k is the same and n has grown. */
+/** Numbers that lie on no machine of their own. */
 function lackingOf(dispersal: Dispersal, object: PlacedObject, reachable: ReadonlySet<MachineId>): number[] {
   const matched = matchShards(dispersal.placesOf(object, { reachable }))
   return Array.from({ length: targetOf(dispersal, object) }, (_, number) => number).filter((number) => !matched.has(number))
 }
 
+/**
+ * n grows to the level's when k is the same; of what is small and cannot be written again (snapshots, indexes) also when k
+ * is less: more copies only survive more. Packs of another k are respread (respread.ts).
+ */
 function targetOf(dispersal: Dispersal, { kind, k, n }: PlacedObject): number {
   const level = kind === 'key' ? mirrored(dispersal.redundancy()) : dispersal.redundancy()
-  return level.k === k ? Math.max(n, level.n) : n
+  return level.k === k || (kind !== 'pack' && k < level.k) ? Math.max(n, level.n) : n
 }
 
 async function repairObject(dispersal: Dispersal, object: PlacedObject, { reachable, signal }: { reachable: ReadonlySet<MachineId>; signal: AbortSignal | undefined }): Promise<{ made: number; bytesSent: number }> {

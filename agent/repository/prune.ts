@@ -8,7 +8,7 @@
  * replaces is kept twice for that long, and because holders freeze when most of a backup is replaced at once.
  */
 import { HoldfastError, hasCode } from '../../shared/errors.ts'
-import type { NewObject, ObjectId, ObjectRef, ObjectStore } from '../object-store.ts'
+import type { NewObject, ObjectId, ObjectRef, ObjectStore, PutReceipt } from '../object-store.ts'
 import { chunkId } from './chunk-id.ts'
 import { encodeIndex, splitForIndexes } from './index-object.ts'
 import { type FinishedPack, PackBuilder, type PackBuilderOptions, sealDocument } from './pack.ts'
@@ -22,6 +22,8 @@ export interface PruneRequest {
   readonly dryRun?: boolean | undefined
   /** Bytes of packs that are rewritten at most; the emptiest first. */
   readonly maxRewriteBytes?: number | undefined
+  /** Packs that are rewritten whatever is used of them, beyond the limit, and only if all new ones are placed in full. */
+  readonly anew?: ReadonlySet<ObjectId> | undefined
 }
 
 export interface PruneReport {
@@ -48,7 +50,7 @@ export interface PruneContext extends UseContext {
   readonly chunkIdKey: KeyObject
   readonly sealing: Omit<PackBuilderOptions, 'emit'>
   readonly nowMs: () => number
-  readonly put: (object: NewObject) => Promise<void>
+  readonly put: (object: NewObject) => Promise<PutReceipt>
 }
 
 /** A pack of which less is used is rewritten. */
@@ -64,15 +66,15 @@ interface Sorted {
 }
 
 /** What stays alive of what was; what was written is `stored` in the index. Throws when anything needed cannot be read. */
-export async function prune(context: PruneContext, { dryRun = false, maxRewriteBytes = Infinity }: PruneRequest): Promise<{ keep: ObjectRef[], report: PruneReport }> {
+export async function prune(context: PruneContext, { dryRun = false, maxRewriteBytes = Infinity, anew = new Set() }: PruneRequest): Promise<{ keep: ObjectRef[], report: PruneReport }> {
   const { live } = context
   const snapshots: Snapshot[] = []
   for (const ref of live) if (ref.kind === 'snapshot') snapshots.push(await context.readSnapshot(ref))
   const use = await packUseOf(context, snapshots)
-  const { unused, sparse, rewrite } = sortPacks(context, use, maxRewriteBytes)
+  const { unused, sparse, rewrite } = sortPacks(context, use, { maxRewriteBytes, anew })
   const { done, bytes } = dryRun
     ? { done: rewrite, bytes: rewrite.reduce((sum, ref) => sum + usedShare(context.index, use, ref) * ref.length, 0) }
-    : await rewritePacks(context, use, rewrite)
+    : await rewritePacks(anew.size > 0 ? placedInFull(context) : context, use, rewrite)
   const gone = new Set([...unused, ...done].map(({ id }) => id))
   const indexes = await sortIndexes(context, gone)
   if (!dryRun && done.length + indexes.merge.length > 0) await storeIndexes(context, indexes.merge)
@@ -88,12 +90,25 @@ export async function prune(context: PruneContext, { dryRun = false, maxRewriteB
   }
 }
 
-function sortPacks({ index, live }: PruneContext, use: PackUse, maxRewriteBytes: number): Sorted {
+function sortPacks({ index, live }: PruneContext, use: PackUse, { maxRewriteBytes, anew }: { maxRewriteBytes: number; anew: ReadonlySet<ObjectId> }): Sorted {
   const packs = live.filter(({ kind }) => kind === 'pack').map((ref) => ({ ref, share: usedShare(index, use, ref) }))
-  const sparse = packs.filter(({ share }) => share > 0 && share < worthKeeping).sort((a, b) => a.share - b.share).map(({ ref }) => ref)
+  const sparse = packs.filter(({ ref, share }) => share > 0 && (share < worthKeeping || anew.has(ref.id))).sort((a, b) => a.share - b.share).map(({ ref }) => ref)
   let bytes = 0
-  const rewrite = sparse.filter(({ length }) => (bytes += length) <= maxRewriteBytes)
+  const rewrite = sparse.filter(({ id, length }) => anew.has(id) || (bytes += length) <= maxRewriteBytes)
   return { unused: packs.filter(({ share }) => share === 0).map(({ ref }) => ref), sparse, rewrite }
+}
+
+/** A store that rejects `too-few-holders` when it could not place every shard: what is there stays, and is better. */
+function placedInFull(context: PruneContext): PruneContext {
+  return {
+    ...context,
+    put: async (object) => {
+      const receipt = await context.put(object)
+      const { placed, wanted } = receipt
+      if (placed < wanted) throw new HoldfastError('too-few-holders', `Cannot write packs anew: ${placed} of ${wanted} machines took a shard`, { details: { placed, wanted } })
+      return receipt
+    },
+  }
 }
 
 /** 0 to 1, of the bytes of its chunks. A pack whose table is not known counts as used. */
@@ -112,9 +127,10 @@ async function rewritePacks(context: PruneContext, use: PackUse, refs: readonly 
   const storeFinished = async (): Promise<void> => {
     for (const pack of finished.splice(0)) {
       const { id, epoch, salt, table } = pack
-      bytes += pack.bytes.length
-      await context.put({ kind: 'pack', id, length: pack.bytes.length, bytes: pack.bytes, leaves: pack.leaves })
-      context.index.addPack({ id, length: pack.bytes.length, epoch, salt, table }, { state: 'stored', indexed: false, nowMs: context.nowMs() })
+      const { length } = pack.bytes // put may take the memory away
+      bytes += length
+      await context.put({ kind: 'pack', id, length, bytes: pack.bytes, leaves: pack.leaves })
+      context.index.addPack({ id, length, epoch, salt, table }, { state: 'stored', indexed: false, nowMs: context.nowMs() })
     }
   }
   for (const ref of refs) {

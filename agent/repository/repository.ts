@@ -387,14 +387,14 @@ export class Repository implements AsyncDisposable {
     return await this.#exclusively(async () => {
       const { clock, random, store } = this.#options
       const { epoch, dataKey } = currentEpoch(this.#keyring)
-      const put = async (object: NewObject) => { await store.put(object, options) }
+      const put = async (object: NewObject) => await store.put(object, options)
       const { keep, report } = await prune({
         index: this.#index, metadata: this.#metadata, live: this.head?.live ?? [], store, put, nowMs: clock, signal: options.signal,
         readSnapshot: async (ref) => await this.#readSnapshot(ref, options), readIndex: async (ref) => await this.#readIndex(ref, options),
         keyFor: (of) => this.#keyFor(of), chunkIdKey: chunkIdKeyOf(this.#keyring.chunkIdKey), sealing: { owner: this.#ownerBytes, dataKey, epoch, random },
       }, request)
       const changes = keep.length < (this.head?.live.length ?? 0) || report.rewritten > 0
-      if (request.dryRun !== true && changes) await this.#publish({ live: keep, put, signal: options.signal })
+      if (request.dryRun !== true && changes) await this.#publish({ live: keep, put: async (object) => { await put(object) }, signal: options.signal })
       return report
     })
   }

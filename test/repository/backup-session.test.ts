@@ -96,7 +96,7 @@ test('a file that cannot be read is refused with the system code, and the sessio
   const folder = openSync(device.directory, 'r')
   t.after(() => closeSync(folder))
   await using session = await repository.beginBackup({ host: 'test' })
-  await assert.rejects(session.addFile({ fd: folder, size: 10, chunker: 'cdc-64k' }), (error) => hasCode(error, 'file-unreadable') && error.details['systemCode'] === 'EISDIR')
+  await assert.rejects(session.addFile({ fd: folder, size: 10, chunker: 'cdc-64k' }), (error) => hasCode(error, 'file-unreadable') && error.details['reason'] === 'EISDIR')
   const { fd } = openFile(t, device, Buffer.from('ok'))
   await finish(session, await session.addFile({ fd, size: 2, chunker: 'cdc-64k' }))
 })
