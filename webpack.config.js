@@ -10,7 +10,7 @@ const page = (name, chunk) => new HtmlWebpackPlugin({ filename: `${name}.html`, 
 // eslint-disable-next-line import/no-default-export -- what webpack reads
 export default (_environment, { mode }) => ({
   entry: { pane: join(source, 'main.ts'), commands: join(source, 'commands', 'commands.ts') },
-  output: { path: join(import.meta.dirname, 'dist', 'pane'), filename: '[name].[contenthash:12].js', publicPath: '/', clean: true },
+  output: { path: join(import.meta.dirname, 'dist', 'pane'), filename: '[name].[contenthash:12].js', chunkFilename: '[name].[contenthash:12].js', publicPath: '/', clean: true },
   resolve: { extensions: ['.ts', '.js'] },
   module: { rules: [{ test: /\.css$/, use: [MiniCssExtractPlugin.loader, { loader: 'css-loader', options: { url: false } }] }] },
   plugins: [page('index', 'pane'), page('commands', 'commands'), new MiniCssExtractPlugin({ filename: '[name].[contenthash:12].css' })],

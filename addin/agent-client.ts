@@ -1,6 +1,6 @@
 /** Speaks to the agent that served this page: commands, runs, files, pairing. Every answer is parsed by the agent's schemas. */
 import { z } from 'zod'
-import { type CommandInput, type CommandName, type CommandResult, commands, problemSchema } from '../shared/api.ts'
+import { type CommandInput, type CommandName, type CommandResult, type CompanySignIn, commands, companySignInSchema, problemSchema } from '../shared/api.ts'
 
 export type Problem = z.infer<typeof problemSchema>
 
@@ -16,6 +16,7 @@ export class AgentProblem extends Error {
 }
 
 const tokenSchema = z.object({ token: z.string() })
+const offerSchema = z.object({ company: companySignInSchema.nullable() })
 const runSchema = z.object({ run: z.string().nullable() })
 
 export class AgentClient {
@@ -46,7 +47,12 @@ export class AgentClient {
     await this.#fetch(`/api/runs/${run}`, { method: 'DELETE' })
   }
 
-  async pair(given: { ticket: string } | { code: string; remember: boolean }): Promise<string> {
+  /** How this pane may connect by a company account; undefined when it may not. */
+  async companySignIn(): Promise<CompanySignIn | undefined> {
+    return offerSchema.parse(await (await this.#fetch('/api/sign-in', {})).json()).company ?? undefined
+  }
+
+  async pair(given: { ticket: string } | { code: string; remember: boolean } | { entra: string }): Promise<string> {
     return tokenSchema.parse(await (await this.#fetch('/api/pair', { method: 'POST', body: JSON.stringify(given) })).json()).token
   }
 

@@ -1,6 +1,6 @@
 /** The pane: holds the state, asks the agent, draws the view that the address names. */
 import { type TemplateResult, html, nothing, render } from 'lit-html'
-import { type CommandInput, type CommandName, type CommandResult, questions } from '../shared/api.ts'
+import { type CommandInput, type CommandName, type CommandResult, type CompanySignIn, questions } from '../shared/api.ts'
 import { AgentClient, AgentProblem, type Problem, codeOf } from './agent-client.ts'
 import { hasBackupToken, keepBackupToken } from './commands/backup-token.ts'
 import { listen } from './events.ts'
@@ -8,6 +8,7 @@ import { type Formats, formatsFor } from './format.ts'
 import { type Messages, messagesFor } from './messages/messages.ts'
 import type { OfficeHost } from './office/office-host.ts'
 import { Session, takeTicket } from './session.ts'
+import { companyToken } from './sign-in.ts'
 import { type Ended, type State, initialState, withRunEvent } from './state.ts'
 
 export interface View {
@@ -75,7 +76,31 @@ export class App {
       await this.act(async () => { this.session.set(await this.client.pair({ ticket })) })
       this.set({ problem: undefined }) // an old link is no fault of the person: the pane then asks for a code
     }
+    if (this.session.token === undefined) await this.quietly(async () => { await this.#findCompany() })
     this.connect()
+  }
+
+  /** Where a company uses it, Outlook's own account connects the pane without a question. */
+  async #findCompany(): Promise<void> {
+    if (!this.host.canSignIn) return
+    const company = await this.client.companySignIn()
+    this.set({ company })
+    if (company !== undefined) await this.#connectByCompany(company, false)
+  }
+
+  /** On request: Outlook may ask the person. */
+  async connectByCompany(): Promise<void> {
+    const { company } = this.state
+    if (company === undefined) return
+    await this.act(async () => { await this.#connectByCompany(company, true) })
+    if (this.session.token !== undefined) this.connect()
+  }
+
+  async #connectByCompany(company: CompanySignIn, ask: boolean): Promise<void> {
+    const entra = await companyToken(company, { ask })
+    if (entra === undefined) return
+    this.session.set(await this.client.pair({ entra }))
+    this.set({ connection: 'starting', hasEnded: false, problem: undefined })
   }
 
   /** Begins, or begins anew, to talk to the agent with the token of the session. */

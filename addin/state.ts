@@ -1,5 +1,5 @@
 /** What the pane knows, and the pure steps by which it changes. Views draw it; app.ts asks the agent. */
-import { type CommandResult, type RunEvent, type RunState, commands, questions } from '../shared/api.ts'
+import { type CommandResult, type CompanySignIn, type RunEvent, type RunState, commands, questions } from '../shared/api.ts'
 import type { Problem } from './agent-client.ts'
 import type { Member } from './members.ts'
 
@@ -35,6 +35,8 @@ export interface State {
   readonly connection: Connection
   /** It was connected before; the agent does not know its token any more. */
   readonly hasEnded: boolean
+  /** How this pane may connect by a company account. */
+  readonly company: CompanySignIn | undefined
   readonly status: Status | undefined
   readonly snapshots: Snapshots | undefined
   readonly members: readonly Member[] | undefined
@@ -49,7 +51,7 @@ export interface State {
 }
 
 export const initialState: State = {
-  connection: 'starting', hasEnded: false, status: undefined, snapshots: undefined, members: undefined, settings: undefined, archives: undefined, runs: [], ended: [], problem: undefined, notice: undefined,
+  connection: 'starting', hasEnded: false, company: undefined, status: undefined, snapshots: undefined, members: undefined, settings: undefined, archives: undefined, runs: [], ended: [], problem: undefined, notice: undefined,
 }
 
 /** Runs that take long and are shown; the others only answer questions. */

@@ -58,7 +58,7 @@ export const configSchema = z.strictObject({
     frameAncestors: z.array(z.url({ protocol: /^https$/ })).max(20).default([]),
   }).prefault({}),
   /** Lets the pane connect by the company account that Outlook is signed in with; null: by `holdfast open` or a code. */
-  entra: z.strictObject({ tenant: z.uuid(), audience: z.string().min(1), user: z.uuid() }).nullable().default(null),
+  entra: z.strictObject({ tenant: z.guid(), audience: z.string().min(1), user: z.guid() }).nullable().default(null),
   peerAddress: z.strictObject({
     port: z.int().min(0).max(65_535).default(17_471),
     /** Address to listen on; null: all interfaces. */

@@ -382,6 +382,10 @@ export const problemSchema = z.object({
   details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string()).readonly()])),
 })
 
+/** How a pane in Outlook may connect by a company account: for whom Microsoft is asked for a token. */
+export const companySignInSchema = z.object({ tenant: z.string(), client: z.string(), scope: z.string() })
+export type CompanySignIn = z.infer<typeof companySignInSchema>
+
 /** A command that is queued or under way in the agent, whoever started it. */
 export const runStateSchema = z.object({
   id: z.string(), name: z.custom<CommandName>((name) => typeof name === 'string' && isCommandName(name)), startedAt: time,

@@ -54,7 +54,7 @@ export const de: Messages = {
     intro: 'Diese Seite spricht nur mit dem Holdfast-Agenten auf Ihrem Rechner. Verbinden Sie sie einmal.',
     easiest: 'Am einfachsten: `holdfast open` auf diesem Rechner ausführen.',
     orCode: 'Oder `holdfast open --code` ausführen und den angezeigten Code eingeben:',
-    code: 'Code aus sechs Zeichen', remember: 'Auf diesem Rechner verbunden bleiben (bis 30 Tage nach der letzten Nutzung)', connect: 'Verbinden', failed: 'Der Code stimmt nicht.',
+    company: 'Mit meinem Firmenkonto verbinden', code: 'Code aus sechs Zeichen', remember: 'Auf diesem Rechner verbunden bleiben (bis 30 Tage nach der letzten Nutzung)', connect: 'Verbinden', failed: 'Der Code stimmt nicht.',
   },
   protection: {
     heading: 'Sind meine Mails sicher?',

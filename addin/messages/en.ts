@@ -57,7 +57,7 @@ export const en = {
     intro: 'This page talks to the Holdfast agent on your computer only. Connect it once.',
     easiest: 'The easiest way: run `holdfast open` on this computer.',
     orCode: 'Or run `holdfast open --code` and type the code that it shows:',
-    code: 'Code of six characters', remember: 'Stay connected on this computer (until 30 days after the last use)', connect: 'Connect', failed: 'That was not the right code.',
+    company: 'Connect with my company account', code: 'Code of six characters', remember: 'Stay connected on this computer (until 30 days after the last use)', connect: 'Connect', failed: 'That was not the right code.',
   },
   protection: {
     heading: 'Are my mails safe?',

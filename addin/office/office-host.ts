@@ -13,6 +13,8 @@ export interface OfficeHost {
   readonly locale: string
   /** Writing a message, where a file can be attached. */
   readonly isComposing: boolean
+  /** It hands over tokens of the account that it is signed in with (nested app authentication). */
+  readonly canSignIn: boolean
   colors(): OfficeColors | undefined
   onColorsChanged(listener: () => void): void
   /** Attaches a file to the message that is being written. Rejects with Outlook's words. */
@@ -23,7 +25,7 @@ export interface OfficeHost {
 const patienceMs = 3_000
 
 const plainBrowser: OfficeHost = {
-  name: 'browser', locale: navigator.language, isComposing: false, colors: () => undefined, onColorsChanged: () => {}, roaming: undefined,
+  name: 'browser', locale: navigator.language, isComposing: false, canSignIn: false, colors: () => undefined, onColorsChanged: () => {}, roaming: undefined,
   attach: async () => { throw new Error('there is no message to attach to') },
 }
 
@@ -50,6 +52,7 @@ function hostOf(host: Office.HostType): OfficeHost {
   return {
     name: String(host) === 'Outlook' ? 'outlook' : 'office', locale: Office.context.displayLanguage || navigator.language,
     isComposing: compose !== undefined && Office.context.requirements.isSetSupported('Mailbox', '1.8'),
+    canSignIn: Office.context.requirements.isSetSupported('NestedAppAuth', '1.1'),
     colors: () => {
       // Outlook leaves isDarkTheme empty: the background tells. It may be stale right after a change (office-js#6912).
       const background = Office.context.officeTheme?.bodyBackgroundColor

@@ -23,6 +23,7 @@ export class PairingView implements View {
     return html`<h1 tabindex="-1">${m.heading}</h1>
       ${this.#app.state.hasEnded ? html`<div class="message warning" role="status">${m.ended}</div>` : nothing}
       <p>${m.intro}</p>
+      ${this.#app.state.company === undefined ? nothing : html`<section class="card"><fluent-button appearance="primary" @click=${() => { void this.#app.connectByCompany() }}>${m.company}</fluent-button></section>`}
       <section class="card"><p>${withCode(m.easiest)}</p></section>
       <form class="card" @submit=${connect}>
         <p>${withCode(m.orCode)}</p>

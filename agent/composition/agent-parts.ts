@@ -113,7 +113,14 @@ export class AgentParts implements AgentContext {
     this.checks = new Checks({ read: () => readFileIfThere(home.checks), write: (text) => { writePrivateFile(home.checks, text) } })
     this.#home = home
     this.#options = options
-    this.runs = new CommandRuns((name, request, runOptions) => perform(name, this, request, runOptions), options.signal)
+    this.runs = new CommandRuns(async (name, request, runOptions) => {
+      try {
+        return await perform(name, this, request, runOptions)
+      } catch (error) {
+        if (!(error instanceof HoldfastError)) log('defect', { command: name, error }) // who asked hears "internal" alone
+        throw error
+      }
+    }, options.signal)
     this.#log = log
     this.#identity = { machine, certificate }
     this.version = packageVersion()

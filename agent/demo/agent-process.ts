@@ -62,12 +62,13 @@ export class AgentProcess implements AsyncDisposable {
     closeSync(log)
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
     const first = await Promise.race([once(lines, 'line').then(([line]) => String(line)), once(child, 'exit').then(() => undefined)])
-    if (first === undefined) {
+    const ready = first === undefined ? undefined : JSON.parse(first) as Ready | { problem: unknown }
+    if (ready === undefined || 'problem' in ready) {
       const said = readFileSync(join(options.home, 'stderr.log'), 'utf8').slice(-2000)
       throw new HoldfastError('agent-not-running', `Cannot start ${options.machine}: ${said.trim()}`)
     }
     lines.resume()
-    return new AgentProcess(options, child, JSON.parse(first) as Ready)
+    return new AgentProcess(options, child, ready)
   }
 
   get pid(): number {

@@ -5,11 +5,12 @@
  */
 import { type ExportedJWKSCache, createRemoteJWKSet, errors, jwksCache, jwtVerify } from 'jose'
 import { z } from 'zod'
+import type { CompanySignIn } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
 
 export interface EntraOptions {
   readonly tenant: string
-  /** `api://localhost:17470/<client id>` or the client id. */
+  /** `api://localhost:17470/<client id>` or the client id: what the token's `aud` is. */
   readonly audience: string
   /** Object id of the one person whose agent this is. */
   readonly user: string
@@ -32,6 +33,13 @@ export class EntraSignIn {
     this.#keySet = createRemoteJWKSet(new URL(options.keysUrl ?? `https://login.microsoftonline.com/${options.tenant}/discovery/v2.0/keys`), {
       [jwksCache]: this.#cache.current as ExportedJWKSCache,
     } as Parameters<typeof createRemoteJWKSet>[1])
+  }
+
+  /** What a pane asks Outlook for; undefined when the audience names no app. */
+  get offer(): CompanySignIn | undefined {
+    const { tenant, audience } = this.#options
+    const [client] = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.exec(audience) ?? []
+    return client === undefined ? undefined : { tenant, client, scope: `${audience === client ? `api://${client}` : audience}/${requiredScope}` }
   }
 
   /** Throws `not-paired` for anything but a token of this tenant, for this agent, of its own user, that is good now. */

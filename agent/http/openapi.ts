@@ -1,6 +1,6 @@
 /** The OpenAPI 3.1 document of the door, made from the schemas that it checks by. */
 import { z } from 'zod'
-import { type CommandName, commands, problemSchema, progressSchema, runStateSchema } from '../../shared/api.ts'
+import { type CommandName, commands, companySignInSchema, problemSchema, progressSchema, runStateSchema } from '../../shared/api.ts'
 
 const problem = { description: 'what went wrong, and what to do', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } }
 const schemaOf = (schema: z.ZodType) => ({ ...z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }), $schema: undefined })
@@ -26,6 +26,9 @@ export function openApiDocument(version: string): object {
           responses: { 200: { description: 'a token for the pane', content: json(object({ token: text })) }, default: problem },
         },
         delete: { operationId: 'unpair', summary: 'Ends the token that asks', responses: { 204: { description: 'done' }, default: problem } },
+      },
+      '/api/sign-in': {
+        get: { operationId: 'signInOffer', summary: 'How a pane in Outlook may connect by a company account', security: [], responses: { 200: { description: 'for whom Outlook is asked, or null', content: json(object({ company: { oneOf: [schemaOf(companySignInSchema), { type: 'null' }] } })) } } },
       },
       '/api/tickets': { post: { operationId: 'makeTicket', summary: 'A ticket, good once within 5 minutes', responses: { 200: { description: 'the ticket', content: json(object({ ticket: text })) }, default: problem } } },
       '/api/codes': { post: { operationId: 'makeCode', summary: 'A code for a person to type, good once within 10 minutes', responses: { 200: { description: 'the code', content: json(object({ code: text })) }, default: problem } } },

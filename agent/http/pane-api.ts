@@ -1,4 +1,4 @@
-/** What the door answers under /api: pairing without a token, everything else with one. */
+/** What the door answers under /api: how to pair, and pairing, without a token; everything else with one. */
 import { pipeline } from 'node:stream/promises'
 import { type NextFunction, type Request, type Response, Router, json } from 'express'
 import { z } from 'zod'
@@ -40,6 +40,7 @@ export function paneApi(services: PaneServices, sessions: PaneSessions): Router 
     await services.entra.check(given.entra)
     response.json({ token: sessions.open() })
   }))
+  router.get('/sign-in', answering((_request, response) => void response.json({ company: services.entra?.offer ?? null })))
   router.use(requireToken(sessions))
   addCommandRoutes(router, services, (request, name) => {
     if (scopeOf(request) !== 'full' && name !== 'backup') throw forbidden()

@@ -58,6 +58,8 @@ export class HeadDistribution implements HeadStore {
   readonly #options: HeadDistributionOptions
   readonly #clones = new Set<MachineId>()
   #newerSeen: CollectedHeads['newer'] = []
+  #kept: VerifiedHead | undefined
+  #keeping: Promise<void> = Promise.resolve()
 
   /** Of the last collect: heads that only the notice board knows. */
   get newer(): CollectedHeads['newer'] {
@@ -78,7 +80,7 @@ export class HeadDistribution implements HeadStore {
     const { holders, board } = this.#options
     const head = await verifyPublishedHead(published)
     await this.#options.keys.learn(head.certificate)
-    await writeDurably(this.#options.path, headToJson(head))
+    await this.#keep(head)
     const asked = holders.list().filter(({ state }) => state !== 'gone')
     let acknowledged = 0
     let cloned: unknown
@@ -93,6 +95,19 @@ export class HeadDistribution implements HeadStore {
     if (acknowledged === 0 && cloned !== undefined) throw new HoldfastError('key-cloned', `Cannot publish head ${head.seq}: the others have another head of this number, so a copy of this machine's key is in use`, { cause: cloned })
     if (acknowledged === 0) throw new HoldfastError('too-few-holders', `Cannot publish head ${head.seq}: none of ${asked.length} machines took it`, { details: { asked: asked.length } })
     return { acknowledged, asked: asked.length }
+  }
+
+  /** One after the other, and never an older one over a newer: a listing may publish again what a backup just outdates. */
+  async #keep(head: VerifiedHead): Promise<void> {
+    this.#keeping = this.#keepAfter(this.#keeping.catch(() => {}), head)
+    await this.#keeping
+  }
+
+  async #keepAfter(before: Promise<void>, head: VerifiedHead): Promise<void> {
+    await before
+    if (this.#kept !== undefined && compareHeads(this.#kept, head) > 0) return
+    await writeDurably(this.#options.path, headToJson(head))
+    this.#kept = head
   }
 
   /** Undefined when the machine took it, else why not. */

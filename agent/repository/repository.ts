@@ -574,6 +574,7 @@ export class Repository implements AsyncDisposable {
       if (!hasCode(error, 'too-few-holders', 'key-cloned')) throw error
       return
     }
+    if (this.#local.get(head.document.machine)?.head !== head) return // a backup has outdated it meanwhile
     this.#local.set(head, true)
     this.#assign()
   }

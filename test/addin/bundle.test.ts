@@ -9,7 +9,7 @@ const most = 200 * 1024
 
 test('all that a browser loads for the pane is at most 200 KB gzipped, the ribbon\'s page at most a tenth of that', () => {
   const sizeOf = (pattern: string) => globSync(join(dist, pattern)).reduce((sum, path) => sum + gzipSync(readFileSync(path), { level: 9 }).length, 0)
-  const pane = sizeOf('pane.*.{js,css}') + sizeOf('index.html')
+  const pane = sizeOf('{pane,sign-in}.*.{js,css}') + sizeOf('index.html')
   assert.ok(pane > 10_000, 'the pane is not built: npm run build')
   assert.ok(pane <= most, `${pane} bytes`)
   assert.ok(sizeOf('commands.*.js') <= most / 10)

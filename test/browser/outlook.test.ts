@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { AgentProcess } from '../../agent/demo/agent-process.ts'
+import { person, prepareCompanyHome, tenant } from '../support/company-tokens.ts'
 import { callsToOutlook, outlookCalls, savedRoamingSettings } from '../support/fake-outlook-host.ts'
 import { PaneBrowser, withoutBrowser } from '../support/pane-browser.ts'
 import { startScene } from '../support/pane-scene.ts'
@@ -14,7 +16,10 @@ test('inside Outlook, with the real office.js', { skip: withoutBrowser }, async 
   await large.truncate(26 * 1024 * 1024)
   await large.close()
   await owner.run('backup', {})
-  await using browser = await PaneBrowser.start(group.agents)
+  const companyHome = join(group.directory, 'company')
+  const company = await prepareCompanyHome(companyHome)
+  await using ofCompany = await AgentProcess.start({ home: companyHome, machine: 'company' })
+  await using browser = await PaneBrowser.start([...group.agents, ofCompany])
   let tokens: Record<string, unknown> = {}
 
   await t.test('a file of a backup is attached to the message that is being written; one that is too large is said to be', async () => {
@@ -57,5 +62,22 @@ test('inside Outlook, with the real office.js', { skip: withoutBrowser }, async 
     await page.evaluate('new Promise((done) => { globalThis.backUpNow({ completed: done }) })')
     const [notified] = await callsToOutlook(page, outlookCalls.replaceNotification)
     assert.match(JSON.stringify(notified?.parameters), /Open Protection once and connect it/u)
+  })
+
+  await t.test('the company account that Outlook is signed in with connects the pane, at once or when the person may be asked', async () => {
+    const accessToken = await company.token()
+    await using pane = await browser.open(ofCompany, '', { outlook: { item: 'read', company: { tenant, user: person, accessToken } } })
+    await pane.page.getByRole('heading', { name: 'Welcome to Holdfast' }).waitFor()
+    await using asked = await browser.open(ofCompany, '', { outlook: { item: 'read', company: { tenant, user: person, accessToken, asks: true } } })
+    await button(asked.page, 'Connect with my company account').click()
+    await asked.page.getByRole('heading', { name: 'Welcome to Holdfast' }).waitFor()
+  })
+
+  await t.test('the token of another person, another tenant, or of yesterday connects nobody', async () => {
+    for (const change of [{ user: tenant }, { tenant: person }, { expires: '-1d' }]) {
+      await using pane = await browser.open(ofCompany, '', { outlook: { item: 'read', company: { tenant, user: person, accessToken: await company.token(change) } }, expect: /401/u })
+      await button(pane.page, 'Connect with my company account').click()
+      await pane.page.getByRole('alert').filter({ hasText: 'Cannot connect by the company account' }).waitFor()
+    }
   })
 })

@@ -46,6 +46,16 @@ test('a head goes to every machine and the notice board, and comes back on a mac
   assert.ok(Buffer.from(head.live).equals(found.heads[0]!.live))
 })
 
+test('heads that are published at once are kept one after the other, the newest in the end', async () => {
+  await using fix = await fixture(2)
+  const [first, second] = [await makeHead(fix.group.owner, 1), await makeHead(fix.group.owner, 2)]
+  const mine = fix.open('mine')
+  await mine.publish(first)
+  await Promise.all([mine.publish(second), mine.publish(first), mine.publish(second), mine.publish(first)])
+  for (const { store } of fix.group.machines) store.faults.gone = true
+  assert.deepEqual(heads((await fix.open('mine').collect()).heads), [second.head])
+})
+
 test('a head that nobody takes is refused, but kept here', async () => {
   await using fix = await fixture(2)
   for (const { store } of fix.group.machines) store.faults.gone = true

@@ -16,6 +16,8 @@ export interface OutlookScene {
   /** What the mailbox keeps for the add-in. */
   readonly roamingSettings?: Readonly<Record<string, unknown>>
   readonly mailboxVersion?: number
+  /** Outlook is signed in with a company account and hands over this access token; `asks`: only when the person may be asked. */
+  readonly company?: { readonly tenant: string; readonly user: string; readonly accessToken: string; readonly asks?: boolean }
 }
 
 interface HostCall { readonly dispatch: number; readonly parameters: unknown }
@@ -67,7 +69,7 @@ function hostScript(scene: OutlookScene): void {
     GetAppUILocale: () => locale, GetAppDataLocale: () => locale, GetDocUrl: () => '', GetAppCapabilities: () => 0, GetActivationMode: () => 0,
     GetControlIntegrationLevel: () => 0, GetSolutionToken: () => '', GetCorrelationId: () => 'correlation', GetInstanceId: () => 'instance',
     GetTouchEnabled: () => false, GetCommerceAllowed: () => false, GetHostCustomMessage: () => undefined, GetHostFullVersion: () => '16.0.20000.20000',
-    GetSupportedMatrix: () => JSON.stringify({ Mailbox: scene.mailboxVersion ?? 1.15 }), GetDialogRequirementMatrix: () => '{}',
+    GetSupportedMatrix: () => JSON.stringify({ Mailbox: scene.mailboxVersion ?? 1.15, ...(scene.company === undefined ? {} : { NestedAppAuth: 1.1 }) }), GetDialogRequirementMatrix: () => '{}',
     GetFeaturesForSolution: () => '', GetInitialDisplayMode: () => 0, GetOfficeThemeInfo: () => JSON.stringify(theme),
     GetSettings: () => ({
       Read(names: string[], values: string[]) {
@@ -98,6 +100,24 @@ function hostScript(scene: OutlookScene): void {
     UnregisterEvent(_dispatch: number, _target: unknown, answer: (status: number) => void) {
       setTimeout(() => answer(0), 0)
     },
+  }
+  const { company } = scene
+  if (company !== undefined) {
+    const account = { homeAccountId: `${company.user}.${company.tenant}`, localAccountId: company.user, tenantId: company.tenant, environment: 'login.microsoftonline.com', username: 'ana@contoso.test' }
+    const part = (document: object) => btoa(JSON.stringify(document)).replaceAll('=', '')
+    const idToken = `${part({ alg: 'none' })}.${part({ oid: company.user, tid: company.tenant, preferred_username: account.username })}.`
+    const listeners: ((answer: string) => void)[] = []
+    world['nestedAppAuthBridge'] = {
+      addEventListener: (_kind: string, listener: (answer: string) => void) => { listeners.push(listener) }, removeEventListener: () => {},
+      postMessage: (text: string) => {
+        const { requestId, method, tokenParams } = JSON.parse(text) as { requestId: string; method: string; tokenParams?: { scope: string } }
+        const isRefused = method === 'GetToken' && company.asks === true
+        const answer = method === 'GetInitContext' ? { initContext: { sdkName: 'outlook', sdkVersion: '1', capabilities: {}, accountContext: account } }
+          : { token: { access_token: company.accessToken, id_token: idToken, expires_in: 3600, scope: tokenParams?.scope ?? '' }, account }
+        const envelope = JSON.stringify({ messageType: 'NestedAppAuthResponse', requestId, success: !isRefused, ...(isRefused ? { error: { status: 'USER_INTERACTION_REQUIRED' } } : answer) })
+        setTimeout(() => { for (const listener of listeners) listener(envelope) }, 0)
+      },
+    }
   }
   Object.defineProperty(globalThis, 'external', { value: external, configurable: true, writable: true })
 }
