@@ -23,6 +23,13 @@ import { readSecret } from './secrets.ts'
 
 const minimumNode = [24, 8] as const
 
+/** What cannot be taken back is asked for; `--yes` answers. */
+const questions: Record<string, string> = {
+  'key confirm': 'The words will be erased from this machine. Is the kit stored safely?',
+  'network revoke': 'The machine will be shut out for good: it comes back with a new invitation only, as another machine. Shut it out?',
+  'network admin remove': 'The admin\'s key will be taken away for good. Take it away?',
+}
+
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -137,13 +144,6 @@ async function signInRequest({ positionals, values }: Invocation, signal: AbortS
   const folder = values['folder'] === undefined ? undefined : resolve(values['folder'] as string)
   const given = Object.fromEntries(Object.entries({ user, password, ca, folder }).filter(([, value]) => value !== undefined))
   return { name: 'sign-in' as const, input: { locator, prepare: values['prepare'] === true, deviceCode: values['device-code'] === true, ...given } as never }
-}
-
-/** What cannot be taken back is asked for; `--yes` answers. */
-const questions: Record<string, string> = {
-  'key confirm': 'The words will be erased from this machine. Is the kit stored safely?',
-  'network revoke': 'The machine will be shut out for good: it comes back with a new invitation only, as another machine. Shut it out?',
-  'network admin remove': 'The admin\'s key will be taken away for good. Take it away?',
 }
 
 async function confirm(question: string, { name }: Invocation, signal: AbortSignal): Promise<void> {
