@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
-import { retentionSchema } from '../shared/api.ts'
+import { alertsSchema, mailSchema, retentionSchema } from '../shared/api.ts'
 import { HoldfastError } from '../shared/errors.ts'
 
 const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time of day such as 22:30')
@@ -44,6 +44,11 @@ export const configSchema = z.strictObject({
     /** Threads that read, hash, compress and encrypt; null: one for each core, four at most. */
     workers: z.int().min(1).max(16).nullable().default(null),
   }).prefault({}),
+  /** When somebody is told of a machine's backup, and how. */
+  alerts: alertsSchema.prefault({}),
+  mail: mailSchema.prefault({}),
+  /** For Prometheus; null: nobody listens. */
+  metrics: z.strictObject({ port: z.int().min(0).max(65_535).nullable().default(null), host: z.string().min(1).default('127.0.0.1') }).prefault({}),
   /** Which of this machine's snapshots stay. */
   retention: retentionSchema.prefault({}),
   offer: z.strictObject({

@@ -29,6 +29,8 @@ export interface Home {
   readonly checks: string
   /** What audits found at the holders. */
   readonly audits: string
+  /** What somebody was told of. */
+  readonly alerts: string
   /** How much of the time the others were online. */
   readonly online: string
   /** Ids of volume shadow copies that are to be removed (Windows). */
@@ -42,7 +44,7 @@ export function homeAt(directory: string): Home {
     runtime: at('agent.json'), repository: at('repository'), placement: at('placement.sqlite'), holder: at('holder'),
     scratch: at('scratch'), log: at('agent.log'), signIns: at('sign-ins.json'), rosters: at('rosters'),
     paneCertificate: at('pane-certificate.json'), paneTokens: at('pane-tokens.json'), entraKeys: at('entra-keys.json'), checks: at('checks.json'),
-    audits: at('audits.sqlite'), online: at('online.json'),
+    audits: at('audits.sqlite'), online: at('online.json'), alerts: at('alerts.json'),
     shadowCopies: at('shadow-copies.json'),
   }
 }

@@ -18,6 +18,7 @@ import { networkAdminAdd, networkAdminRemove, networkLost, networkRevoke, networ
 import { folders } from './commands/folders.ts'
 import { forget } from './commands/forget.ts'
 import { keyConfirm, keyShow } from './commands/key.ts'
+import { mailTest } from './commands/mail.ts'
 import { peers } from './commands/peers.ts'
 import { protect, unprotect } from './commands/protect.ts'
 import { prune } from './commands/prune.ts'
@@ -31,6 +32,8 @@ import { status } from './commands/status.ts'
 import { suggestions } from './commands/suggestions.ts'
 import { repair, verify } from './commands/verify.ts'
 import { type AgentOptions, AgentParts } from './composition/agent-parts.ts'
+import { formatMetrics, metricsOf } from './http/metrics.ts'
+import { openMetricsDoor } from './http/metrics-door.ts'
 import { openPane } from './composition/open-pane-door.ts'
 import { type Home, lockHome, removeFile, writePrivateFile } from './home.ts'
 
@@ -54,6 +57,9 @@ export async function openAgent(home: Home, options: AgentOptions): Promise<Agen
     stack.use(await parts.startTriggers())
     stack.use(parts.startReports())
     stack.use(parts.startUpkeep())
+    stack.use(parts.startAlerts())
+    const { port, host } = options.config.metrics
+    if (port !== null) stack.use(await openMetricsDoor({ host, port, collect: async () => await collectMetrics(run, options.signal) }))
     writePrivateFile(home.runtime, JSON.stringify({
       v: 1, pid: process.pid, machine: parts.machine.id, peer: parts.peerAddress, pane: { port: pane.port, token: pane.token, certificate: pane.authority },
     }))
@@ -67,6 +73,12 @@ export async function openAgent(home: Home, options: AgentOptions): Promise<Agen
   }
 }
 
+async function collectMetrics(run: RunCommand, signal: AbortSignal): Promise<string> {
+  const quietly = { signal, onProgress: () => {} }
+  const status = await run('status', { fresh: false }, quietly)
+  return formatMetrics(metricsOf(status, status.network === null ? [] : (await run('coverage', { fresh: false }, quietly)).members))
+}
+
 type Handlers = { readonly [C in CommandName]: (context: AgentContext, request: CommandRequest<C>, options: RunOptions) => Promise<CommandResult<C>> | CommandResult<C> }
 
 const handlers: Handlers = {
@@ -74,7 +86,7 @@ const handlers: Handlers = {
   'network settings': networkSettings, 'network admin add': networkAdminAdd, 'network admin remove': networkAdminRemove, 'network revoke': networkRevoke, 'network lost': networkLost,
   'network invitations': networkInvitations, 'network uninvite': networkUninvite, 'network requests': networkRequests, 'network approve': networkApprove,
   'protect': protect, 'unprotect': unprotect,
-  'backup': backup, 'snapshots': listSnapshots, 'ls': listEntries, 'restore': restore, 'verify': verify, 'repair': repair, 'audit': audit, 'forget': forget, 'prune': prune, 'peers': peers,
+  'backup': backup, 'snapshots': listSnapshots, 'ls': listEntries, 'restore': restore, 'verify': verify, 'repair': repair, 'audit': audit, 'forget': forget, 'prune': prune, 'mail test': mailTest, 'peers': peers,
   'status': status, 'coverage': coverage, 'key show': keyShow, 'key confirm': keyConfirm, 'recover': recover, 'doctor': doctor, 'sign-in': signIn, 'search': search,
   'settings': settings, 'pause': pause, 'suggestions': suggestions, 'folders': folders,
   'retention agree': retentionAgree, 'retention approve': retentionApprove,

@@ -87,6 +87,18 @@ export const retentionSchema = z.strictObject({
   monthly: count.default(24), yearly: count.default(10), within: span.nullable().default('2d'),
 })
 
+/** Somebody is told of a machine without a complete backup, or without an answer, for so many days. */
+export const alertsSchema = z.strictObject({ staleDays: z.number().positive().max(365).default(7), silentDays: z.number().positive().max(365).default(7) })
+
+const mailAddress = z.email().max(254)
+/** How mail is sent, and to whom: `to` of this machine's backup, `admins` of everybody's too. */
+export const mailSchema = z.strictObject({
+  smtp: z.strictObject({ host: z.string().min(1).max(255), port: z.int().min(1).max(65_535).default(587), security: z.enum(['starttls', 'tls', 'none']).default('starttls'), from: mailAddress }).nullable().default(null),
+  /** The app registration by which this machine is signed in at Microsoft; it needs Mail.Send. */
+  microsoft: z.strictObject({ client: z.string().min(1), tenant: z.string().min(1) }).nullable().default(null),
+  to: z.array(mailAddress).max(20).default([]), admins: z.array(mailAddress).max(20).default([]),
+})
+
 /** What a person may set on a machine (docs/operations.md); null: no limit, never, or the default. */
 const settingsSchema = z.object({
   label: z.string().max(80).nullable(),
@@ -94,6 +106,8 @@ const settingsSchema = z.object({
   limits: z.object({ uploadBytesPerSecond: z.number().nullable(), downloadBytesPerSecond: z.number().nullable() }),
   offer: z.object({ quotaBytes: z.number().nullable(), minFree: z.number() }),
   retention: retentionSchema,
+  alerts: alertsSchema,
+  mail: mailSchema,
   includeOutlookCaches: z.boolean(),
   watchFolders: z.array(z.string()),
   /** Settings that the running agent takes up at its next start. */
@@ -107,6 +121,10 @@ const settingsChangeSchema = z.strictObject({
   }).partial().optional(),
   limits: z.strictObject({ uploadBytesPerSecond: z.number().positive().nullable(), downloadBytesPerSecond: z.number().positive().nullable() }).partial().optional(),
   offer: z.strictObject({ quotaBytes: z.number().min(0).nullable(), minFree: z.number().min(0).max(0.95) }).partial().optional(),
+  alerts: z.strictObject({ staleDays: z.number().positive().max(365), silentDays: z.number().positive().max(365) }).partial().optional(),
+  mail: z.strictObject({
+    smtp: mailSchema.shape.smtp.unwrap(), microsoft: mailSchema.shape.microsoft.unwrap(), to: z.array(mailAddress).max(20), admins: z.array(mailAddress).max(20),
+  }).partial().optional(),
   retention: z.strictObject({
     auto: z.boolean(), last: count, hourly: count, daily: count, weekly: count, monthly: count, yearly: count, within: span.nullable(),
   }).partial().optional(),
@@ -262,6 +280,11 @@ export const commands = {
       dryRun: z.boolean(), packs: count, unused: count, rewritten: count, left: count, droppedBytes: bytes, writtenBytes: bytes, indexes: count, indexesAfter: count,
     }),
   },
+  'mail test': {
+    /** With a password, which is kept when the server took it. */
+    request: z.strictObject({ user: z.string().min(1).max(256).optional(), password: z.string().min(1).max(1024).optional() }),
+    result: z.object({ sent: z.array(z.string()) }),
+  },
   peers: { request: z.strictObject({}), result: z.object({ peers: z.array(peerSchema) }) },
   settings: {
     request: z.strictObject({ change: settingsChangeSchema.default({}) }),
@@ -316,6 +339,10 @@ export const commands = {
       share: z.object({ stored: bytes, fair: bytes }),
       retention: retentionSchema,
       keyConfirmed: z.boolean(), nextBackup: time.nullable(), running: z.string().nullable(), warnings: z.array(z.string()),
+      /** Those of the warnings that say of a roll-back, a copied key, a recovery, a frozen or refused backup, a failed audit. */
+      alarms: z.array(z.object({ kind: z.enum(['rollback', 'clone', 'recovered', 'frozen', 'refused', 'audit']), text: z.string() })),
+      /** What somebody was told of and still is so. */
+      alerts: z.array(z.object({ since: time, text: z.string() })),
     }),
   },
   'retention agree': {

@@ -61,6 +61,7 @@ export const syntax: Record<string, Syntax> = {
   'prune': { usage: 'prune [--max-rewrite SIZE] [--dry-run]', summary: 'leave out what no snapshot needs and rewrite packs that are mostly dead', options: { 'max-rewrite': text, 'dry-run': flag } },
   'retention agree': { usage: 'retention agree [--delay-days N] [--days N] [--weeks N]', summary: 'owner: the change of my backup is meant so, or holders may let go sooner; reads the words from stdin', options: { 'delay-days': text, 'days': text, 'weeks': text } },
   'retention approve': { usage: 'retention approve AGREEMENT', summary: 'admin: consent to what an owner agreed to, and tell the holders' },
+  'mail test': { usage: 'mail test [--user NAME]', summary: 'send a mail as alerts are sent; --user: asks for the password at the mail server and keeps it sealed', options: { user: text } },
   'peers': { usage: 'peers', summary: 'the machines of the work group' },
   'status': { usage: 'status', summary: 'what is protected here, and how well' },
   'coverage': { usage: 'coverage', summary: 'who in the group is covered and who is not' },
@@ -156,7 +157,7 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
       none()
       return { name, input: { kept: values['kept'] === true } }
     case 'retention approve': return { name, input: { agreement: one('AGREEMENT') } }
-    case 'suggestions': case 'repair': case 'audit': case 'peers': case 'status': case 'coverage': case 'key show': case 'key confirm': case 'network invitations': case 'network requests':
+    case 'suggestions': case 'repair': case 'audit': case 'peers': case 'status': case 'coverage': case 'mail test': case 'key show': case 'key confirm': case 'network invitations': case 'network requests':
       none()
       return { name, input: {} }
     case 'doctor':

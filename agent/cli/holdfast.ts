@@ -73,6 +73,9 @@ async function runOnce(invocation: Invocation, signal: AbortSignal): Promise<num
 async function requestOf(invocation: Invocation, signal: AbortSignal) {
   switch (invocation.name) {
     case 'recover': return await recoverRequest(invocation, signal)
+    case 'mail test':
+      if (invocation.values['user'] === undefined) return toRequest(invocation)
+      return { name: 'mail test' as const, input: { user: invocation.values['user'], password: await readSecret(`Password of ${String(invocation.values['user'])}: `, { signal }) } as never }
     case 'retention agree': return await agreeRequest(invocation, signal)
     case 'sign-in': return await signInRequest(invocation, signal)
     default: return toRequest(invocation)

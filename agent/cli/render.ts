@@ -106,6 +106,7 @@ export const renderers: Renderers = {
     ...result.forgotten.map(({ id, time }) => `  ${short(id)}  ${formatTime(time)}`),
     `  ${result.objects} objects, ${formatBytes(result.bytes)}: holders keep them for 30 days more`,
   ].join('\n'),
+  'mail test': ({ sent }) => `Sent a mail to ${sent.join(', ')}`,
   'prune': (result) => [
     `${result.dryRun ? 'Would leave' : 'Left'} out ${result.unused} of ${result.packs} packs that nothing needs and ${result.dryRun ? 'rewrite' : 'rewrote'} ${result.rewritten} that are mostly dead: ${formatBytes(result.droppedBytes)} become ${formatBytes(result.writtenBytes)}`,
     ...(result.indexes === result.indexesAfter ? [] : [`  ${result.indexes} indexes become ${result.indexesAfter}`]),
@@ -136,6 +137,7 @@ export const renderers: Renderers = {
     ...(result.nextBackup === null ? [] : [`Next backup ${formatTime(result.nextBackup)}`]),
     ...(result.running === null ? [] : [`Now: ${result.running}`]),
     ...result.warnings.map((warning) => `! ${printable(warning)}`),
+    ...result.alerts.map(({ since, text }) => `! since ${formatTime(since)}: ${printable(text)}`),
   ].join('\n'),
   'coverage': (result) => formatTable([
     ['MEMBER', 'STATE', 'LAST SNAPSHOT', 'COPIES', 'NOT YET', 'MACHINE', 'KEEPS', 'HAS STORED', 'AUDITED', 'LAST VERIFIED RESTORE'],

@@ -23,6 +23,7 @@ import type { Keyring } from '../repository/keyring.ts'
 import type { TrustStore } from '../trust/port.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { ShadowCopies } from '../source/shadow-copies.ts'
+import type { AlertBook } from './alert-book.ts'
 import type { Checks } from './checks.ts'
 import type { Settings } from './settings.ts'
 
@@ -108,6 +109,7 @@ export interface AgentContext {
   readonly holder: ShardStore & HolderAccounts
   readonly homeDirectory: string
   readonly checks: Checks
+  readonly alerts: AlertBook
   /** What this agent shows to browsers; undefined while it does not serve. */
   readonly pane: ServedPane | undefined
   /** Where the browsers of this machine look for certificates that they believe. */

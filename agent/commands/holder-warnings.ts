@@ -11,14 +11,18 @@ export function freezersOf(context: AgentContext, owner: OwnerId): string[] {
   return [...others, ...(here ? ['this machine'] : [])]
 }
 
-export function freezeWarnings(context: AgentContext): string[] {
+/** Others do not believe what happened to this backup. */
+export function ownFrozen(context: AgentContext): string[] {
   const own = context.ownerFile()?.owner
   const freezers = own === undefined ? [] : freezersOf(context, own)
-  return [
-    ...(freezers.length === 0 ? [] : [`Most of this backup was dropped at once, so ${freezers.join(', ')} let nothing of it go. If you did not do that, this machine may be attacked: holdfast snapshots --kept shows what is still there. If you did: holdfast retention agree`]),
-    ...context.holder.accounts().filter(({ owner, freezes }) => owner !== own && freezes.length > 0)
-      .map(({ owner }) => `Most of the backup of ${nameOfOwner(context, owner)} was dropped at once: this machine keeps all of it until its owner and an admin have agreed`),
-  ]
+  return freezers.length === 0 ? [] : [`Most of this backup was dropped at once, so ${freezers.join(', ')} let nothing of it go. If you did not do that, this machine may be attacked: holdfast snapshots --kept shows what is still there. If you did: holdfast retention agree`]
+}
+
+/** This machine does not believe what happened to somebody else's. */
+export function othersFrozen(context: AgentContext): string[] {
+  const own = context.ownerFile()?.owner
+  return context.holder.accounts().filter(({ owner, freezes }) => owner !== own && freezes.length > 0)
+    .map(({ owner }) => `Most of the backup of ${nameOfOwner(context, owner)} was dropped at once: this machine keeps all of it until its owner and an admin have agreed`)
 }
 
 export function nameOfOwner(context: AgentContext, owner: OwnerId): string {

@@ -68,10 +68,11 @@ export class Settings {
 
   /** Throws `invalid-config` for what cannot be used; then nothing is changed. */
   change(change: SettingsChange): void {
-    const { schedule, limits, offer, retention, ...rest } = change
+    const { schedule, limits, offer, retention, alerts, mail, ...rest } = change
     const known = readConfigFile(this.#options.file)
     const merged = Object.fromEntries(Object.entries({
       ...rest, ...merge('schedule', known, schedule), ...merge('limits', known, limits), ...merge('offer', known, offer), ...merge('retention', known, retention),
+      ...merge('alerts', known, alerts), ...merge('mail', known, mail),
     }).filter(([, value]) => value !== undefined)) as Partial<ConfigFile>
     this.#options.check?.(withDefaults({ ...known, ...merged }, this.#group))
     for (const name of atStart) if (change[name] !== undefined) this.#afterRestart.add(name)
@@ -98,18 +99,18 @@ export class Settings {
   }
 }
 
-function merge<K extends 'schedule' | 'limits' | 'offer' | 'retention'>(name: K, known: ConfigFile, change: SettingsChange[K]): Partial<ConfigFile> {
+function merge<K extends 'schedule' | 'limits' | 'offer' | 'retention' | 'alerts' | 'mail'>(name: K, known: ConfigFile, change: SettingsChange[K]): Partial<ConfigFile> {
   return change === undefined ? {} : { [name]: { ...known[name], ...change } }
 }
 
 /** Shows the settings, after changing what was asked for. */
 export function settings(context: AgentContext, { change }: CommandRequest<'settings'>): CommandResult<'settings'> {
   if (Object.keys(change).length > 0) context.settings.change(change)
-  const { label, schedule, limits, offer, retention, includeOutlookCaches, watchFolders } = context.settings.config
+  const { label, schedule, limits, offer, retention, alerts, mail, includeOutlookCaches, watchFolders } = context.settings.config
   const { cron, quietHours, settleSeconds, growthBytes } = schedule
   return {
     settings: {
-      label: label ?? null, schedule: { cron, quietHours, settleSeconds, growthBytes }, offer, retention, includeOutlookCaches, watchFolders, afterRestart: [...context.settings.afterRestart],
+      label: label ?? null, schedule: { cron, quietHours, settleSeconds, growthBytes }, offer, retention, alerts, mail, includeOutlookCaches, watchFolders, afterRestart: [...context.settings.afterRestart],
       limits: { uploadBytesPerSecond: limits.uploadBytesPerSecond, downloadBytesPerSecond: limits.downloadBytesPerSecond },
     },
   }

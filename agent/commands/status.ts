@@ -7,7 +7,7 @@ import type { RosterStatus } from '../network/roster/roster-sync.ts'
 import type { AgentContext, Backup } from './context.ts'
 import type { RunOptions } from './command.ts'
 import { meetMs, refreshHeads } from './freshness.ts'
-import { freezeWarnings } from './holder-warnings.ts'
+import { othersFrozen, ownFrozen } from './holder-warnings.ts'
 import { ownersHere, refusalWarnings, shareOf } from './space.ts'
 import { pathStatus, unknownPath } from './path-status.ts'
 import { nothing, protectionOf, reachNow } from './protection.ts'
@@ -20,9 +20,10 @@ export async function status(context: AgentContext, { fresh }: CommandRequest<'s
     machine: { id: context.machine.id as string, name: config.label ?? '', owner: owner?.owner ?? null }, holder,
     keyConfirmed: owner !== undefined && owner.words === undefined, nextBackup: timeOrNull(context.nextBackupMs()), running: context.running(),
     pausedUntil: config.schedule.pausedUntil, retention: config.retention,
+    alerts: context.alerts.standing().map(({ since, text }) => ({ since: new Date(since).toISOString(), text })),
   }
   if (!context.isMember()) {
-    return { ...common, network: null, protection: nothing(0), paths: config.protect.map(({ path }) => unknownPath(path, 'this machine is in no work group')), rosters: [], holders: [], share: { stored: 0, fair: 0 }, warnings: [] }
+    return { ...common, network: null, protection: nothing(0), paths: config.protect.map(({ path }) => unknownPath(path, 'this machine is in no work group')), rosters: [], holders: [], share: { stored: 0, fair: 0 }, alarms: [], warnings: [] }
   }
   const group = context.group()
   const { membership } = group
@@ -33,6 +34,7 @@ export async function status(context: AgentContext, { fresh }: CommandRequest<'s
   const protection = protectionOf(services)
   const members = membership.members().filter(({ state }) => state !== 'gone')
   const level = services.dispersal.redundancy()
+  const alarms = alarmsOf(context, services, headWarnings)
   return {
     ...common,
     machine: { ...common.machine, name: membership.own.peer?.record.name ?? common.machine.name },
@@ -43,12 +45,29 @@ export async function status(context: AgentContext, { fresh }: CommandRequest<'s
     protection,
     paths: config.protect.map(({ path }) => pathStatus(path, snapshots, protection)),
     holders: holdersOf(services, membership), share: shareOf(context, services.dispersal),
-    rosters: group.rosterStatus.map(rosterOf),
+    rosters: group.rosterStatus.map(rosterOf), alarms,
     warnings: [
       ...(common.keyConfirmed ? [] : ['The recovery kit is not confirmed as stored: holdfast key show, then holdfast key confirm']),
-      ...groupWarnings(members, answering, isSinglePlace(level)), ...reachWarnings(services, answering), ...headWarnings, ...cloneWarnings(membership), ...standingWarnings(membership), ...freezeWarnings(context), ...refusalWarnings(services.dispersal), ...signInWarnings(group.rosterStatus),
+      ...groupWarnings(members, answering, isSinglePlace(level)), ...reachWarnings(services, answering), ...alarms.map(({ text }) => text), ...standingWarnings(membership), ...othersFrozen(context), ...signInWarnings(group.rosterStatus),
     ],
   }
+}
+
+type Alarm = CommandResult<'status'>['alarms'][number]
+
+/** What is worth a mail, besides the protection itself. */
+function alarmsOf(context: AgentContext, services: Backup, headWarnings: readonly string[]): Alarm[] {
+  const { membership } = context.group()
+  const owner = context.ownerFile()
+  const recovered = owner !== undefined && membership.ownerEpoch(owner.owner) > owner.epoch
+  const of = (kind: Alarm['kind'], texts: readonly string[]) => texts.map((text) => ({ kind, text }))
+  return [
+    ...of('rollback', headWarnings), ...of('clone', cloneWarnings(membership)),
+    ...of('recovered', recovered ? ['Somebody recovered this backup with its 24 words on another machine, and this one is shut out. If that was not you, the recovery kit is in other hands'] : []),
+    ...of('frozen', ownFrozen(context)), ...of('refused', refusalWarnings(services.dispersal)),
+    ...of('audit', holdersOf(services, membership).filter(({ lastAudit, lastFailedAudit }) => lastFailedAudit !== null && (lastAudit === null || lastFailedAudit > lastAudit))
+      .map(({ name }) => `${name} could not show what it should keep of this backup; what is missing is made anew`)),
+  ]
 }
 
 function rosterOf({ locator, state, problem, needsSignIn }: RosterStatus): CommandResult<'status'>['rosters'][number] {

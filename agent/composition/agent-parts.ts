@@ -9,6 +9,7 @@ import { HoldfastError } from '../../shared/errors.ts'
 import type { MachineId } from '../../shared/ids.ts'
 import type { RunOptions } from '../commands/command.ts'
 import type { AgentContext, Backup, RecoverySession, ServedPane } from '../commands/context.ts'
+import { AlertBook } from '../commands/alert-book.ts'
 import { Checks } from '../commands/checks.ts'
 import { Settings } from '../commands/settings.ts'
 import type { Config } from '../config.ts'
@@ -37,6 +38,7 @@ import { openInBrowser } from '../system-browser.ts'
 import { parseCron } from '../triggers/schedule.ts'
 import type { TrustStore } from '../trust/port.ts'
 import { trustStores } from '../trust/stores.ts'
+import { AlertWatch } from './alert-watch.ts'
 import { AgentTriggers } from './agent-triggers.ts'
 import { openBackup, openStores } from './backup-services.ts'
 import { CommandRuns } from './command-runs.ts'
@@ -68,6 +70,7 @@ export class AgentParts implements AgentContext {
   readonly holder: FolderShardStore
   readonly homeDirectory: string
   readonly checks: Checks
+  readonly alerts: AlertBook
   pane: ServedPane | undefined
   readonly runs: CommandRuns
   readonly signIns: SignIns
@@ -111,6 +114,7 @@ export class AgentParts implements AgentContext {
     this.signIns = new SignIns(home, { machine, version: packageVersion() })
     this.homeDirectory = home.directory
     this.checks = new Checks({ read: () => readFileIfThere(home.checks), write: (text) => { writePrivateFile(home.checks, text) } })
+    this.alerts = new AlertBook({ read: () => readFileIfThere(home.alerts), write: (text) => { writePrivateFile(home.alerts, text) } })
     this.#home = home
     this.#options = options
     this.runs = new CommandRuns(async (name, request, runOptions) => {
@@ -305,6 +309,11 @@ export class AgentParts implements AgentContext {
   /** Tells the group how this machine's backup stands, until disposed of. */
   startReports(): CoverageReports {
     return new CoverageReports(this, this.runs, this.#log)
+  }
+
+  /** Mails what needs attention, until disposed of. */
+  startAlerts(): AlertWatch {
+    return new AlertWatch(this, this.runs.run, this.#log)
   }
 
   /** What this machine keeps for others and nobody names any more goes, until disposed of. */

@@ -1,0 +1,95 @@
+/**
+ * Which alerts stand, since when, and who was told: a mail goes out when one is raised and when it is over, never daily.
+ * An alert that may pass by itself is raised only once it has stood for its time. Kept in the home, so that a restart
+ * tells nothing twice; a mail that could not be sent is tried again with the next look.
+ */
+import { z } from 'zod'
+
+export interface Alert {
+  /** Names the state, such as `stale:MACHINE`: it is raised once, however its text changes. */
+  readonly key: string
+  readonly text: string
+  /** About this machine's own backup; else only the admins are told. */
+  readonly own: boolean
+  /** It has to stand so long before anybody is told, ms. */
+  readonly afterMs: number
+}
+
+const entrySchema = z.object({ since: z.number(), text: z.string(), own: z.boolean(), raised: z.boolean(), told: z.boolean(), over: z.boolean() })
+const fileSchema = z.object({ v: z.literal(1), alerts: z.record(z.string(), entrySchema) })
+type Entry = z.infer<typeof entrySchema>
+
+export interface AlertFile {
+  read(): string | undefined
+  write(text: string): void
+}
+
+export interface Standing {
+  /** Ms since 1970. */
+  readonly since: number
+  readonly text: string
+  readonly own: boolean
+}
+
+/** What is to be told, and what to call once it was. */
+export interface News {
+  readonly raised: readonly Standing[]
+  readonly over: readonly Standing[]
+}
+
+export class AlertBook {
+  readonly #file: AlertFile
+  readonly #alerts: Map<string, Entry>
+
+  /** A damaged file counts as none: what stands is told once more. */
+  constructor(file: AlertFile) {
+    this.#file = file
+    this.#alerts = new Map(Object.entries(readAlerts(file.read())))
+  }
+
+  /** Raised and not over, oldest first. */
+  standing(): Standing[] {
+    return [...this.#alerts.values()].filter(({ raised, over }) => raised && !over).sort((a, b) => a.since - b.since)
+  }
+
+  /** Takes in what is so now; returns what nobody was told yet. */
+  update(alerts: readonly Alert[], nowMs: number): News {
+    const before = JSON.stringify([...this.#alerts])
+    const now = new Map(alerts.map((alert) => [alert.key, alert]))
+    for (const { key, text, own, afterMs } of alerts) {
+      const known = this.#alerts.get(key)
+      const since = known === undefined || known.over ? nowMs : known.since
+      const raised = (known !== undefined && !known.over && known.raised) || nowMs - since >= afterMs
+      this.#alerts.set(key, { since, text, own, raised, told: known !== undefined && !known.over && known.told, over: false })
+    }
+    for (const [key, entry] of this.#alerts) {
+      if (now.has(key)) continue
+      if (entry.told) this.#alerts.set(key, { ...entry, over: true })
+      else this.#alerts.delete(key)
+    }
+    if (JSON.stringify([...this.#alerts]) !== before) this.#save()
+    const entries = [...this.#alerts.values()]
+    return { raised: entries.filter(({ raised, told, over }) => raised && !told && !over), over: entries.filter(({ over }) => over) }
+  }
+
+  /** Call when the news was sent. */
+  told(): void {
+    for (const [key, entry] of this.#alerts) {
+      if (entry.over) this.#alerts.delete(key)
+      else if (entry.raised) this.#alerts.set(key, { ...entry, told: true })
+    }
+    this.#save()
+  }
+
+  #save(): void {
+    this.#file.write(JSON.stringify({ v: 1, alerts: Object.fromEntries(this.#alerts) }))
+  }
+}
+
+function readAlerts(text: string | undefined): Record<string, Entry> {
+  try {
+    return text === undefined ? {} : fileSchema.parse(JSON.parse(text)).alerts
+  } catch {
+    return {}
+  }
+}

@@ -1,0 +1,66 @@
+/** Looks now and then whether somebody has to be told of something, and mails what is new; see commands/alerts.ts. */
+import { alertsOf, mailsOf } from '../commands/alerts.ts'
+import type { RunCommand } from '../commands/command.ts'
+import type { AgentContext } from '../commands/context.ts'
+import { openMailer } from '../commands/mail.ts'
+import { systemClock } from '../network/clock.ts'
+import type { Log } from './log.ts'
+
+const firstMs = 3 * 60_000
+const everyMs = 15 * 60_000
+
+export class AlertWatch implements AsyncDisposable {
+  readonly #context: AgentContext
+  readonly #run: RunCommand
+  readonly #log: Log
+  readonly #stop = new AbortController()
+  #cancel: () => void
+  #looking: Promise<void> = Promise.resolve()
+
+  constructor(context: AgentContext, run: RunCommand, log: Log) {
+    this.#context = context
+    this.#run = run
+    this.#log = log
+    this.#cancel = this.#after(firstMs)
+  }
+
+  #after(delayMs: number): () => void {
+    return systemClock.after(delayMs, () => {
+      this.#looking = this.#look().catch((error: unknown) => {
+        if (!this.#stop.signal.aborted) this.#log('alerts-failed', { error })
+      }).finally(() => { if (!this.#stop.signal.aborted) this.#cancel = this.#after(everyMs) })
+    })
+  }
+
+  async #look(): Promise<void> {
+    if (!this.#context.isMember()) return
+    const options = { signal: this.#stop.signal, onProgress: () => {} }
+    await tell(this.#context, this.#run, options)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    this.#cancel()
+    await this.#looking
+  }
+}
+
+/** One look. News that nobody could be told stay news. Rejects with the first mail's error. */
+export async function tell(context: AgentContext, run: RunCommand, options: Parameters<RunCommand>[2]): Promise<void> {
+  const status = await run('status', { fresh: true }, options)
+  const { members } = await run('coverage', { fresh: true }, options)
+  const { config } = context.settings
+  const { membership } = context.group()
+  const left = new Set(membership.members().filter(({ record }) => record.state === 'left').map(({ id }) => id as string))
+  const news = context.alerts.update(alertsOf({ status, members, settings: config.alerts, left }), context.clock.now())
+  if (news.raised.length + news.over.length === 0) return
+  const mails = mailsOf(news, { group: membership.network.name, mail: config.mail })
+  const mailer = mails.length === 0 ? undefined : await openMailer(context)
+  const failures: unknown[] = []
+  for (const mail of mailer === undefined ? [] : mails) {
+    await mailer?.send(mail, options).catch((error: unknown) => { failures.push(error) })
+  }
+  // Who was told is not told again because another one could not be.
+  if (failures.length === 0 || failures.length < mails.length) context.alerts.told()
+  if (failures.length > 0) throw failures[0]
+}

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { CommandResult } from '../../shared/api.ts'
+import { hasCode } from '../../shared/errors.ts'
+import { type Alert, AlertBook } from '../../agent/commands/alert-book.ts'
+import { type AlertInput, alertsOf, mailsOf, speaker } from '../../agent/commands/alerts.ts'
+import type { RunCommand } from '../../agent/commands/command.ts'
+import type { AgentContext } from '../../agent/commands/context.ts'
+import { tell } from '../../agent/composition/alert-watch.ts'
+import { defaultConfig } from '../../agent/config.ts'
+import { dayMs, hourMs } from '../support/fake-time.ts'
+import { TestSmtpServer } from '../support/smtp-server.ts'
+
+type Member = CommandResult<'coverage'>['members'][number]
+
+const day = 86_400
+const member = (machine: string, change: Partial<Member> = {}): Member => ({
+  name: machine.toUpperCase(), owner: `${machine}-owner`, machine, state: 'protected', lastSnapshotAgeSeconds: 3600, placed: 3, wanted: 3, unprotectedBytes: 0,
+  lastVerifiedRestore: null, lastAudit: null, machineState: 'online', self: false, admin: false, offSinceSeconds: null, usedBytes: 0, offerBytes: 0, reportAgeSeconds: 0,
+  chosen: 1, frozenAt: 0, storedBytes: 0, fairBytes: 0, ...change,
+})
+const calm: AlertInput = {
+  status: { protection: { state: 'protected', placed: 3, wanted: 3, survives: 2 }, paths: [{ lastSnapshot: 'x' }] as never, alarms: [] },
+  members: [member('a', { self: true }), member('b'), member('c')], settings: defaultConfig.alerts, left: new Set(),
+}
+const keysOf = (input: Partial<AlertInput>) => alertsOf({ ...calm, ...input }).map(({ key }) => key).sort()
+
+test('a calm group has no alerts; each thing that is wrong has one', () => {
+  assert.deepEqual(keysOf({}), [])
+  const status = { ...calm.status, protection: { state: 'partial', placed: 2, wanted: 3, survives: 1 } as const, alarms: [{ kind: 'rollback', text: 'x' }, { kind: 'rollback', text: 'y' }, { kind: 'audit', text: 'z' }] as never }
+  assert.deepEqual(keysOf({ status }), ['audit', 'deficit', 'rollback'])
+  const members = [member('a', { self: true, lastSnapshotAgeSeconds: 8 * day }), member('b', { machineState: 'away', offSinceSeconds: 8 * day }), member('c', { lastSnapshotAgeSeconds: 30 * day, frozenAt: 2 }), member('d', { state: 'partial' })]
+  assert.deepEqual(keysOf({ members }), ['deficit:d', 'frozen:c', 'silent:b', 'stale', 'stale:c'])
+  assert.deepEqual(keysOf({ members, left: new Set(['b']) }), ['deficit:d', 'frozen:c', 'stale', 'stale:c'])
+  assert.deepEqual(keysOf({ members: [member('a', { self: true }), member('b', { chosen: 0, lastSnapshotAgeSeconds: null, state: 'unprotected' })] }), [], 'nothing was chosen there')
+})
+
+test('of the others one machine speaks: the lowest of the admins that are online, else the lowest that is', () => {
+  const members = [member('a'), member('b', { self: true }), member('c', { admin: true, machineState: 'away' }), member('d', { admin: true }), member('e', { admin: true })]
+  assert.equal(speaker(members)?.machine, 'd')
+  assert.equal(speaker(members.filter(({ admin }) => !admin))?.machine, 'a')
+  const silent = member('z', { machineState: 'gone', offSinceSeconds: 30 * day })
+  const speakers = ['a', 'b', 'd', 'e'].filter((self) => alertsOf({
+    ...calm, members: [...members, silent].map((one) => ({ ...one, self: one.machine === self })),
+  }).some(({ key }) => key === 'silent:z'))
+  assert.deepEqual(speakers, ['d'])
+})
+
+/** A file in memory, and what a restart would read. */
+function alertFile() {
+  const kept: { text?: string } = {}
+  return { kept, file: { read: () => kept.text, write: (text: string) => { kept.text = text } } }
+}
+
+const alert = (key: string, change: Partial<Alert> = {}): Alert => ({ key, text: key, own: true, afterMs: 0, ...change })
+
+test('an alert is told once and its end once, over restarts, and again when it comes back', () => {
+  const { file } = alertFile()
+  let book = new AlertBook(file)
+  assert.deepEqual(book.update([alert('stale')], 1).raised.map(({ text }) => text), ['stale'])
+  book = new AlertBook(file)
+  assert.equal(book.update([alert('stale', { text: 'a day more' })], 2).raised.length, 1, 'nobody was told yet')
+  book.told()
+  for (let look = 3; look < 100; look++) assert.deepEqual(book.update([alert('stale')], look), { raised: [], over: [] })
+  book = new AlertBook(file)
+  assert.deepEqual(book.standing().map(({ since }) => since), [1])
+  assert.deepEqual(book.update([], 100).over.map(({ text }) => text), ['stale'])
+  book.told()
+  assert.deepEqual(book.update([], 101), { raised: [], over: [] })
+  assert.equal(book.update([alert('stale')], 102).raised.length, 1)
+})
+
+test('what passes by itself in its time is never told', () => {
+  const book = new AlertBook(alertFile().file)
+  const deficit = [alert('deficit', { afterMs: dayMs })]
+  assert.deepEqual(book.update(deficit, 0).raised, [])
+  assert.deepEqual(book.update(deficit, 23 * hourMs).raised, [])
+  assert.deepEqual(book.update([], 24 * hourMs), { raised: [], over: [] })
+  assert.deepEqual(book.update(deficit, 25 * hourMs).raised, [])
+  assert.equal(book.update(deficit, 50 * hourMs).raised.length, 1)
+})
+
+test('admins hear of everything, a member of its own backup, and a hostile name starts no line', () => {
+  const standing = (text: string, own: boolean) => ({ since: 1, text, own })
+  const news = { raised: [standing('mine', true), standing('Bob\r\nBcc: evil@example.com\nis silent', false)], over: [standing('old', true)] }
+  const mails = mailsOf(news, { group: 'Sales', mail: { to: ['ann@x.com', 'boss@x.com'], admins: ['boss@x.com'] } })
+  assert.deepEqual(mails.map(({ to }) => to), [['boss@x.com'], ['ann@x.com']])
+  assert.equal(mails[0]?.subject, 'Holdfast, Sales: mine (and 2 more)')
+  assert.match(mails[0]!.text, /^- mine\n- Bob Bcc: evil@example.com is silent\n\nOver:\n- old\n/)
+  assert.ok(!mails[1]!.text.includes('Bob'))
+  assert.deepEqual(mailsOf({ raised: [standing('other', false)], over: [] }, { group: 'Sales', mail: { to: ['ann@x.com'], admins: [] } }), [])
+})
+
+test('one look after the other sends one mail for what began and one for what ended, and tries again when the server is down', async () => {
+  await using server = await TestSmtpServer.open()
+  const state = { members: calm.members, down: true }
+  const context = {
+    alerts: new AlertBook(alertFile().file), clock: { now: () => 1e12 },
+    settings: { config: { ...defaultConfig, mail: { ...defaultConfig.mail, to: ['ann@example.com'], admins: ['boss@example.com'], smtp: { host: '127.0.0.1', get port() { return state.down ? 1 : server.port }, security: 'none', from: 'holdfast@example.com' } } } },
+    group: () => ({ membership: { network: { name: 'Sales' }, members: () => [] } }), signIns: { access: { directorySignIn: async () => undefined } },
+  } as unknown as AgentContext
+  const run = (async (name: string) => (name === 'status' ? calm.status : { members: state.members })) as unknown as RunCommand
+  const look = async () => { await tell(context, run, { signal: AbortSignal.timeout(60_000), onProgress: () => {} }) }
+  await look()
+  state.members = [member('a', { self: true, lastSnapshotAgeSeconds: 9 * day }), member('b', { offSinceSeconds: 20 * day, machineState: 'doubtful' })]
+  await assert.rejects(look(), (error) => hasCode(error, 'mail-failed'))
+  state.down = false
+  await look()
+  await look()
+  assert.deepEqual(server.mails.map(({ to }) => to), [['boss@example.com'], ['ann@example.com']])
+  assert.match(server.mails[0]!.text, /A has had no complete backup for 9 days[^]*B has not been seen for 20 days/)
+  state.members = calm.members
+  await look()
+  await look()
+  assert.equal(server.mails.length, 4)
+  assert.match(server.mails[3]!.text, /Over:\n- A has had no complete backup/)
+})
