@@ -43,7 +43,7 @@ export async function verifyHeadRecord(published: { readonly certificate: string
   const device = await verifyDeviceCertificate(published.certificate)
   const head = await verifyRecord('holdfast-head', published.head, device.jwk, headSchema)
   if (head.owner !== device.owner || head.machine !== device.machine) throw invalid('it is not of the device that its certificate names')
-  if (head.epoch > device.epoch) throw invalid(`its epoch ${head.epoch} is above that of its certificate`)
+  if (head.epoch !== device.epoch) throw invalid(`its epoch ${head.epoch} is not that of its certificate`)
   return { device, epoch: head.epoch, seq: head.seq, live: head.live, adopts: head.adopts }
 }
 
