@@ -135,7 +135,9 @@ function numberOption(values: Invocation['values'], option: string, max: number)
 }
 
 async function readWords(signal: AbortSignal): Promise<string> {
-  return await readSecret('The 24 words of the recovery kit: ', { signal, echo: true })
+  const words = await readSecret('The 24 words of the recovery kit: ', { signal, echo: true })
+  if (words.trim() === '') throw new HoldfastError('recovery-words-invalid', 'Cannot use the recovery words: none were given on stdin')
+  return words
 }
 
 async function signInRequest({ positionals, values }: Invocation, signal: AbortSignal) {

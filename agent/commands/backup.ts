@@ -5,7 +5,7 @@
  * time. A file that changes while it is read is read again, at most three times, then its older version is kept and it is
  * reported. Folders are stored when everything in them is. Roots that were not asked for stay as they were.
  */
-import { basename, resolve } from 'node:path'
+import { basename, resolve, sep } from 'node:path'
 import type { CommandRequest, CommandResult, Protection } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
 import type { DamagedArchive, SkippedPath, SnapshotRoot } from '../repository/snapshot.ts'
@@ -22,7 +22,7 @@ export async function backup(context: AgentContext, request: CommandRequest<'bac
   if (protect.length === 0) throw new HoldfastError('invalid-input', 'Cannot back up: nothing is protected yet; run holdfast protect PATH')
   const wanted = request.paths.map((path) => resolve(path))
   const unknown = wanted.find((path) => !protect.some((entry) => entry.path === path))
-  if (unknown !== undefined) throw new HoldfastError('not-found', `Cannot back up ${unknown}: it is not protected; run holdfast protect`)
+  if (unknown !== undefined) throw notProtected(unknown, protect.map(({ path }) => path))
   const startedMs = context.clock.monotonic()
   const services = await context.backup()
   const { repository } = services
@@ -63,6 +63,13 @@ export async function backup(context: AgentContext, request: CommandRequest<'bac
     bytesSent: result.receipts.bytesSent, files: result.files, directories: result.directories, unchangedFiles: totals.unchanged,
     seconds: (context.clock.monotonic() - startedMs) / 1000, protection, skipped, damaged, refused: refusalsOf(services.dispersal),
   }
+}
+
+function notProtected(path: string, roots: readonly string[]): HoldfastError {
+  const around = roots.find((root) => path.startsWith(root.endsWith(sep) ? root : `${root}${sep}`))
+  return new HoldfastError('not-found', around === undefined
+    ? `Cannot back up ${path}: it is not protected; run holdfast protect`
+    : `Cannot back up ${path} alone: it is in ${around}, which is backed up as a whole; run holdfast backup ${around}`)
 }
 
 /** Shards that no machine had taken yet go to those that can take them now; the verdict afterwards. */

@@ -37,7 +37,7 @@ export async function networkJoin(context: AgentContext, request: CommandRequest
 }
 
 function refuseMember(context: AgentContext): void {
-  if (context.isMember()) throw new HoldfastError('already-exists', `Cannot enter another work group: this machine is in ${context.group().membership.network.name}`)
+  if (context.isMember()) throw new HoldfastError('already-exists', `Cannot enter another work group: this machine is in ${context.group().membership.network.name}; with a --home of its own it can be in another one too`)
 }
 
 /** The owner of an earlier attempt that ended before the group was entered is made anew: nothing was stored for it. */

@@ -123,6 +123,8 @@ export class CollectedStore implements ObjectStore, HeadStore {
   }
 }
 
+const readStates: Readonly<Record<string, string>> = { ENOENT: 'there is no such folder', ENOTDIR: 'it is a file, not a folder', EACCES: 'permission denied' }
+
 /** Folders named `name` in `path`, or `path` itself when it is one. */
 async function* ownerFolders(path: string, name: string, depth: number): AsyncGenerator<string> {
   if (basename(path) === name) {
@@ -130,7 +132,10 @@ async function* ownerFolders(path: string, name: string, depth: number): AsyncGe
     return
   }
   if (depth === 0) return
-  for (const entry of await readdir(path, { withFileTypes: true })) {
+  const entries = await readdir(path, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
+    throw new HoldfastError('file-unreadable', `Cannot look for shards in ${path}: ${readStates[cause.code ?? ''] ?? cause.code}`, { details: { path }, cause })
+  })
+  for (const entry of entries) {
     if (entry.isDirectory()) yield* ownerFolders(join(path, entry.name), name, depth - 1)
   }
 }

@@ -23,7 +23,7 @@ export async function recoverKeyring(
       if (!hasCode(error, 'record-invalid', 'format-unknown')) throw error
     }
   }
-  if (verified.length === 0) throw new HoldfastError('not-found', `Cannot recover: none of ${answered} answers (${asked} asked) knows a backup of this owner`)
+  if (verified.length === 0) throw new HoldfastError('not-found', `Cannot recover: none of ${answered} answers (${asked} asked) knows a backup of this owner; are these the words and the locator of one kit?`)
   const newestFirst = verified.sort((a, b) => b.document.epoch - a.document.epoch || Date.parse(b.document.time) - Date.parse(a.document.time))
   let keyring: Keyring | undefined
   let failure: unknown

@@ -5,7 +5,7 @@
  */
 import type { BigIntStats } from 'node:fs'
 import { lstat, mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { HoldfastError } from '../../shared/errors.ts'
 import { isMissing, systemCode, unwritable } from './file-faults.ts'
 import { isPartialName } from './partial-name.ts'
@@ -75,6 +75,19 @@ export async function makeFolder(path: string, mode?: number): Promise<boolean> 
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false
     throw unwritable(path, error)
+  }
+}
+
+/** Makes the folder and those above it that are missing; Node's own recursion never ends where a file system takes none (nodejs/node). */
+export async function makeFolders(path: string): Promise<void> {
+  try {
+    await mkdir(path)
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return
+    const above = dirname(path)
+    if (systemCode(error) !== 'ENOENT' || await entryAt(above) !== undefined) throw unwritable(path, error)
+    await makeFolders(above)
+    await makeFolder(path)
   }
 }
 

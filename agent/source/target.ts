@@ -9,7 +9,7 @@
  * One restore at a time may write into a folder: nothing here locks it.
  */
 import type { BigIntStats } from 'node:fs'
-import { chmod, lstat, lutimes, mkdir, open, readlink, realpath, rm, stat, symlink, utimes } from 'node:fs/promises'
+import { chmod, lstat, lutimes, open, readlink, realpath, rm, stat, symlink, utimes } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { HoldfastError } from '../../shared/errors.ts'
 import { systemCode, unwritable } from './file-faults.ts'
@@ -21,7 +21,7 @@ import { assertReplaceable, placeSymlink, replace } from './placing.ts'
 import type { ExistingPolicy } from './placing.ts'
 import { openTargetFile } from './target-file.ts'
 import type { TargetFile, TargetFileOptions } from './target-file.ts'
-import { assertRealFolder, entryAt, makeFolder, safePath } from './target-path.ts'
+import { assertRealFolder, entryAt, makeFolder, makeFolders, safePath } from './target-path.ts'
 import type { SafePath } from './target-path.ts'
 
 export type { ExistingPolicy } from './placing.ts'
@@ -61,7 +61,7 @@ export interface FailedDirectory {
 export async function openRestoreTarget(folder: string, options: RestoreTargetOptions): Promise<RestoreTarget> {
   const wanted = resolve(folder)
   try {
-    await mkdir(wanted, { recursive: true })
+    await makeFolders(wanted)
     const root = await realpath(wanted)
     if ((await stat(root)).isDirectory()) return new RestoreTarget(root, options)
   } catch (error) {

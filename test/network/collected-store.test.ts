@@ -80,6 +80,7 @@ test('folders without anything of the owner are refused, and nothing is ever wri
   await using fix = await disks(1, 'auto')
   const stranger = await makeOwner()
   await assert.rejects(CollectedStore.open({ owner: stranger.root.id, folders: fix.folders }), { code: 'not-found' })
+  await assert.rejects(CollectedStore.open({ owner: stranger.root.id, folders: ['/mistyped'] }), { code: 'file-unreadable', message: /there is no such folder/ })
   await fix.group.dispersal.put(makeObject(100))
   const store = await CollectedStore.open({ owner: fix.group.owner.root.id, folders: fix.folders })
   await assert.rejects(store.put(), { code: 'invalid-input' })

@@ -261,6 +261,13 @@ test('a target that is a file is refused', async (t) => {
   assert.equal(existsSync(join(root, 'f')), true)
 })
 
+test('folders above the target are made, and one that cannot be made is said so at once', { skip: process.platform !== 'linux' && '/proc takes no folders on Linux' }, async (t) => {
+  const root = await scratchFolder(t)
+  await open(join(root, 'a', 'b'))
+  assert.ok(existsSync(join(root, 'a', 'b')))
+  await assert.rejects(open('/proc/none/below'), code('target-unwritable'))
+})
+
 test('names at the length limit are restored, and shortened beside an existing file', posixOnly, async (t) => {
   const root = await scratchFolder(t)
   const name = `${'ä'.repeat(125)}x.pst`.slice(0, 255)

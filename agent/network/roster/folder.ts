@@ -9,7 +9,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { BigIntStats } from 'node:fs'
 import { link, lstat, mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HoldfastError } from '../../../shared/errors.ts'
 import { checkRecord, maxListingBytes, maxRecordBytes, maxRecords, recordFolders } from './names.ts'
@@ -36,9 +36,14 @@ export class FolderRoster implements Roster {
     return `the folder ${this.#root}`
   }
 
-  /** Makes the folder if it is not there: for who founds a group, never for who joins or polls. */
+  /**
+   * Makes the folder if it is not there: for who founds a group, never for who joins or polls. Not those above it: a
+   * mistyped path or a share that is not mounted must not become a roster that nobody else sees.
+   */
   async prepare(): Promise<void> {
-    await this.#reach('make', () => mkdir(this.#root, { recursive: true }))
+    await this.#reach('make', () => mkdir(this.#root).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    }))
   }
 
   async list(cursor?: string, { signal }: Options = {}): Promise<RosterListing> {
@@ -142,7 +147,7 @@ export class FolderRoster implements Roster {
   #unavailable(verb: string, cause: unknown): unknown {
     const code = codeOf(cause)
     if (code === undefined) return cause
-    const state = code === 'ENOENT' ? 'the folder is not there' : code === 'ENOTDIR' ? 'it is not a folder' : code
+    const state = code === 'ENOENT' ? (verb === 'make' ? `${dirname(this.#root)} is not there` : 'the folder is not there') : code === 'ENOTDIR' ? 'it is not a folder' : code
     return new HoldfastError('roster-unavailable', `Cannot ${verb} the roster ${this.#root}: ${state}`, { details: { locator: this.locator, state }, cause })
   }
 }

@@ -34,11 +34,13 @@ test('a folder that is not there, or is a file, is roster-unavailable, and nothi
   assert.deepEqual(await readdir(place.path), ['file'])
 })
 
-test('prepare() makes the folder for who founds a group', async () => {
+test('prepare() makes the folder for who founds a group, and none above it', async () => {
   await using place = await folder()
-  const roster = new FolderRoster(join(place.path, 'deep', 'er'))
+  const roster = new FolderRoster(join(place.path, 'new'))
+  await roster.prepare()
   await roster.prepare()
   assert.deepEqual((await roster.list()).records, [])
+  await assert.rejects(new FolderRoster(join(place.path, 'mistyped', 'new')).prepare(), (error) => withCode('roster-unavailable')(error) && /mistyped is not there/.test(String(error)))
 })
 
 test('a record folder that is a file makes the roster unavailable rather than empty', async () => {
