@@ -247,7 +247,8 @@ export const commands = {
     }),
   },
   repair: {
-    request: z.strictObject({}),
+    /** `patient`: machines that are off count as having what they acknowledged, as when an agent repairs by itself. */
+    request: z.strictObject({ patient: z.boolean().default(false) }),
     /** `respread`: packs of a former level of redundancy that were written again. */
     result: z.object({ objects: count, rebuilt: count, respread: count, failed: count, bytesSent: bytes, protection: protectionSchema, problems: z.array(z.string()) }),
   },

@@ -81,7 +81,7 @@ async function placeMissing(services: Backup, { signal, onProgress }: RunOptions
   })
   if (missing.length > 0) {
     onProgress({ stage: 'placing missing shards' })
-    await repairObjects(dispersal, { live: missing }, { signal })
+    await repairObjects(dispersal, { live: missing, patient: true }, { signal })
   }
   return protectionOf(services)
 }

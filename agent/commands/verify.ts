@@ -37,11 +37,11 @@ export async function verify(context: AgentContext, request: CommandRequest<'ver
   }
 }
 
-export async function repair(context: AgentContext, _request: CommandRequest<'repair'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'repair'>> {
+export async function repair(context: AgentContext, { patient }: CommandRequest<'repair'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'repair'>> {
   const services = await context.backup()
   await context.group().meetPeers(signal)
   const { warnings } = await refreshHeads(services, signal)
-  const report = await repairObjects(services.dispersal, { live: liveObjects(services) }, { signal, onProgress: (progress) => onProgress(shown(progress)) })
+  const report = await repairObjects(services.dispersal, { live: liveObjects(services), patient }, { signal, onProgress: (progress) => onProgress(shown(progress)) })
   onProgress({ stage: 'bringing packs to the present level' })
   const moved = await respread(services, { signal }).catch((error: unknown) => {
     if (!hasCode(error, 'too-few-holders', 'quota-exceeded', 'object-missing', 'object-damaged')) throw error

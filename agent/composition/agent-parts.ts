@@ -29,6 +29,7 @@ import { Door } from '../network/peer/door.ts'
 import { askMembers } from '../network/peer/recovery-peers.ts'
 import { packsToRespread } from '../network/respread.ts'
 import { openRoster } from '../network/roster/open-roster.ts'
+import { needsRepair } from '../network/repair.ts'
 import { FolderShardStore } from '../network/shard-store/folder.ts'
 import type { Keyring } from '../repository/keyring.ts'
 import { hasSignedHeads } from '../repository/local-heads.ts'
@@ -49,6 +50,7 @@ import { HolderUpkeep } from './holder-upkeep.ts'
 import { type Log, fileLog } from './log.ts'
 import { reachableAddresses } from './reachable-addresses.ts'
 import { openRecovery, recoveryDialling } from './recovery-session.ts'
+import { SilentOwnersHelp } from './silent-owners-help.ts'
 import { SignIns } from './sign-ins.ts'
 
 export interface AgentOptions {
@@ -321,6 +323,11 @@ export class AgentParts implements AgentContext {
     return new HolderUpkeep(this.holder, this.#log)
   }
 
+  /** Repairs for owners whose machines are all silent, until disposed of. */
+  startHelp(): SilentOwnersHelp {
+    return new SilentOwnersHelp({ machine: this.machine, holder: this.holder, folder: this.#home.helping, group: () => this.#group, log: this.#log })
+  }
+
   async startTriggers(): Promise<AgentTriggers> {
     this.#triggers = await AgentTriggers.start({
       settings: this.settings, homeDirectory: this.homeDirectory, isMember: () => this.isMember(), run: this.runs.run, log: this.#log,
@@ -328,6 +335,10 @@ export class AgentParts implements AgentContext {
       isRespreadDue: async () => {
         const { dispersal, repository } = await this.backup()
         return packsToRespread(dispersal, repository.head?.live ?? []).length > 0
+      },
+      needsRepair: async () => {
+        const { dispersal, repository } = await this.backup()
+        return needsRepair(dispersal, repository.head?.live ?? [])
       },
     })
     return this.#triggers

@@ -15,6 +15,7 @@ export interface TriggerOptions {
   readonly run: RunCommand
   readonly liveBytes: () => Promise<number>
   readonly isRespreadDue: () => Promise<boolean>
+  readonly needsRepair: () => Promise<boolean>
   readonly log: Log
 }
 
@@ -55,7 +56,7 @@ export class AgentTriggers implements AsyncDisposable {
       if (changed !== 'protect') this.#backups.reschedule()
       this.#watch()
     })
-    this.#upkeep = new BackupUpkeep({ isMember, run, log, isRespreadDue: options.isRespreadDue })
+    this.#upkeep = new BackupUpkeep({ isMember, needsRepair: options.needsRepair, run, log, isRespreadDue: options.isRespreadDue })
   }
 
   get nextBackupMs(): number | null {

@@ -12,6 +12,8 @@ const auditMs = 60 * minuteMs
 
 export interface UpkeepOptions {
   readonly isMember: () => boolean
+  /** Whether shards lack by what is known without asking anybody. */
+  readonly needsRepair: () => Promise<boolean>
   readonly run: RunCommand
   /** Whether packs of a former level of redundancy may be written again now. */
   readonly isRespreadDue: () => Promise<boolean>
@@ -46,12 +48,9 @@ export class BackupUpkeep implements AsyncDisposable {
   }
 
   async #repair(signal: AbortSignal): Promise<void> {
-    const { run, log, isRespreadDue } = this.#options
-    const options = { signal, onProgress: () => {} }
-    const { protection, paths } = await run('status', { fresh: true }, options)
-    const backedUp = paths.some(({ lastSnapshot }) => lastSnapshot !== null)
-    if (!backedUp || (protection.placed >= protection.wanted && !await isRespreadDue())) return
-    const { rebuilt, respread, failed } = await run('repair', {}, options)
+    const { needsRepair, run, log, isRespreadDue } = this.#options
+    if (!await needsRepair() && !await isRespreadDue()) return
+    const { rebuilt, respread, failed } = await run('repair', { patient: true }, { signal, onProgress: () => {} })
     log('automatic-repair', { rebuilt, respread, failed })
   }
 

@@ -19,7 +19,7 @@ import { type LocatedObject, ObjectReader } from './object-reader.ts'
 import { type PlacingOutcome, placeShards } from './object-placing.ts'
 import { ParityEncoder } from './parity-encoder.ts'
 import type { Peer, Peers } from './peers.ts'
-import { type Place, type Protection, chooseHolders, judge, matchShards } from './placement.ts'
+import { type Place, type Protection, admitNewcomer, chooseHolders, judge, matchShards } from './placement.ts'
 import type { PlacedObject, PlacementIndex } from './placement-index.ts'
 import { type Redundancy, mirrored, redundancyOf, redundancyOfObject } from './redundancy.ts'
 import { isDamage, signHeader, withNumber } from './shard.ts'
@@ -210,11 +210,14 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
       .map(({ id }) => id)
   }
 
-  /** The owner's holder set: chosen once, kept, filled up when it has too few. */
+  /** The owner's holder set: chosen once, kept, filled up when it has too few; who joins has its chance once. */
   #holderSet(count: number): MachineId[] {
     const keep = this.index.holders()
     const candidates = this.holders.list().filter(({ id, state }) => state !== 'gone' && (state !== 'doubtful' || keep.includes(id))).map((peer) => toCandidate(peer, this.holders.scoreOf(peer.id)))
-    const chosen = chooseHolders(this.owner, candidates, { count: Math.max(count, keep.length), keep })
+    const newcomers = this.index.acquaint(candidates.map(({ id }) => id))
+    const chosen = chooseHolders(this.owner, candidates, {
+      count: Math.max(count, keep.length), keep: newcomers.length === 0 ? keep : admitNewcomer(this.owner, candidates, { keep, newcomers }),
+    })
     if (chosen.length !== keep.length || chosen.some((id, index) => id !== keep[index])) this.index.setHolders(chosen)
     return chosen
   }

@@ -52,6 +52,8 @@ export class PlacementIndex implements Disposable {
         n INTEGER, length INTEGER, PRIMARY KEY (id, number, machine)) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS damaged (id TEXT, number INTEGER, machine TEXT, PRIMARY KEY (id, number, machine)) WITHOUT ROWID;
       CREATE INDEX IF NOT EXISTS places_by_machine ON places (machine);
+      CREATE TABLE IF NOT EXISTS listed (machine TEXT PRIMARY KEY, at INTEGER) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS acquainted (machine TEXT PRIMARY KEY) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS holders (position INTEGER PRIMARY KEY, machine TEXT);
       CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER);
       CREATE TABLE IF NOT EXISTS replaced (at INTEGER, bytes INTEGER)`)
@@ -90,6 +92,7 @@ export class PlacementIndex implements Disposable {
   replaceMachine(machine: MachineId, entries: readonly ShardEntry[], { askedMs, nowMs }: { askedMs: number; nowMs: number }): void {
     this.#together(() => {
       this.#db.prepare('DELETE FROM places WHERE machine = ? AND confirmed < ?').run(machine, askedMs)
+      this.#db.prepare('INSERT OR REPLACE INTO listed VALUES (?, ?)').run(machine, nowMs)
       const add = this.#db.prepare('INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?, ?, 0, 0)')
       const damaged = new Set(this.#db.prepare('SELECT id, number FROM damaged WHERE machine = ?').all(machine).map((row) => `${String(row['id'])}.${String(row['number'])}`))
       for (const entry of entries) {
@@ -100,6 +103,17 @@ export class PlacementIndex implements Disposable {
       const dropped = this.#db.prepare('DELETE FROM damaged WHERE machine = ? AND id = ? AND number = ?')
       for (const name of damaged) dropped.run(machine, ...splitName(name))
     })
+  }
+
+  /** When the machine last told all that it has; undefined: never. */
+  listedMs(machine: MachineId): number | undefined {
+    const at = this.#db.prepare('SELECT at FROM listed WHERE machine = ?').get(machine)?.['at']
+    return at === undefined ? undefined : Number(at)
+  }
+
+  /** Machines that told what they have, or where something was put. */
+  machines(): Set<MachineId> {
+    return new Set(this.#db.prepare('SELECT machine FROM listed UNION SELECT DISTINCT machine FROM places').all().map((row) => String(row['machine']) as MachineId))
   }
 
   /** All that holders say of an object, the most frequent description first. */
@@ -172,6 +186,15 @@ export class PlacementIndex implements Disposable {
       const add = this.#db.prepare('INSERT INTO holders VALUES (?, ?)')
       for (const [position, machine] of machines.entries()) add.run(position, machine)
     })
+  }
+
+  /** Those of `machines` that were never among them before; none at the first time. */
+  acquaint(machines: readonly MachineId[]): MachineId[] {
+    const known = new Set(this.#db.prepare('SELECT machine FROM acquainted').all().map((row) => String(row['machine'])))
+    const unknown = machines.filter((machine) => !known.has(machine))
+    const add = this.#db.prepare('INSERT OR IGNORE INTO acquainted VALUES (?)')
+    for (const machine of unknown) add.run(machine)
+    return known.size === 0 ? [] : unknown
   }
 
   /** Whether every holder was asked for its list once, or there was nothing to ask for. */

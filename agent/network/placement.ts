@@ -56,6 +56,18 @@ export function chooseHolders(owner: OwnerId, candidates: readonly Candidate[], 
   return chosen.map(({ id }) => id)
 }
 
+/**
+ * The set so far with a machine that joined since: when the lots would choose it had nobody been chosen yet, it takes the
+ * place of a member that they would not choose. So load comes to who joins, a little from each owner, and a set changes no
+ * more often than the group grows.
+ */
+export function admitNewcomer(owner: OwnerId, candidates: readonly Candidate[], { keep, newcomers }: { keep: readonly MachineId[]; newcomers: readonly MachineId[] }): readonly MachineId[] {
+  const ideal = chooseHolders(owner, candidates, { count: keep.length })
+  const newcomer = ideal.find((id) => newcomers.includes(id) && !keep.includes(id))
+  const leaving = keep.findLast((id) => !ideal.includes(id))
+  return newcomer === undefined || leaving === undefined ? keep : keep.map((id) => (id === leaving ? newcomer : id))
+}
+
 function isNewHost(candidate: Candidate, chosen: readonly Candidate[]): boolean {
   return chosen.every(({ host, id }) => host !== candidate.host && id !== candidate.id)
 }

@@ -3,7 +3,9 @@
  *
  * verifyHoldings asks every machine for its list and, with readData, reads every shard and checks every leaf.
  * repairObjects does so too, then joins k shards of each object that lacks some, checks the id of the whole before a
- * byte is written (a forged shard is never laundered), and places what is lacking on machines that have none.
+ * byte is written (a forged shard is never laundered), and places what is lacking on machines that have none. It does so at
+ * once, as when a person asks for it, or with patience (margin.ts), as an agent does by itself; by the owner's device, or
+ * by a holder in its place (holder-repair.ts), which cannot sign and so makes only what the owner signed.
  * It changes neither k of an object nor the placement of what is sound.
  */
 import { HoldfastError } from '../../shared/errors.ts'
@@ -11,6 +13,7 @@ import { type MachineId, shortId } from '../../shared/ids.ts'
 import { hashLeaves, leafLength } from '../merkle.ts'
 import type { ObjectRef } from '../object-store.ts'
 import type { Dispersal } from './dispersal.ts'
+import { lackingNow, lackingWithPatience } from './margin.ts'
 import { matchShards } from './placement.ts'
 import type { PlacedObject } from './placement-index.ts'
 import { mirrored } from './redundancy.ts'
@@ -21,12 +24,22 @@ import { forEachBounded, throwIfCancelled } from './slots.ts'
 const readLength = 32 * leafLength
 const machinesAtOnce = 4
 const objectsAtOnce = 2
+const relistMs = 22 * 3_600_000
 
 export interface CheckRequest {
   /** What must be readable: the live objects of the heads. Without it, all objects that any machine has shards of. */
   readonly live?: Iterable<ObjectRef> | undefined
   /** Read every shard and check every leaf, instead of believing the lists. */
   readonly readData?: boolean | undefined
+}
+
+export interface RepairRequest extends CheckRequest {
+  /** Machines that are off count as having what they acknowledged, and are listed anew once a day only. */
+  readonly patient?: boolean | undefined
+  /** Only shards under a header that the owner's device signed; n stays. For who cannot sign. */
+  readonly asSigned?: boolean | undefined
+  /** Objects that are another's to repair are left alone. */
+  readonly mayRepair?: ((object: PlacedObject) => boolean) | undefined
 }
 
 export interface CheckProgress {
@@ -80,6 +93,8 @@ export interface RepairReport {
   readonly failed: readonly { readonly object: ObjectRef; readonly error: unknown }[]
   readonly shardsMade: number
   readonly bytesSent: number
+  /** Machines that took one. */
+  readonly placedOn: ReadonlySet<MachineId>
 }
 
 export async function verifyHoldings(dispersal: Dispersal, request: CheckRequest = {}, options: CheckOptions = {}): Promise<HoldingsReport> {
@@ -91,18 +106,18 @@ interface Inspection {
   readonly reachable: ReadonlySet<MachineId>
 }
 
-async function inspect(dispersal: Dispersal, request: CheckRequest, options: CheckOptions): Promise<Inspection> {
+async function inspect(dispersal: Dispersal, request: RepairRequest, options: CheckOptions): Promise<Inspection> {
   const live = request.live === undefined ? undefined : [...request.live]
-  const peers = dispersal.holders.list().filter(({ state }) => state !== 'gone')
+  const peers = dispersal.holders.list().filter(({ state }) => (request.patient === true ? state === 'online' : state !== 'gone'))
   const reachable = new Set<MachineId>()
   const damaged: DamagedShard[] = []
   let done = 0
   await forEachBounded(peers, 2 * machinesAtOnce, async ({ id }) => {
     throwIfCancelled(options.signal)
-    if (await dispersal.listOf(id, options.signal) !== undefined) reachable.add(id)
+    if (isListed(dispersal, id, request) || await dispersal.listOf(id, options.signal) !== undefined) reachable.add(id)
     options.onProgress?.({ phase: 'asking', done: ++done, total: peers.length })
   })
-  if (reachable.size === peers.length && peers.length > 0) dispersal.index.markComplete()
+  if (request.patient !== true && reachable.size === peers.length && peers.length > 0) dispersal.index.markComplete()
   const bytesRead = request.readData === true ? await readAll(dispersal, { live, reachable, damaged }, options) : 0
   const objects = live ?? [...dispersal.index.objects()]
   const details: ObjectFinding[] = []
@@ -116,6 +131,13 @@ async function inspect(dispersal: Dispersal, request: CheckRequest, options: Che
     answered: reachable.size, asked: peers.length, bytesRead, details, damaged,
   }
   return { report, reachable }
+}
+
+/** It is there and told what it has today already. */
+function isListed(dispersal: Dispersal, machine: MachineId, { patient }: RepairRequest): boolean {
+  const listedMs = dispersal.index.listedMs(machine)
+  const nowMs = dispersal.clock.now()
+  return patient === true && listedMs !== undefined && listedMs <= nowMs && nowMs - listedMs < relistMs
 }
 
 function findingOf(dispersal: Dispersal, { ref, known }: { ref: ObjectRef; known: PlacedObject | undefined }, reachable: ReadonlySet<MachineId>): ObjectFinding | undefined {
@@ -163,23 +185,26 @@ async function readShard(dispersal: Dispersal, { object, number, machine }: { ob
   return shardLength
 }
 
-export async function repairObjects(dispersal: Dispersal, request: CheckRequest = {}, options: CheckOptions = {}): Promise<RepairReport> {
+export async function repairObjects(dispersal: Dispersal, request: RepairRequest = {}, options: CheckOptions = {}): Promise<RepairReport> {
   const live = request.live === undefined ? undefined : [...request.live]
   const { report: before, reachable } = await inspect(dispersal, { ...request, live }, options)
+  const judging: Judging = { ...request, reachable, unlisted: countUnlisted(dispersal) }
   const objects = [...new Set((live ?? [...dispersal.index.objects()]).map(({ id }) => id))]
-    .flatMap((id) => dispersal.index.find(id) ?? []).filter((object) => lackingOf(dispersal, object, reachable).length > 0)
+    .flatMap((id) => dispersal.index.find(id) ?? []).filter((object) => lackingOf(dispersal, object, judging).length > 0 && request.mayRepair?.(object) !== false)
   const outcome = { mended: 0, improved: 0, shardsMade: 0, bytesSent: 0 }
-  const failed: { object: ObjectRef; error: unknown }[] = before.details.filter(({ object }) => dispersal.index.find(object.id) === undefined)
+  const placedOn = new Set<MachineId>()
+  const failed: { object: ObjectRef; error: unknown }[] = (request.mayRepair === undefined ? before.details : []).filter(({ object }) => dispersal.index.find(object.id) === undefined)
     .map(({ object }) => ({ object, error: new HoldfastError('object-missing', `Cannot repair ${object.kind} ${shortId(object.id)}: nobody has a shard of it`) }))
   let done = 0
   await forEachBounded(objects, objectsAtOnce, async (object) => {
     throwIfCancelled(options.signal)
     try {
-      const { made, bytesSent } = await repairObject(dispersal, object, { reachable, signal: options.signal })
+      const { made, bytesSent, on } = await repairObject(dispersal, object, { judging, signal: options.signal })
       outcome.shardsMade += made
+      for (const machine of on) placedOn.add(machine)
       outcome.bytesSent += bytesSent
       const after = dispersal.index.find(object.id) ?? object
-      if (lackingOf(dispersal, after, reachable).length === 0) outcome.mended++
+      if (lackingOf(dispersal, after, judging).length === 0) outcome.mended++
       else if (made > 0) outcome.improved++
       else failed.push({ object, error: new HoldfastError('too-few-holders', `Cannot repair ${object.kind} ${shortId(object.id)}: no machine is left for its missing shards`) })
     } catch (error) {
@@ -188,13 +213,37 @@ export async function repairObjects(dispersal: Dispersal, request: CheckRequest 
     }
     options.onProgress?.({ phase: 'repairing', done: ++done, total: objects.length })
   })
-  return { before, ...outcome, failed }
+  return { before, ...outcome, placedOn, failed }
 }
 
-/** Numbers that lie on no machine of their own. */
-function lackingOf(dispersal: Dispersal, object: PlacedObject, reachable: ReadonlySet<MachineId>): number[] {
-  const matched = matchShards(dispersal.placesOf(object, { reachable }))
-  return Array.from({ length: targetOf(dispersal, object) }, (_, number) => number).filter((number) => !matched.has(number))
+type Judging = Pick<RepairRequest, 'patient' | 'asSigned'> & { readonly reachable: ReadonlySet<MachineId>; readonly unlisted: number }
+
+/** Machines that may have shards of which the index knows nothing: they never told, and nothing was put there. */
+function countUnlisted({ holders, index }: Dispersal): number {
+  if (index.isComplete()) return 0
+  const known = index.machines()
+  return holders.list().filter(({ id, state }) => state !== 'gone' && !known.has(id)).length
+}
+
+/** Numbers to be made anew. */
+function lackingOf(dispersal: Dispersal, object: PlacedObject, { reachable, patient, asSigned, unlisted }: Judging): number[] {
+  const target = asSigned === true ? object.n : targetOf(dispersal, object)
+  if (patient !== true) return lackingNow(dispersal.placesOf(object, { reachable }), target)
+  const places = object.shards.flatMap(({ number, machine }) => {
+    const peer = dispersal.holders.peer(machine)
+    return peer === undefined || peer.state === 'gone' ? [] : [{ number, host: peer.host, doubtful: peer.state === 'doubtful' }]
+  })
+  return lackingWithPatience(places, { k: object.k, target, unlisted })
+}
+
+/** Whether a patient repair by the owner has something to do: by what is known here, nobody is asked. */
+export function needsRepair(dispersal: Dispersal, live: Iterable<ObjectRef>): boolean {
+  const judging: Judging = { patient: true, reachable: new Set(), unlisted: countUnlisted(dispersal) }
+  for (const { id } of live) {
+    const object = dispersal.index.find(id)
+    if (object === undefined || lackingOf(dispersal, object, judging).length > 0) return true
+  }
+  return false
 }
 
 /**
@@ -206,22 +255,27 @@ function targetOf(dispersal: Dispersal, { kind, k, n }: PlacedObject): number {
   return level.k === k || (kind !== 'pack' && k < level.k) ? Math.max(n, level.n) : n
 }
 
-async function repairObject(dispersal: Dispersal, object: PlacedObject, { reachable, signal }: { reachable: ReadonlySet<MachineId>; signal: AbortSignal | undefined }): Promise<{ made: number; bytesSent: number }> {
-  const lacking = lackingOf(dispersal, object, reachable)
-  const hosts = new Set(dispersal.placesOf(object, { reachable }).map(({ host }) => host))
-  if (dispersal.writable(hosts).length === 0) return { made: 0, bytesSent: 0 } // nobody could take a shard: read nothing
+interface Repairing {
+  readonly judging: Judging
+  readonly signal: AbortSignal | undefined
+}
+
+async function repairObject(dispersal: Dispersal, object: PlacedObject, { judging, signal }: Repairing): Promise<{ made: number; bytesSent: number; on: readonly MachineId[] }> {
+  const { reachable, patient, asSigned } = judging
+  const lacking = lackingOf(dispersal, object, judging)
+  const places = dispersal.placesOf(object, patient === true ? {} : { reachable })
+  if (dispersal.writable(new Set(places.map(({ host }) => host))).length === 0) return { made: 0, bytesSent: 0, on: [] } // nobody could take a shard: read nothing
   const sources = object.shards.filter(({ machine }) => reachable.has(machine)).map(({ number, machine }) => ({ number, holder: machine }))
   const located = { kind: object.kind, id: object.id, length: object.length, k: object.k, sources }
   const bytes = await dispersal.reader.read(located, undefined, signal)
   const leaves = hashLeaves(bytes)
   if (objectIdOf(leaves) !== object.id) throw new HoldfastError('object-damaged', `Cannot repair ${object.kind} ${shortId(object.id)}: its shards join to another object`, { details: { id: object.id } })
-  const n = targetOf(dispersal, object)
+  const n = asSigned === true ? object.n : targetOf(dispersal, object)
   const { shards, release } = await dispersal.shardsOf({ kind: object.kind, id: object.id, length: object.length, bytes, leaves }, located.k, n)
   try {
-    const made = await withKnownHeader(dispersal, shards, { located, signal })
-    const places = dispersal.placesOf(object, { reachable })
+    const made = await withKnownHeader(dispersal, shards, { located, asSigned, signal })
     const outcome = await dispersal.store(made.filter(({ number }) => lacking.includes(number)), { object: { ...located, n }, places, signal })
-    return { made: outcome.stored.length, bytesSent: outcome.bytesSent }
+    return { made: outcome.stored.length, bytesSent: outcome.bytesSent, on: outcome.stored.map(({ machine }) => machine) }
   } finally {
     release()
   }
@@ -231,9 +285,9 @@ async function repairObject(dispersal: Dispersal, object: PlacedObject, { reacha
  * The shards under the header that their writer signed, when one of the sources has it and it fits; so a repair changes
  * no byte of what was signed. Otherwise (n grew, only forged headers are left, or the writer's epoch is over, so that a
  * machine that joined since knows no certificate of it) this device signs anew: the bytes are those of the object's id, so
- * nothing is believed that was not checked.
+ * nothing is believed that was not checked. Who may not sign gives up then: `object-damaged`.
  */
-async function withKnownHeader(dispersal: Dispersal, shards: readonly NewShard[], { located, signal }: { located: Parameters<Dispersal['reader']['open']>[0]; signal: AbortSignal | undefined }): Promise<readonly NewShard[]> {
+async function withKnownHeader(dispersal: Dispersal, shards: readonly NewShard[], { located, asSigned, signal }: { located: Parameters<Dispersal['reader']['open']>[0]; asSigned: boolean | undefined; signal: AbortSignal | undefined }): Promise<readonly NewShard[]> {
   const anew = shards.slice(0, 1).map(({ header }) => parseHeader(header))
   for (const source of located.sources) {
     try {
@@ -244,5 +298,6 @@ async function withKnownHeader(dispersal: Dispersal, shards: readonly NewShard[]
       dispersal.noteFailedRead(source.holder, { id: located.id, number: source.number }, error)
     }
   }
+  if (asSigned === true) throw new HoldfastError('object-damaged', `Cannot repair ${located.kind} ${shortId(located.id)}: no header that its owner signed fits its bytes`, { details: { id: located.id } })
   return shards
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import type { MachineId, OwnerId } from '../../shared/ids.ts'
-import { type Candidate, type Place, chooseHolders, judge, matchShards } from '../../agent/network/placement.ts'
+import { type Candidate, type Place, admitNewcomer, chooseHolders, judge, matchShards } from '../../agent/network/placement.ts'
 import { redundancyOfObject } from '../../agent/network/redundancy.ts'
 
 const owner = 'owner' as OwnerId
@@ -89,6 +89,22 @@ test('who was chosen stays while he is there, and only the gaps are filled', () 
     const left = candidates.filter(({ id }) => id !== keep[0])
     assert.deepEqual(chooseHolders(owner, left, { count: 4, keep }).slice(0, Math.max(0, keep.length - 1)), keep.slice(1))
   }), { numRuns: 200 })
+})
+
+test('a machine that joins gets its share of the owners, once, and the others keep their sets', () => {
+  const machine = (id: string): Candidate => ({ id: id as MachineId, host: id, free: 1e9, onlineShare: 0.5 })
+  const before = Array.from({ length: 11 }, (_, at) => machine(`m${at}`))
+  const all = [...before, machine('new')]
+  let moved = 0
+  for (let at = 0; at < 400; at++) {
+    const of = `owner-${at}` as OwnerId
+    const keep = chooseHolders(of, before, { count: 6 })
+    const set = admitNewcomer(of, all, { keep, newcomers: ['new' as MachineId] })
+    assert.ok(set.filter((id) => !keep.includes(id)).every((id) => id === 'new') && set.length === 6)
+    if (set.includes('new' as MachineId)) moved++
+    assert.deepEqual(admitNewcomer(of, all, { keep, newcomers: [] }), keep)
+  }
+  assert.ok(moved > 150 && moved < 250, `${moved} of 400: six of twelve places`)
 })
 
 test('another subnet gets a place when there is one', () => {

@@ -96,6 +96,10 @@ export class MemoryShardStore implements TransferringShardStore {
     return shard
   }
 
+  owners(): OwnerId[] {
+    return [...new Set([...this.shards.values()].map(({ owner }) => owner))]
+  }
+
   async *list(owner: OwnerId): AsyncIterable<ShardEntry> {
     const kinds = Object.entries(objectKinds) as [ObjectKind, number][]
     for (const [, { owner: of, id, number, header }] of [...this.shards].sort(([a], [b]) => (a < b ? -1 : 1))) {

@@ -6,7 +6,7 @@ import { type Machine, generateMachine, idToBytes } from '../../agent/identity/m
 import { type OwnerRoot, generateWords, ownerFromWords } from '../../agent/identity/owner.ts'
 import { hashLeaves, rootOf } from '../../agent/merkle.ts'
 import type { NewShard } from '../../agent/network/shard-store/port.ts'
-import { type ObjectId, type ObjectKind, type PublishedHead, objectKinds } from '../../agent/object-store.ts'
+import { type ObjectId, type ObjectKind, type ObjectRef, type PublishedHead, objectKinds } from '../../agent/object-store.ts'
 
 export interface TestOwner {
   readonly root: OwnerRoot
@@ -63,6 +63,15 @@ export function makeLive(count: number): Buffer {
     return entry
   })
   return Buffer.concat(entries.sort(Buffer.compare))
+}
+
+/** A live list of these objects. */
+export function liveOf(objects: readonly ObjectRef[]): Buffer {
+  return Buffer.concat(objects.map(({ kind, id, length }) => {
+    const entry = Buffer.concat([Buffer.of(objectKinds[kind]), Buffer.from(id, 'hex'), Buffer.alloc(8)])
+    entry.writeBigUInt64LE(BigInt(length), 33)
+    return entry
+  }).sort(Buffer.compare))
 }
 
 export async function makeHead(owner: TestOwner, seq: number, live: Uint8Array = makeLive(3), adopts: readonly { machine: string; seq: number }[] = []): Promise<PublishedHead> {

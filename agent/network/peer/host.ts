@@ -18,7 +18,7 @@ import type { Caller } from './credential.ts'
 import type { Guest } from './guest.ts'
 import { HeadIntake, peekHead } from './head-intake.ts'
 import { Transfers } from './transfers.ts'
-import { byName, demandDevice, demandMember, demandReader, demandShardReader, isDeviceOf } from './permission.ts'
+import { byName, demandDevice, demandHeadBearer, demandLister, demandMember, demandReader, demandShardReader, isDeviceOf } from './permission.ts'
 import { type WireEvent, type WireRequest, maxFrame, protocolVersion } from './wire.ts'
 
 const headsOfPage = 16
@@ -156,7 +156,7 @@ export class Host {
   async #takeHead({ caller, heads }: Visit, request: WireRequest<'head.put'>): Promise<object> {
     const { membership, onEvent } = this.#options
     const { owner, machine } = await verifyDeviceCertificate(request.certificate)
-    demandDevice(caller, owner, membership)
+    demandHeadBearer(caller, owner, membership)
     const answer = await heads.take(owner, machine, request)
     if ('seq' in answer) {
       await membership.takeHeads([{ certificate: request.certificate, head: request.head }], { kind: 'member', name: caller.machine })
@@ -166,8 +166,9 @@ export class Host {
   }
 
   /** The first page lists anew; those after it go on in that listing, so each shard comes once. */
-  async #list(visit: Visit, { owner, after, limit }: WireRequest<'shard.list'>): Promise<object> {
-    demandReader(visit.caller, owner, this.#options.membership)
+  async #list(visit: Visit, { owner, after, limit, holding }: WireRequest<'shard.list'>): Promise<object> {
+    const { membership, store } = this.#options
+    await demandLister(visit.caller, owner, { holding, membership, store })
     if (after === undefined || visit.listing?.owner !== owner) {
       visit.listing = { owner, shards: (await Array.fromAsync(this.#options.store.list(owner))).sort(byName) }
     }

@@ -1,9 +1,11 @@
 /** Who may ask what (docs/protocol.md section 2): pure judgements over the caller, the membership and the headers at hand. */
 import { HoldfastError } from '../../../shared/errors.ts'
 import { type OwnerId, shortId } from '../../../shared/ids.ts'
+import { verifyDeviceCertificate } from '../../identity/device.ts'
+import { importPublicKey } from '../../identity/jws.ts'
 import { hashLength } from '../../merkle.ts'
 import type { Membership } from '../membership/membership.ts'
-import { parseHeader } from '../shard.ts'
+import { parseHeader, verifyHeader } from '../shard.ts'
 import type { ShardEntry, ShardRef, ShardStore } from '../shard-store/port.ts'
 import type { Caller } from './credential.ts'
 
@@ -51,6 +53,28 @@ export async function demandShardReader(caller: Caller, ref: ShardRef, proof: { 
   demandMember(caller, membership)
   const { header } = await store.open(ref)
   if (!sameObject(header, holding)) throw unauthorized(`${caller.name} does not hold ${shortId(ref.id)}`)
+}
+
+/** As demandReader, or a member that shows the header of any shard that a device of the owner signed: a holder that repairs. */
+export async function demandLister(caller: Caller, owner: OwnerId, proof: { holding: Uint8Array | undefined; store: ShardStore; membership: Judge }): Promise<void> {
+  const { holding, membership, store } = proof
+  if (holding === undefined || isDeviceOf(caller, owner, membership)) return demandReader(caller, owner, membership)
+  demandMember(caller, membership)
+  const { owner: named, machine } = parseHeader(holding)
+  const known = (await store.heads(owner)).map(({ certificate }) => certificate)
+  const devices = [membership.deviceOf(owner, machine), ...await Promise.all(known.map(verifyDeviceCertificate))]
+  const device = devices.find((one) => one?.machine === machine && one.owner === owner)
+  if (named !== owner || device === undefined) throw unauthorized(`${caller.name} holds nothing of owner ${shortId(owner)}`)
+  verifyHeader(holding, importPublicKey(device.jwk))
+}
+
+/**
+ * Who may bring a head: a device of the owner, or a member that keeps the owner's shards and hands it on, for an owner that
+ * was seen. The head itself is verified wherever it comes from.
+ */
+export function demandHeadBearer(caller: Caller, owner: OwnerId, membership: Judge): void {
+  demandMember(caller, membership)
+  if (isFormerDevice(caller, owner, membership) || membership.ownerEpoch(owner) === 0) demandDevice(caller, owner, membership)
 }
 
 /** Do two headers name one object and agree on the roots that both have? n may have grown in between. */

@@ -123,7 +123,7 @@ export class RemoteShardStore implements ShardStore {
   async *list(owner: OwnerId, options: CallOptions = {}): AsyncIterable<ShardEntry> {
     for (let after: [ShardEntry['id'], number] | undefined, more = true; more;) {
       const page: WireAnswer<'shard.list'> = await this.#over(options.signal, async (link) => {
-        const answer = await link.call('shard.list', { owner, limit: maxListed, ...(after && { after }) }, options)
+        const answer = await link.call('shard.list', { owner, limit: maxListed, ...(after && { after }), ...holdingOf(options) }, options)
         if (!ascending(answer.shards, after)) throw misbehaves(link, 'its list is out of order')
         if (answer.more && answer.shards.length === 0) throw misbehaves(link, 'its list does not end')
         return answer

@@ -80,7 +80,7 @@ export const wire = {
     answer: z.object({ bytes: binary(maxFrame) }),
   },
   'shard.list': {
-    request: z.object({ owner: ownerIdSchema, after: z.tuple([objectId, shardNumber]).optional(), limit: z.int().min(1).max(maxListed) }),
+    request: z.object({ owner: ownerIdSchema, after: z.tuple([objectId, shardNumber]).optional(), limit: z.int().min(1).max(maxListed), holding: header.optional() }),
     answer: z.object({
       shards: z.array(z.object({ kind, id: objectId, k: z.int().min(1).max(255), n: z.int().min(1).max(255), number: shardNumber, length: z.int().min(1) })).max(maxListed),
       more: z.boolean(),

@@ -287,6 +287,11 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
     }
   }
 
+  /** Of whom something lies here. */
+  owners(): OwnerId[] {
+    return this.#index.owners()
+  }
+
   async *list(owner: OwnerId, { signal }: CallOptions = {}): AsyncGenerator<ShardEntry> {
     for (let after = { id: '', number: -1 }; ;) {
       signal?.throwIfAborted()

@@ -45,7 +45,10 @@ export interface Space {
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined
-  /** For open and read by a holder that repairs: the header of a shard of the same object, which only holders have. */
+  /**
+   * For a holder that repairs: the header of a shard, which only holders have; for open and read one of the same object, for
+   * list any of the owner.
+   */
   readonly holding?: Uint8Array | undefined
 }
 

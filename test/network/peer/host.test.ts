@@ -36,7 +36,7 @@ async function pair(group: TestGroup, options: { store?: MemoryShardStore; idleM
 
 const refusals = (agent: TestAgent) => agent.events.flatMap((event) => (event.type === 'request-refused' ? [event.error.code] : []))
 
-test('a member that is no device of the owner gets nothing of the owner and stores no head for it', async () => {
+test('a member that is no device of the owner and keeps nothing of it gets nothing of the owner', async () => {
   await using group = await TestGroup.create()
   const { owner, holder, link } = await pair(group)
   const shard = makeShard(owner)
@@ -48,8 +48,7 @@ test('a member that is no device of the owner gets nothing of the owner and stor
   await assert.rejects(nosy.read(shard, 0, 1), withCode('unauthorized'))
   await assert.rejects(Array.fromAsync(nosy.list(owner.root.id)), withCode('unauthorized'))
   await assert.rejects(nosy.heads(owner.root.id), withCode('unauthorized'))
-  await assert.rejects(nosy.putHead(await makeHead(owner, 2)), withCode('unauthorized'))
-  assert.deepEqual(refusals(holder), Array.from({ length: 5 }, () => 'unauthorized'))
+  assert.deepEqual(refusals(holder), Array.from({ length: 4 }, () => 'unauthorized'))
 })
 
 test('a device of a lower epoch is shut out of reading and writing as soon as the higher one is seen', async () => {
@@ -100,6 +99,24 @@ test('a holder of the same object reads a shard to repair it, by the header that
   await assert.rejects(repairer.open(kept, { holding: foreign.header }), withCode('unauthorized'))
   await assert.rejects(repairer.open(kept, { holding: Buffer.alloc(300) }), withCode('unauthorized'))
   assert.equal(await repairer.put(held), held.bytes.length, 'and stores one that the owner signed')
+})
+
+test('a holder that repairs lists what others have of the owner by the header of any of its shards, and hands the head on', async () => {
+  await using group = await TestGroup.create()
+  const { owner, holder, link } = await pair(group)
+  const [kept, held, head] = [makeShard(owner), makeShard(owner), await makeHead(owner, 3)]
+  await over(link).put(kept)
+  const repairer = over(await (await group.agent('repairer')).dial(holder))
+  assert.deepEqual((await Array.fromAsync(repairer.list(owner.root.id, { holding: held.header }))).map(({ id }) => id), [kept.id])
+  const forged = Buffer.from(held.header)
+  forged[forged.length - 1]! ^= 1
+  await assert.rejects(Array.fromAsync(repairer.list(owner.root.id, { holding: forged })), withCode('object-damaged'))
+  const other = await makeOwner()
+  await assert.rejects(Array.fromAsync(repairer.list(owner.root.id, { holding: makeShard(other).header })), withCode('unauthorized'))
+  await repairer.putHead(head)
+  assert.deepEqual((await over(link).heads(owner.root.id)).map(({ head }) => head), [head.head])
+  await assert.rejects(repairer.putHead({ ...head, live: makeLive(1) }), withCode('record-invalid'))
+  await assert.rejects(repairer.putHead(await makeHead(other, 1)), withCode('unauthorized'))
 })
 
 test('shards of an owner that nobody of the group is a device of are not taken', async () => {
