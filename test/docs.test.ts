@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const top = fileURLToPath(new URL('..', import.meta.url))
+const documents = ['README.md', 'CHANGELOG.md', ...readdirSync(join(top, 'docs'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md')).map((name) => join('docs', name))]
+
+test('every file that a document names is there', () => {
+  for (const document of documents) {
+    const text = readFileSync(join(top, document), 'utf8')
+    const links = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, path = '']) => join(dirname(document), path))
+    const named = [...text.matchAll(/(?<![\w/.…-])(?:agent|shared|addin|test|scripts|bench|docs)\/[\w./-]*\w\.(?:tsx?|mjs|md|py|json|xml)\b/g)].map(([path]) => path)
+    for (const path of [...links, ...named]) assert.ok(existsSync(join(top, path)), `${document} names ${path}`)
+  }
+})
+
+test('every promise of the threat model names the test that holds it', () => {
+  const rows = readFileSync(join(top, 'docs/threat-model.md'), 'utf8').split('\n').filter((line) => line.startsWith('| ')).slice(1)
+  assert.ok(rows.length > 10)
+  for (const row of rows) {
+    const [adversary = '', , cannot = '', heldBy = ''] = row.split('|').slice(1, -1).map((cell) => cell.trim())
+    if (cannot !== '—') assert.match(heldBy, /test\/[\w/-]+\.test\.ts/, adversary)
+  }
+})
