@@ -194,6 +194,12 @@ export const commands = {
     request: z.strictObject({}),
     result: z.object({ requests: z.array(z.object({ machine: z.string(), name: z.string(), asked: time, addresses: z.array(z.string()), invitation: z.string() })) }),
   },
+  'network leave': {
+    /** `keep`: for so many days more. `erase`: no longer than holders keep anything (30 days); this home's keys are erased at its next start. */
+    request: z.strictObject({ backups: z.enum(['keep', 'erase']).default('keep'), days: z.int().min(1).max(36_500).default(90), force: z.boolean().default(false) }),
+    /** Shards that this machine kept for others: handed over, safe elsewhere already, kept here because nobody took them. `keepDays` null: the owner stays with another machine. */
+    result: z.object({ network: z.string(), shards: count, handedOver: count, safe: count, kept: count, bytesSent: bytes, keepDays: count.nullable(), told: toldSchema }),
+  },
   'network approve': { request: z.strictObject({ machine: machineName }), result: z.object({ machine: z.string(), name: z.string(), rosters: count }) },
   protect: {
     request: z.strictObject({ paths: z.array(path).min(1), excludes: z.array(z.string().min(1)).default([]) }),

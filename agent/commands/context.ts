@@ -7,12 +7,13 @@ import type { OwnerRoot } from '../identity/owner.ts'
 import type { HeadStore, ObjectStore } from '../object-store.ts'
 import type { AuditBook } from '../network/audit-book.ts'
 import type { Dispersal } from '../network/dispersal.ts'
+import type { HandoverParts } from '../network/handover.ts'
 import type { HeadDistribution } from '../network/head-distribution.ts'
 import type { FairShares } from '../network/fair-share.ts'
 import type { Agreement } from '../network/membership/agreement.ts'
 import type { CoverageContent } from '../network/membership/coverage-report.ts'
 import type { Membership } from '../network/membership/membership.ts'
-import type { Address } from '../network/membership/records.ts'
+import type { Address, PeerRecord } from '../network/membership/records.ts'
 import type { DirectorySignIn } from '../network/roster/ldap-directory.ts'
 import type { MicrosoftApp, MicrosoftSignIn } from '../network/roster/graph/microsoft-sign-in.ts'
 import type { RosterAccess } from '../network/roster/open-roster.ts'
@@ -33,6 +34,8 @@ export interface Clock {
   /** Milliseconds that never go back. */
   readonly monotonic: () => number
 }
+
+export type Standing = Pick<PeerRecord, 'state' | 'legacy'>
 
 /** How many peers (of those that should) and rosters know of a change of the group already. */
 export interface Told {
@@ -64,6 +67,10 @@ export interface Group {
   announce(signal: AbortSignal): Promise<Told>
   /** Makes the membership durable, and tells three peers what is new, without waiting for them. */
   share(): Promise<void>
+  /** What this machine's record says of its place in the group from now on. */
+  setStanding(standing: Standing): Promise<void>
+  /** How shards get to the machines that stay. */
+  handover(): Omit<HandoverParts, 'store'>
   /** Writes a record to the rosters. Returns how many took it. */
   post(name: string, text: string, signal: AbortSignal): Promise<number>
   /** Tells the group what this machine says of its own backup, when that is news. */

@@ -46,6 +46,7 @@ import { CommandRuns } from './command-runs.ts'
 import { CoverageReports } from './coverage-reports.ts'
 import { GroupServices } from './group-services.ts'
 import { loadMachine } from './identity-files.ts'
+import { setFormerAside } from './former-group.ts'
 import { HolderUpkeep } from './holder-upkeep.ts'
 import { type Log, fileLog } from './log.ts'
 import { reachableAddresses } from './reachable-addresses.ts'
@@ -97,6 +98,7 @@ export class AgentParts implements AgentContext {
     const holder = stack.use(await FolderShardStore.open({
       path: home.holder, quota: options.config.offer.quotaBytes ?? undefined, minFree: () => minFreeOf(made.parts?.settings.config ?? options.config, options.testMachine),
       certificateOf: (owner, of) => made.parts?.knownGroup()?.membership.deviceOf(owner, of),
+      keepDaysOf: (owner) => made.parts?.knownGroup()?.membership.peers.keepDaysOf(owner),
       fairShare: (owner, offer) => made.parts?.knownGroup()?.shares().at(machine.id, owner, offer),
       report: (error) => log('holder-folder-fault', { error }),
     }))
@@ -168,7 +170,7 @@ export class AgentParts implements AgentContext {
   }
 
   isMember(): boolean {
-    return this.#group !== undefined
+    return this.#group !== undefined && !this.#group.hasLeft
   }
 
   knownGroup(): GroupServices | undefined {
@@ -225,11 +227,18 @@ export class AgentParts implements AgentContext {
     }
     const { store, damaged } = await MembershipStore.open(this.#home.group, { net, self: this.machine.id, ...this.clock })
     if (damaged !== undefined) this.#log('membership-damaged', { set_aside: damaged })
+    const { state, legacy } = store.membership.own.peer?.record ?? {}
+    if (state === 'left') {
+      const folder = setFormerAside(this.#home, { eraseKeys: legacy?.keepDays === 0, nowMs: this.clock.now() })
+      this.#log('left-work-group', { set_aside: folder })
+      return
+    }
     await this.#openGroup(store)
   }
 
   async enter(membership: Membership, owner: OwnerFile, keyring: Keyring): Promise<void> {
     if (this.isMember()) throw new HoldfastError('already-exists', 'Cannot enter a work group: this machine is in one already')
+    if (this.#group !== undefined) throw new HoldfastError('already-exists', 'Cannot enter a work group yet: restart the agent, so that it lets go of the one that this machine left')
     if (hasSignedHeads(this.#home.repository)) throw membershipLost(this.#home)
     // What an attempt left that ended before the membership was saved: nobody knows of it.
     rmSync(this.#home.repository, { recursive: true, force: true })

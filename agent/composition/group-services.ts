@@ -5,13 +5,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { HoldfastError } from '../../shared/errors.ts'
 import type { MachineId, OwnerId } from '../../shared/ids.ts'
-import type { Group, Told } from '../commands/context.ts'
+import type { Group, Standing, Told } from '../commands/context.ts'
 import type { Config } from '../config.ts'
 import type { PublicJwk } from '../identity/jws.ts'
 import type { OwnerFile } from '../identity/owner-file.ts'
 import { type Clock as NetworkClock, systemClock } from '../network/clock.ts'
 import { type Agreement, verifyAgreement } from '../network/membership/agreement.ts'
 import { FairShares } from '../network/fair-share.ts'
+import type { HandoverParts } from '../network/handover.ts'
 import { hostId } from '../network/membership/host-id.ts'
 import type { Member, Membership, MembershipEvent } from '../network/membership/membership.ts'
 import { OnlineShares } from '../network/membership/online-share.ts'
@@ -74,6 +75,8 @@ export class GroupServices implements Group, AsyncDisposable {
   #stopped = false
   #onlineSavedMs = performance.now()
   #isStarted = false
+  /** A machine that stopped while it was leaving is a member again. */
+  #standing: Standing = { state: 'on' }
 
   static async open(options: GroupOptions): Promise<GroupServices> {
     const { membership } = options.store
@@ -145,6 +148,25 @@ export class GroupServices implements Group, AsyncDisposable {
 
   async post(name: string, text: string, signal: AbortSignal): Promise<number> {
     return await this.#rosters.post(name, text, signal)
+  }
+
+  async setStanding(standing: Standing): Promise<void> {
+    this.#standing = standing
+    await this.#renew()
+  }
+
+  /** Has this machine left for good? */
+  get hasLeft(): boolean {
+    return this.#standing.state === 'left'
+  }
+
+  handover(): Omit<HandoverParts, 'store'> {
+    return {
+      heirs: () => this.membership.members().filter(({ state, record, host }) => state === 'online' && record.state === 'on' && host !== this.#hostId)
+        .map(({ id, host, record, devices }) => ({ id, host, offer: record.offer.bytes, owners: devices.map(({ owner }) => owner) })),
+      numbersAt: async (id, owner, headers, signal) => (await (await this.links.link(id, signal)).call('shard.holds', { owner, holding: [...headers] }, { signal })).numbers,
+      storeOf: async (id, signal) => await this.links.connect(id, { signal }),
+    }
   }
 
   /** Whoever is not reached is tried once more after the rosters were read: they may know a newer address. */
@@ -270,7 +292,7 @@ export class GroupServices implements Group, AsyncDisposable {
     const { quota } = await holder.space()
     const certificate = owner()?.certificate
     return {
-      cert: identity.certificate, name: name(), state: 'on', agent: version,
+      cert: identity.certificate, name: name(), ...this.#standing, agent: version,
       host: !serving && testMachine === undefined && before !== undefined ? before.host : this.#hostId,
       addrs: serving ? [...addresses] : before?.addrs ?? [],
       offer: serving || before === undefined ? { bytes: roundOffer(quota), minFree: minFree() } : before.offer,

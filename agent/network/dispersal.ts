@@ -213,7 +213,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
   /** The owner's holder set: chosen once, kept, filled up when it has too few; who joins has its chance once. */
   #holderSet(count: number): MachineId[] {
     const keep = this.index.holders()
-    const candidates = this.holders.list().filter(({ id, state }) => state !== 'gone' && (state !== 'doubtful' || keep.includes(id))).map((peer) => toCandidate(peer, this.holders.scoreOf(peer.id)))
+    const candidates = this.holders.list().filter(({ id, state, isLeaving }) => state !== 'gone' && isLeaving !== true && (state !== 'doubtful' || keep.includes(id))).map((peer) => toCandidate(peer, this.holders.scoreOf(peer.id)))
     const newcomers = this.index.acquaint(candidates.map(({ id }) => id))
     const chosen = chooseHolders(this.owner, candidates, {
       count: Math.max(count, keep.length), keep: newcomers.length === 0 ? keep : admitNewcomer(this.owner, candidates, { keep, newcomers }),

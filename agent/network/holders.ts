@@ -62,13 +62,13 @@ export class Holders {
 
   /** Machines (distinct hosts) that count in the group. */
   count(): number {
-    return new Set(this.#peers.list().filter(({ state }) => state !== 'gone').map(({ host }) => host)).size
+    return new Set(this.#peers.list().filter(({ state, isLeaving }) => state !== 'gone' && isLeaving !== true).map(({ host }) => host)).size
   }
 
   /** Whether it makes sense to try to store on it now. */
   isWritable(id: MachineId): boolean {
-    const state = this.peer(id)?.state
-    return (state === 'online' || state === 'away') && (this.#writePausedUntil.get(id) ?? 0) <= this.#clock.now()
+    const peer = this.peer(id)
+    return (peer?.state === 'online' || peer?.state === 'away') && peer.isLeaving !== true && (this.#writePausedUntil.get(id) ?? 0) <= this.#clock.now()
   }
 
   /** Whether others should be asked first when something is to be read. */

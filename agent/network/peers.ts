@@ -8,6 +8,8 @@ export interface Peer {
   /** What counts as one machine in placement: two agents of one host share it. */
   readonly host: string
   readonly state: 'online' | 'away' | 'doubtful' | 'gone'
+  /** It is about to leave: nothing new goes there. */
+  readonly isLeaving?: boolean | undefined
   /** Bytes that it offers to the group, from its record. */
   readonly offer: number
   /** Share of the last weeks in which it answered, 0 to 1, when gossip knows it. */

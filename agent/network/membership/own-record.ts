@@ -6,7 +6,7 @@ import { type PeerRecord, peerRecordSchema, recordTypes, sign } from './records.
 
 export const validSeconds = 30 * 86_400
 
-export type OwnContent = Pick<PeerRecord, 'cert' | 'name' | 'host' | 'addrs' | 'offer' | 'owners' | 'state' | 'agent' | 'adminKey'>
+export type OwnContent = Pick<PeerRecord, 'cert' | 'name' | 'host' | 'addrs' | 'offer' | 'owners' | 'state' | 'agent' | 'adminKey' | 'legacy'>
 
 export interface OwnRecordOptions {
   readonly membership: Membership

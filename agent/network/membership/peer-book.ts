@@ -143,6 +143,18 @@ export class PeerBook {
     return this.#replaced.has(id)
   }
 
+  /**
+   * For how many days the backups of an owner are kept whose machines all left; undefined while one of them is there or one
+   * did not say that it left.
+   */
+  keepDaysOf(owner: OwnerId): number | undefined {
+    const mine = this.#options.own()
+    const devices = [...this.all(), ...(mine === undefined ? [] : [mine])].filter(({ certificates }) => certificates.some((one) => one.owner === owner))
+    const staying = devices.filter(({ record }) => record.legacy === undefined && !this.isReplaced(record.id))
+    const days = devices.flatMap(({ record }) => (record.state === 'left' && record.legacy !== undefined ? [record.legacy.keepDays] : []))
+    return staying.length > 0 || days.length === 0 ? undefined : Math.max(...days)
+  }
+
   slotHolder(invitation: string, slot: number): MachineId | undefined {
     return this.#slots.get(`${invitation}/${slot}`)
   }

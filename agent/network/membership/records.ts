@@ -90,6 +90,8 @@ export const peerRecordSchema = z.object({
   agent: z.string().max(64), iat: seconds, exp: seconds,
   /** What its owner would sign with as an admin: an admin names it to make one of it. */
   adminKey: publicJwkSchema.optional(),
+  /** With state `left`: for how many days holders keep what this machine's owner backed up, unless the owner stays with another machine. */
+  legacy: z.object({ keepDays: z.int().min(0).max(36_500) }).optional(),
 })
 export type PeerRecord = z.infer<typeof peerRecordSchema>
 

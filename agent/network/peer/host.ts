@@ -18,7 +18,7 @@ import type { Caller } from './credential.ts'
 import type { Guest } from './guest.ts'
 import { HeadIntake, peekHead } from './head-intake.ts'
 import { Transfers } from './transfers.ts'
-import { byName, demandDevice, demandHeadBearer, demandLister, demandMember, demandReader, demandShardReader, isDeviceOf } from './permission.ts'
+import { byName, demandDevice, demandHeadBearer, demandLister, demandMember, demandReader, demandShardReader, isDeviceOf, numbersOf } from './permission.ts'
 import { type WireEvent, type WireRequest, maxFrame, protocolVersion } from './wire.ts'
 
 const headsOfPage = 16
@@ -116,6 +116,10 @@ export class Host {
         return {}
       },
       'shard.list': async (visit, request) => await this.#list(visit, request),
+      'shard.holds': async ({ caller }, { owner, holding }) => {
+        demandMember(caller, membership)
+        return { numbers: await Promise.all(holding.map(async (header) => await numbersOf(owner, header, store))) }
+      },
       'shard.begin': async ({ caller, transfers }, { header, leaves }) => {
         const { owner, id, number, shardLength } = parseHeader(header)
         demandMember(caller, membership)

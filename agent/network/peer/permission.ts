@@ -1,5 +1,5 @@
 /** Who may ask what (docs/protocol.md section 2): pure judgements over the caller, the membership and the headers at hand. */
-import { HoldfastError } from '../../../shared/errors.ts'
+import { HoldfastError, hasCode } from '../../../shared/errors.ts'
 import { type OwnerId, shortId } from '../../../shared/ids.ts'
 import { verifyDeviceCertificate } from '../../identity/device.ts'
 import { importPublicKey } from '../../identity/jws.ts'
@@ -75,6 +75,22 @@ export async function demandLister(caller: Caller, owner: OwnerId, proof: { hold
 export function demandHeadBearer(caller: Caller, owner: OwnerId, membership: Judge): void {
   demandMember(caller, membership)
   if (isFormerDevice(caller, owner, membership) || membership.ownerEpoch(owner) === 0) demandDevice(caller, owner, membership)
+}
+
+/** Which shards of the object lie in `store`, for who shows the header of one: what does not fit it is not told. */
+export async function numbersOf(owner: OwnerId, holding: Uint8Array, store: ShardStore): Promise<number[]> {
+  const { id, n, owner: named } = parseHeader(holding)
+  if (named !== owner) return []
+  const numbers: number[] = []
+  for (let number = 0; number < n; number++) {
+    try {
+      const { header } = await store.open({ owner, id, number })
+      if (sameObject(header, holding)) numbers.push(number)
+    } catch (error) {
+      if (!hasCode(error, 'not-found', 'object-damaged', 'record-invalid')) throw error
+    }
+  }
+  return numbers
 }
 
 /** Do two headers name one object and agree on the roots that both have? n may have grown in between. */

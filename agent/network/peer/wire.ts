@@ -105,6 +105,10 @@ export const wire = {
     answer: nothing,
   },
   'retention.agree': { request: z.object({ wish: jws, consent: jws }), answer: nothing },
+  'shard.holds': {
+    request: z.object({ owner: ownerIdSchema, holding: z.array(header).max(64) }),
+    answer: z.object({ numbers: z.array(z.array(shardNumber).max(255)).max(64) }),
+  },
   'members': {
     request: z.object({ after: count }),
     answer: z.object({ records: z.array(jws).max(maxElements), more: z.boolean() }),

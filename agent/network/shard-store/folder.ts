@@ -48,6 +48,8 @@ export interface FolderOptions {
   readonly certificateOf: (owner: OwnerId, machine: MachineId) => DeviceCertificate | undefined | Promise<DeviceCertificate | undefined>
   /** Bytes that an owner may have of `offer` here; undefined: as much as fits. */
   readonly fairShare?: ((owner: OwnerId, offer: number) => number | undefined) | undefined
+  /** For how many days the shards of an owner are kept who left the group; undefined for who did not. */
+  readonly keepDaysOf?: ((owner: OwnerId) => number | undefined) | undefined
   readonly clock?: Clock | undefined
   /** Milliseconds that never go back; what the holder's own time runs by. */
   readonly monotonic?: (() => number) | undefined
@@ -359,16 +361,25 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
 
   #expired(owner: OwnerId): IndexedShard[] {
     const nowMs = this.#time.now()
+    const isOver = this.#isOver(owner, nowMs)
     const { named, lastHeadMs } = this.#history.keeping(owner, nowMs)
     const { delayDays, weeks } = this.#history.terms(owner)
     const { beganMs } = this.#history
     const isUnknown = nowMs - beganMs < 7 * Math.max(weeks, defaultTerms.weeks) * dayMs
     const expired: IndexedShard[] = []
     for (let page = this.#index.page(owner, { id: '', number: -1 }); page.length > 0; page = this.#index.page(owner, page.at(-1) as ShardRef)) {
-      expired.push(...page.filter(({ id, stored }) => !named.has(id) && stored < lastHeadMs && stored < nowMs - delayDays * dayMs
-        && !(isUnknown && stored <= beganMs)))
+      expired.push(...page.filter(({ id, stored }) => isOver || (!named.has(id) && stored < lastHeadMs && stored < nowMs - delayDays * dayMs
+        && !(isUnknown && stored <= beganMs))))
     }
     return expired.sort((a, b) => dropOrder[a.kind] - dropOrder[b.kind])
+  }
+
+  /** The owner left, and the days are over for which the group keeps what was backed up; never sooner than anything expires. */
+  #isOver(owner: OwnerId, nowMs: number): boolean {
+    const keepDays = this.#options.keepDaysOf?.(owner)
+    const sinceMs = this.#history.leftSince(owner, keepDays === undefined ? undefined : nowMs)
+    if (keepDays === undefined || sinceMs === undefined) return false
+    return nowMs - sinceMs > Math.max(keepDays, this.#history.terms(owner).delayDays) * dayMs
   }
 
   /** False when it was offered again meanwhile, or its file cannot be removed now (another program has it open). */

@@ -48,6 +48,7 @@ export class HeadHistory implements Disposable {
     this.isNew = found === 0
     if (found === 0) this.#db.exec(`BEGIN; ${this.#oldTables()} ${schema} COMMIT`)
     else if (found !== version) throw new RangeError(`Cannot open ${path}: it is of version ${String(found)}`)
+    this.#db.exec('CREATE TABLE IF NOT EXISTS gone (owner TEXT PRIMARY KEY, since INTEGER) WITHOUT ROWID')
   }
 
   #oldTables(): string {
@@ -68,6 +69,16 @@ export class HeadHistory implements Disposable {
   /** Own time at which this history begins: what was named before is not known. */
   get beganMs(): number {
     return Number(this.#row('SELECT began FROM time')?.['began'] ?? Infinity)
+  }
+
+  /** Own time at which the owner was first known to have left; `nowMs` undefined: it did not, or came back. */
+  leftSince(owner: OwnerId, nowMs: number | undefined): number | undefined {
+    if (nowMs === undefined) {
+      this.#run('DELETE FROM gone WHERE owner = ?', owner)
+      return undefined
+    }
+    this.#run('INSERT INTO gone VALUES (?, ?) ON CONFLICT (owner) DO NOTHING', owner, nowMs)
+    return Number(this.#row('SELECT since FROM gone WHERE owner = ?', owner)?.['since'])
   }
 
   /** Highest epoch of the owner that this holder has seen a valid certificate of; 0: none. */

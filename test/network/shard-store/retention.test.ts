@@ -18,13 +18,17 @@ class Holder implements AsyncDisposable {
   readonly owner: TestOwner
   readonly path: string
   store: FolderShardStore
+  /** What the group says of an owner who left. */
+  keepDays: number | undefined
   #seq = 0
 
   static async open(): Promise<Holder> {
     const path = await mkdtemp(join(tmpdir(), 'holdfast-retention-'))
     const owner = await makeOwner()
     const time = new FakeTime()
-    return new Holder(path, owner, await openStore(path, owner, time), time)
+    const made: { holder?: Holder } = {}
+    made.holder = new Holder(path, owner, await openStore(path, owner, time, () => made.holder?.keepDays), time)
+    return made.holder
   }
 
   private constructor(path: string, owner: TestOwner, store: FolderShardStore, time: FakeTime) {
@@ -37,7 +41,7 @@ class Holder implements AsyncDisposable {
   async reopen(): Promise<void> {
     await this.store[Symbol.asyncDispose]()
     this.time.steadyMs = 0
-    this.store = await openStore(this.path, this.owner, this.time)
+    this.store = await openStore(this.path, this.owner, this.time, () => this.keepDays)
   }
 
   async put(length = 1_000): Promise<NewShard> {
@@ -73,9 +77,9 @@ class Holder implements AsyncDisposable {
   }
 }
 
-async function openStore(path: string, owner: TestOwner, time: FakeTime): Promise<FolderShardStore> {
+async function openStore(path: string, owner: TestOwner, time: FakeTime, keepDaysOf: () => number | undefined = () => undefined): Promise<FolderShardStore> {
   const device = await verifyDeviceCertificate(owner.certificate)
-  return await FolderShardStore.open({ path, minFree: 0, certificateOf: () => device, clock: time, monotonic: time.monotonic })
+  return await FolderShardStore.open({ path, minFree: 0, certificateOf: () => device, keepDaysOf, clock: time, monotonic: time.monotonic })
 }
 
 function liveOf(shards: readonly NewShard[]): Buffer {
@@ -103,6 +107,23 @@ test('an object stays for 30 days after the last head that named it, then goes; 
   assert.ok(!await holder.has(old), 'after the delay and the floor')
   await holder.days(400)
   assert.ok(await holder.has(kept), 'the owner was silent for a year')
+})
+
+test('what an owner who left had backed up stays for the days that were said, a month at least, and an owner who comes back keeps all', async () => {
+  await using holder = await Holder.open()
+  const shard = await holder.put()
+  await holder.head(shard)
+  holder.keepDays = 0
+  await holder.days(29)
+  assert.ok(await holder.has(shard), 'erased is no sooner than anything goes')
+  holder.keepDays = undefined
+  await holder.days(10)
+  holder.keepDays = 90
+  await holder.days(80)
+  await holder.reopen()
+  assert.ok(await holder.has(shard))
+  await holder.days(40)
+  assert.ok(!await holder.has(shard))
 })
 
 test('a head of long ago counts until it was replaced: an empty one after half a year erases nothing for a month', async () => {

@@ -1,0 +1,51 @@
+/**
+ * Out of the work group in good order: the machine says that it is leaving, so that nobody puts anything new on it; what it
+ * keeps for others goes to other machines; then it says that it has left, and what is to become of its own backups.
+ * Cancelled, it is a member again.
+ */
+import type { CommandRequest, CommandResult } from '../../shared/api.ts'
+import { HoldfastError } from '../../shared/errors.ts'
+import { handOver } from '../network/handover.ts'
+import { adminsOf } from '../network/membership/admins.ts'
+import type { AgentContext } from './context.ts'
+import type { RunOptions } from './command.ts'
+
+export async function networkLeave(context: AgentContext, { backups, days, force }: CommandRequest<'network leave'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'network leave'>> {
+  const group = context.group()
+  const { membership } = group
+  await refuseLastAdmin(context)
+  onProgress({ stage: 'telling the group' })
+  await group.setStanding({ state: 'leaving' })
+  await group.announce(signal)
+  try {
+    const report = await handOver({ ...group.handover(), store: context.holder }, {
+      signal, onProgress: ({ bytesDone, bytesTotal }) => { onProgress({ stage: 'handing over', bytesDone, bytesTotal }) },
+    })
+    if (report.kept > 0 && !force) {
+      throw new HoldfastError('too-few-holders', `Cannot leave yet: ${report.kept} of ${report.shards} shards that this machine keeps for others have nowhere to go; switch machines on or add some, or leave with --force: their owners then make them anew`, { details: { kept: report.kept, shards: report.shards } })
+    }
+    const keepDays = backups === 'erase' ? 0 : days
+    await group.setStanding({ state: 'left', legacy: { keepDays } })
+    const told = await group.announce(signal)
+    return { network: membership.network.name, ...report, keepDays: ownerStays(context) ? null : keepDays, told }
+  } catch (error) {
+    await group.setStanding({ state: 'on' })
+    throw error
+  }
+}
+
+/** Nobody could let machines in or shut them out any more. */
+async function refuseLastAdmin(context: AgentContext): Promise<void> {
+  const { membership } = context.group()
+  const admins = adminsOf(membership, await context.ownAdminKey())
+  const others = membership.members().filter(({ state }) => state !== 'gone')
+  if (admins.length === 1 && admins[0]?.isSelf === true && admins[0].machines.length <= 1 && others.length > 0) {
+    throw new HoldfastError('invalid-input', 'Cannot leave: this machine has the only admin of the work group; make another one first: holdfast network admin add MACHINE')
+  }
+}
+
+/** Moved to another machine (recover), or the owner has several: then the backups are not this machine's to end. */
+function ownerStays(context: AgentContext): boolean {
+  const owner = context.ownerFile()?.owner
+  return context.group().membership.members().some(({ devices, state }) => state !== 'gone' && devices.some((device) => device.owner === owner))
+}

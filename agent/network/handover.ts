@@ -1,0 +1,140 @@
+/**
+ * What a machine that leaves keeps for others goes to other machines first. Needs no key and no owner: shards travel as
+ * they are, under the header that their writer signed.
+ *
+ * For each object the others are asked which of its shards they have, so that no host gets a second one, nor the owner's own; a shard that lies
+ * elsewhere too is safe already. The rest is offered to the hosts without one, those with most room first, until one takes
+ * it. The owner finds it there when it next asks the holders.
+ */
+import { HoldfastError } from '../../shared/errors.ts'
+import type { MachineId, OwnerId } from '../../shared/ids.ts'
+import type { ObjectId } from '../object-store.ts'
+import { parseHeader } from './shard.ts'
+import type { HolderAccounts, ShardEntry, ShardStore } from './shard-store/port.ts'
+import { forEachBounded, throwIfCancelled } from './slots.ts'
+
+const objectsAtOnce = 2
+/** Headers in one question. */
+export const maxAsked = 64
+
+/** A machine that may take shards over. */
+export interface Heir {
+  readonly id: MachineId
+  readonly host: string
+  /** Bytes that it offers. */
+  readonly offer: number
+  /** Whose data is on it: a copy there would be lost together with the original. */
+  readonly owners: readonly OwnerId[]
+}
+
+export interface HandoverParts {
+  readonly store: ShardStore & Pick<HolderAccounts, 'accounts'>
+  /** Who is there now and stays: asked anew for each object. */
+  readonly heirs: () => readonly Heir[]
+  /** Which shards of each object the machine has; the headers prove that they are asked for by a holder. */
+  readonly numbersAt: (id: MachineId, owner: OwnerId, headers: readonly Uint8Array[], signal: AbortSignal) => Promise<readonly (readonly number[])[]>
+  readonly storeOf: (id: MachineId, signal: AbortSignal) => Promise<ShardStore>
+}
+
+export interface HandoverProgress {
+  readonly bytesDone: number
+  readonly bytesTotal: number
+}
+
+export interface HandoverReport {
+  readonly shards: number
+  readonly handedOver: number
+  /** Lay on another machine too. */
+  readonly safe: number
+  readonly bytesSent: number
+  /** Nobody took them. */
+  readonly kept: number
+}
+
+interface Item {
+  readonly entry: ShardEntry
+  readonly header: Uint8Array
+  readonly leaves: Uint8Array
+  readonly bytes: number
+}
+
+/** Rejects with the signal's reason; what was handed over by then stays where it is. */
+export async function handOver(parts: HandoverParts, { signal, onProgress }: { signal: AbortSignal; onProgress: (progress: HandoverProgress) => void }): Promise<HandoverReport> {
+  const owners = parts.store.accounts()
+  const bytesTotal = owners.reduce((sum, { used }) => sum + used, 0)
+  const report = { shards: 0, handedOver: 0, safe: 0, bytesSent: 0, kept: 0 }
+  let bytesDone = 0
+  for (const { owner } of owners) {
+    const entries = await Array.fromAsync(parts.store.list(owner, { signal }))
+    for (let at = 0; at < entries.length; at += maxAsked) {
+      throwIfCancelled(signal)
+      const items = await Promise.all(entries.slice(at, at + maxAsked).map(async (entry) => await itemOf(parts.store, entry)))
+      const known = items.filter((item) => item !== undefined)
+      const where = await placesOf(parts, owner, known, signal)
+      await forEachBounded(known, objectsAtOnce, async (item) => {
+        const sent = await passOn(parts, item, where, signal)
+        report.shards++
+        if (sent === 'safe') report.safe++
+        else if (sent === 'kept') report.kept++
+        else {
+          report.handedOver++
+          report.bytesSent += sent
+        }
+        bytesDone += item.bytes
+        onProgress({ bytesDone, bytesTotal: Math.max(bytesTotal, bytesDone) })
+      })
+      report.kept += items.length - known.length
+    }
+  }
+  return report
+}
+
+/** Undefined for what cannot be read here: others have to make it good. */
+async function itemOf(store: ShardStore, entry: ShardEntry): Promise<Item | undefined> {
+  try {
+    const { header, leaves } = await store.open(entry)
+    return { entry, header, leaves, bytes: parseHeader(header).shardLength }
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error
+    return undefined
+  }
+}
+
+type Places = ReadonlyMap<MachineId, ReadonlyMap<ObjectId, Set<number>>>
+
+/** Who does not answer counts as having nothing and gets nothing. */
+async function placesOf({ heirs, numbersAt }: HandoverParts, owner: OwnerId, items: readonly Item[], signal: AbortSignal): Promise<Places> {
+  const places = new Map<MachineId, Map<ObjectId, Set<number>>>()
+  await Promise.all(heirs().map(async ({ id }) => {
+    try {
+      const numbers = await numbersAt(id, owner, items.map(({ header }) => header), signal)
+      places.set(id, new Map(items.map(({ entry }, at) => [entry.id, new Set(numbers[at])])))
+    } catch (error) {
+      throwIfCancelled(signal)
+      if (!(error instanceof HoldfastError)) throw error
+    }
+  }))
+  return places
+}
+
+/** Bytes that travelled; `safe` when it lies elsewhere too, `kept` when nobody takes it. */
+async function passOn({ heirs, store, storeOf }: HandoverParts, { entry, header, leaves, bytes }: Item, places: Places, signal: AbortSignal): Promise<number | 'safe' | 'kept'> {
+  if ([...places.values()].some((objects) => objects.get(entry.id)?.has(entry.number) === true)) return 'safe'
+  const there = heirs().filter(({ id }) => places.has(id))
+  const taken = new Set(there.filter(({ id, owners }) => owners.includes(entry.owner) || (places.get(id)?.get(entry.id)?.size ?? 0) > 0).map(({ host }) => host))
+  for (const { id } of there.filter(({ host }) => !taken.has(host)).sort((a, b) => b.offer - a.offer)) {
+    throwIfCancelled(signal)
+    const numbers = places.get(id)?.get(entry.id)
+    numbers?.add(entry.number) // another shard of the object may be on its way at the same time
+    try {
+      const other = await storeOf(id, signal)
+      const sent = await other.put({ owner: entry.owner, id: entry.id, number: entry.number, header, leaves, bytes: await store.read(entry, 0, bytes) }, { signal })
+      return sent
+    } catch (error) {
+      numbers?.delete(entry.number)
+      throwIfCancelled(signal)
+      if (!(error instanceof HoldfastError)) throw error
+    }
+  }
+  return 'kept'
+}
