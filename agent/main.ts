@@ -20,6 +20,7 @@ import { forget } from './commands/forget.ts'
 import { keyConfirm, keyShow } from './commands/key.ts'
 import { networkLeave } from './commands/leave.ts'
 import { mailTest } from './commands/mail.ts'
+import { networkMoveRoster } from './commands/move-roster.ts'
 import { peers } from './commands/peers.ts'
 import { protect, unprotect } from './commands/protect.ts'
 import { prune } from './commands/prune.ts'
@@ -86,7 +87,7 @@ type Handlers = { readonly [C in CommandName]: (context: AgentContext, request: 
 const handlers: Handlers = {
   'network create': networkCreate, 'network invite': networkInvite, 'network join': networkJoin,
   'network settings': networkSettings, 'network admin add': networkAdminAdd, 'network admin remove': networkAdminRemove, 'network revoke': networkRevoke, 'network lost': networkLost,
-  'network invitations': networkInvitations, 'network uninvite': networkUninvite, 'network requests': networkRequests, 'network approve': networkApprove, 'network leave': networkLeave,
+  'network invitations': networkInvitations, 'network uninvite': networkUninvite, 'network requests': networkRequests, 'network approve': networkApprove, 'network leave': networkLeave, 'network move-roster': networkMoveRoster,
   'protect': protect, 'unprotect': unprotect,
   'backup': backup, 'snapshots': listSnapshots, 'ls': listEntries, 'restore': restore, 'verify': verify, 'repair': repair, 'audit': audit, 'forget': forget, 'prune': prune, 'mail test': mailTest, 'peers': peers,
   'status': status, 'coverage': coverage, 'key show': keyShow, 'key confirm': keyConfirm, 'recover': recover, 'doctor': doctor, 'sign-in': signIn, 'search': search,

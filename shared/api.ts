@@ -194,6 +194,11 @@ export const commands = {
     request: z.strictObject({}),
     result: z.object({ requests: z.array(z.object({ machine: z.string(), name: z.string(), asked: time, addresses: z.array(z.string()), invitation: z.string() })) }),
   },
+  'network move-roster': {
+    /** `keep`: the places so far stay too. */
+    request: z.strictObject({ locator: z.string().min(1), keep: z.boolean().default(false) }),
+    result: z.object({ rosters: z.array(z.string()), former: z.array(z.string()), told: toldSchema }),
+  },
   'network leave': {
     /** `keep`: for so many days more. `erase`: no longer than holders keep anything (30 days); this home's keys are erased at its next start. */
     request: z.strictObject({ backups: z.enum(['keep', 'erase']).default('keep'), days: z.int().min(1).max(36_500).default(90), force: z.boolean().default(false) }),

@@ -40,6 +40,7 @@ export const syntax: Record<string, Syntax> = {
   'network found': { usage: 'network found MACHINE', summary: 'it came back after all' },
   'network invitations': { usage: 'network invitations', summary: 'invitations, who came in by them, and which are open' },
   'network uninvite': { usage: 'network uninvite ID', summary: 'revoke an invitation; who came in by it stays' },
+  'network move-roster': { usage: 'network move-roster LOCATOR [--keep]', summary: 'take the list of peers to another place, or with --keep to one place more', options: { keep: flag } },
   'network leave': { usage: 'network leave [--keep-days N | --erase] [--force] [--yes]', summary: 'hand over what this machine keeps for others and leave; its own backups are kept for N days (90) or erased', options: { 'keep-days': text, 'erase': flag, 'force': flag, 'yes': flag } },
   'network requests': { usage: 'network requests', summary: 'machines that wait for an admin\'s approval' },
   'network approve': { usage: 'network approve MACHINE', summary: 'let a machine in that waits' },
@@ -124,6 +125,7 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
     case 'network revoke': return { name, input: { machine: one('MACHINE'), ...given(values, 'why') } }
     case 'network lost': return { name, input: { machine: one('MACHINE') } }
     case 'network found': return { name: 'network lost', input: { machine: one('MACHINE'), found: true } }
+    case 'network move-roster': return { name, input: { locator: one('LOCATOR'), keep: values['keep'] === true } }
     case 'network leave':
       none()
       if (values['erase'] === true && values['keep-days'] !== undefined) throw usageError(name, '--erase keeps nothing')

@@ -48,6 +48,10 @@ export const renderers: Renderers = {
     ...invitations.map(({ id, state, used, count, expires, by, machines }) => [short(id), state, `${used} of ${count}`, formatTime(expires), printable(by), machines.map(printable).join(', ')]),
   ])),
   'network uninvite': ({ id, kept, told }) => [`Invitation ${short(id)} is revoked; ${kept} machines that came in by it stay.`, ...toldLines(told)].join('\n'),
+  'network move-roster': ({ rosters, former, told }) => [
+    `The roster is now in ${rosters.map(printable).join(' and ')}.`, ...toldLines(told),
+    ...(former.length === 0 ? [] : [`  Leave ${former.map(printable).join(' and ')} as it is until every machine has followed: it says where to.`]),
+  ].join('\n'),
   'network leave': ({ network, shards, handedOver, safe, kept, keepDays, told }) => [
     `This machine has left the work group "${printable(network)}". Of ${shards} shards that it kept for others ${handedOver} were handed over and ${safe} were safe elsewhere${kept === 0 ? '' : `; ${kept} nobody took`}.`,
     ...(keepDays === null ? ['  The owner stays in the group with another machine.'] : [keepDays === 0 ? '  Its own backups go as soon as holders let go of anything (30 days); the keys on this machine go at the next start of the agent.' : `  Its own backups are kept for ${keepDays} days more: keep the recovery kit.`]),

@@ -326,11 +326,26 @@ export class GroupServices implements Group, AsyncDisposable {
     if (event.type !== 'shard-stored') this.#options.log(event.type, { machine: event.caller.machine, ...('error' in event ? { error: event.error } : {}) })
   }
 
+  /** A place that this version cannot open is told, and the others are followed. */
+  #followRosters(): void {
+    const { log, openRoster } = this.#options
+    const opened = new Map<string, Roster>()
+    for (const locator of this.membership.network.rosters) {
+      try {
+        opened.set(locator, openRoster(locator))
+      } catch (error) {
+        log('roster-fault', { locator, error })
+      }
+    }
+    this.#rosters.follow([...opened.keys()], (locator) => opened.get(locator) as Roster)
+  }
+
   /** News of the group travel at once: who hears of them tells three others, and so on, whatever the next round brings. */
   #onMembership(event: MembershipEvent): void {
     this.#options.log(event.type, { ...event })
     if (event.type === 'machine-revoked') this.links.drop(event.id)
     if (event.type === 'approved') this.#track(this.publish())
+    if (event.type === 'network-changed') this.#followRosters()
     if (event.type === 'network-changed' && this.#isStarted) this.#track(this.#gossip.round())
   }
 

@@ -49,7 +49,7 @@ test('every command that an agent knows can be reached from the command line, wi
   const argv: Record<string, string[]> = {
     'network create': ['T', '--roster', 'folder:/r'], 'network join': ['holdfast-invite:x'], 'protect': ['/a', '--exclude', '*.tmp'],
     'unprotect': ['/a'], 'ls': ['latest'], 'restore': ['latest', '--target', '/t'], 'search': ['mail'], 'retention approve': ['holdfast-retention:x'], 'settings': ['limits.uploadBytesPerSecond=1000', 'label=Desk'],
-    'network settings': ['name=2026', 'minFree=0.2', 'schedule.cron=0 11 * * *'], 'network uninvite': ['abcdefgh'],
+    'network settings': ['name=2026', 'minFree=0.2', 'schedule.cron=0 11 * * *'], 'network uninvite': ['abcdefgh'], 'network move-roster': ['folder:/r', '--keep'],
     ...Object.fromEntries(['network admin add', 'network admin remove', 'network revoke', 'network lost', 'network approve'].map((name) => [name, ['desk']])),
   }
   for (const name of Object.keys(commands).filter((command) => !['recover', 'sign-in', 'retention agree'].includes(command))) {

@@ -54,6 +54,8 @@ interface Place {
   running: Promise<void> | undefined
   /** The place asked to be left alone until then, in milliseconds of `now`. */
   notBefore: number
+  /** The network record names it no more: it is left once it has been told where the group went. */
+  isFormer: boolean
 }
 
 /** Every tenth reading is a full one, in case a file system's times are too coarse to show a change. */
@@ -66,28 +68,39 @@ const gossipFirstMs = 30_000
 
 export class RosterSync implements AsyncDisposable {
   readonly #options: Required<Pick<RosterSyncOptions, 'intervalMs' | 'timeoutMs'>> & RosterSyncOptions
-  readonly #places: readonly Place[]
+  #places: Place[]
   readonly #stop = new AbortController()
   #loops: Promise<void>[] = []
+  #isStarted = false
 
   constructor(options: RosterSyncOptions) {
     this.#options = { ...options, intervalMs: options.intervalMs ?? 45_000, timeoutMs: options.timeoutMs ?? 20_000 }
-    this.#places = options.rosters.map((roster) => ({ roster, cursor: undefined, shown: new Map(), rounds: 0, running: undefined, notBefore: 0, status: statusOf(roster.locator, 'unread') }))
+    this.#places = options.rosters.map(placeOf)
   }
 
   get status(): readonly RosterStatus[] {
-    return this.#places.map((place) => place.status)
+    return this.#places.filter(({ isFormer }) => !isFormer).map((place) => place.status)
   }
 
   start(): void {
-    if (this.#loops.length === 0) this.#loops = this.#places.map((place) => this.#loop(place))
+    if (this.#isStarted) return
+    this.#isStarted = true
+    this.#loops = this.#places.map((place) => this.#loop(place))
+  }
+
+  /** The network record names these now. `open` is called for those that are new here. */
+  follow(locators: readonly string[], open: (locator: string) => Roster): void {
+    for (const place of this.#places) place.isFormer = !locators.includes(place.roster.locator)
+    const added = locators.filter((locator) => this.#places.every(({ roster }) => roster.locator !== locator)).map((locator) => placeOf(open(locator)))
+    this.#places.push(...added)
+    if (this.#isStarted) this.#loops.push(...added.map((place) => this.#loop(place)))
   }
 
   async #loop(place: Place): Promise<void> {
     const { signal } = this.#stop
     const { random, membership } = this.#options
     if (place.roster.isMetered === true && membership.members().length > 0) await this.#pause(gossipFirstMs * (0.5 + random()))
-    while (!signal.aborted) {
+    while (!signal.aborted && this.#places.includes(place)) {
       await this.#turn(place)
       await this.#pause(this.#pauseMs(place))
     }
@@ -186,6 +199,7 @@ export class RosterSync implements AsyncDisposable {
     if (membership.revision !== before) await onChange?.()
     if (place.status.state !== 'foreign') await this.#publish(place, signal)
     place.notBefore = now() + (roster.restSeconds ?? 0) * 1000
+    if (place.isFormer) this.#places = this.#places.filter((other) => other !== place)
   }
 
   /** The text of a record, as whoever answers for it writes it. */
@@ -263,6 +277,10 @@ export class RosterSync implements AsyncDisposable {
       }
     }
   }
+}
+
+function placeOf(roster: Roster): Place {
+  return { roster, cursor: undefined, shown: new Map(), rounds: 0, running: undefined, notBefore: 0, isFormer: false, status: statusOf(roster.locator, 'unread') }
 }
 
 function networksIn(shown: ReadonlyMap<string, string>): string[] {
