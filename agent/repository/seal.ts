@@ -130,10 +130,20 @@ export function sealInto(target: Buffer, offset: number, key: ObjectKey, { numbe
   const sealed = cipher.update(payload)
   cipher.final()
   const { length } = sealed
-  sealed.copy(target, offset)
+  copyShared(sealed, target, offset)
   cipher.getAuthTag().copy(target, offset + length)
   releaseBytes(sealed)
   return length + tagLength
+}
+
+/**
+ * Packs are built in memory that threads share. V8 copies a whole buffer into such memory byte by byte unless both are aligned
+ * alike, at a tenth of the speed; a part of one is moved as a block.
+ */
+function copyShared(source: Buffer, target: Buffer, offset: number): void {
+  if (source.length === 0) return
+  target[offset] = source[0] as number
+  source.copy(target, offset + 1, 1)
 }
 
 export interface PartShape {
