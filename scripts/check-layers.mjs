@@ -3,13 +3,14 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 
-const foundation = ['shared/', 'agent/object-store.ts', 'agent/merkle.ts', 'agent/release-bytes.ts', 'agent/powershell.ts']
+const foundation = ['shared/', 'agent/object-store.ts', 'agent/merkle.ts', 'agent/release-bytes.ts', 'agent/uncached-file.ts', 'agent/powershell.ts']
 const rules = {
   'shared/': [],
   'addin/': ['shared/'],
   'agent/object-store.ts': ['shared/', 'agent/merkle.ts'],
   'agent/merkle.ts': ['shared/'],
   'agent/release-bytes.ts': [],
+  'agent/uncached-file.ts': [],
   'agent/identity/': [...foundation],
   'agent/powershell.ts': [],
   'agent/source/': ['shared/', 'agent/powershell.ts'],

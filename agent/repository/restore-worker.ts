@@ -1,8 +1,8 @@
 /** A thread of the restore: opens segments, checks every chunk against its id, and writes it where it belongs. */
 import type { KeyObject } from 'node:crypto'
-import { writeSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { releaseBytes } from '../release-bytes.ts'
+import { UncachedWriter } from '../uncached-file.ts'
 import { HoldfastError, type ErrorCode } from '../../shared/errors.ts'
 import { chunkId, chunkIdKeyOf } from './chunk-id.ts'
 import { damaged, deriveObjectKey, openPart } from './seal.ts'
@@ -61,6 +61,8 @@ export interface RestoreSetup {
   readonly chunkIdKey: Uint8Array
 }
 
+const writer = new UncachedWriter()
+
 export function runJob(job: RestoreJob, { owner, chunkIdKey }: RestoreSetup): RestoreResult {
   const key = deriveObjectKey({ kind: 'pack', epoch: job.epoch, salt: job.salt }, { dataKey: job.dataKey, owner })
   const idKey = chunkIdKeyOf(chunkIdKey)
@@ -109,7 +111,7 @@ function runsOf(wanted: readonly WantedChunk[]): Run[] {
 
 function write({ file, position }: Run, fd: number, bytes: Buffer, failures: Map<number, FileFailure>): boolean {
   try {
-    for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done, position + done)
+    writer.write(fd, bytes, position)
     return true
   } catch (error) {
     const full = ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')

@@ -5,6 +5,7 @@ import { HoldfastError } from '../../../shared/errors.ts'
 import { hashLeaf, hashLength, leafLength } from '../../merkle.ts'
 import type { FolderSync } from '../durable-file.ts'
 import { type ShardHeader, damaged } from '../shard.ts'
+import { AppendingWriter, type WriteAreas } from './appending-writer.ts'
 import type { ShardTransfer } from './port.ts'
 
 const leafPrefix = Uint8Array.of(0)
@@ -21,6 +22,7 @@ export interface TransferPlan {
   readonly path: string
   readonly folder: FolderSync
   readonly openFile: OpenFile
+  readonly areas: WriteAreas
   /** Called once, when it is over; `stored` after the rename. */
   readonly ended: (outcome: 'stored' | 'kept' | 'dropped') => void
 }
@@ -29,6 +31,7 @@ export class FolderTransfer implements ShardTransfer {
   readonly offset: number
   readonly #plan: TransferPlan
   readonly #file: FileHandle
+  readonly #writer: AppendingWriter
   #received: number
   #leaf: Hash
   #state: 'open' | 'ended' = 'open'
@@ -37,6 +40,7 @@ export class FolderTransfer implements ShardTransfer {
   private constructor(plan: TransferPlan, file: FileHandle, offset: number) {
     this.#plan = plan
     this.#file = file
+    this.#writer = new AppendingWriter(file, offset === 0 ? 0 : plan.head.length + offset, plan.areas)
     this.offset = offset
     this.#received = offset
     this.#leaf = newLeaf()
@@ -52,7 +56,7 @@ export class FolderTransfer implements ShardTransfer {
     }
     const file = await translated(async () => await plan.openFile(plan.partialPath, 'w+', 0o600))
     const transfer = new FolderTransfer(plan, file, 0)
-    await transfer.#guard(async () => await writeAll(file, plan.head, 0))
+    await transfer.#guard(async () => await transfer.#writer.append(plan.head))
     return transfer
   }
 
@@ -60,7 +64,7 @@ export class FolderTransfer implements ShardTransfer {
     await this.#inTurn(async () => {
       if (this.#received + bytes.length > this.#plan.header.shardLength) throw damaged('more bytes came than it has', this.#plan.header)
       this.#checkLeaves(bytes)
-      await writeAll(this.#file, bytes, this.#plan.head.length + this.#received)
+      await this.#writer.append(bytes)
       this.#received += bytes.length
     })
   }
@@ -83,8 +87,9 @@ export class FolderTransfer implements ShardTransfer {
   async commit(): Promise<void> {
     await this.#inTurn(async () => {
       if (this.#received !== this.#plan.header.shardLength) throw damaged(`${this.#received} bytes came of ${this.#plan.header.shardLength}`, this.#plan.header)
+      await this.#writer.flush()
       await this.#file.datasync()
-      await this.#file.close()
+      await this.#closeFile()
       await rename(this.#plan.partialPath, this.#plan.path)
       await this.#plan.folder.sync()
       this.#end('stored')
@@ -95,6 +100,15 @@ export class FolderTransfer implements ShardTransfer {
     await this.#writing.catch(() => undefined)
     if (this.#state === 'ended') return
     this.#end('kept')
+    try {
+      await translated(async () => await this.#writer.flush())
+    } finally {
+      await this.#closeFile()
+    }
+  }
+
+  async #closeFile(): Promise<void> {
+    await this.#writer.end()
     await this.#file.close()
   }
 
@@ -115,7 +129,7 @@ export class FolderTransfer implements ShardTransfer {
       await translated(step)
     } catch (error) {
       this.#end('dropped')
-      await this.#file.close().catch(() => undefined)
+      await this.#closeFile().catch(() => undefined)
       await rm(this.#plan.partialPath, { force: true })
       throw error
     }
@@ -156,12 +170,6 @@ async function soundLength(file: FileHandle, { head, leaves, header }: TransferP
   }
   await file.truncate(head.length + sound)
   return sound
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let written = 0; written < bytes.length;) {
-    written += (await file.write(bytes, written, bytes.length - written, position + written)).bytesWritten
-  }
 }
 
 async function translated<T>(step: () => Promise<T>): Promise<T> {

@@ -26,6 +26,7 @@ import { FolderSync, writeDurably } from '../durable-file.ts'
 import { compareHeads, headFromJson, headToJson, verifyPublishedHead, type VerifiedHead } from '../published-head.ts'
 import { type ShardHeader, bytesOffset, checkLeaves, checkRange, checkRef, damaged, headerLength, isDamage, parseHeader, verifyHeader } from '../shard.ts'
 import { shardLength } from '../erasure/reed-solomon.ts'
+import { WriteAreas } from './appending-writer.ts'
 import { FolderIndex, type IndexedShard } from './folder-index.ts'
 import { FolderTransfer, type OpenFile } from './folder-transfer.ts'
 import { HeadHistory } from './head-history.ts'
@@ -80,6 +81,7 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
   readonly #transfers = new Map<string, { transfer: Promise<FolderTransfer>; size: number }>()
   readonly #puts = new Map<string, Promise<unknown>>()
   readonly #keys = new Map<MachineId, KeyObject>()
+  readonly #areas = new WriteAreas()
   #headTurn: Promise<void> = Promise.resolve()
 
   private constructor(options: FolderOptions, index: FolderIndex, history: HeadHistory) {
@@ -161,7 +163,7 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
     return await FolderTransfer.open({
       header, head, leaves, folder: await this.#folder(header.owner),
       partialPath: join(this.#options.path, 'incoming', `${name}.partial`), path: this.#pathOf(header),
-      openFile: this.#options.openFile ?? openFile,
+      openFile: this.#options.openFile ?? openFile, areas: this.#areas,
       ended: (outcome) => {
         this.#transfers.delete(name)
         if (outcome === 'stored') this.#index.add(header, { size, stored: this.#time.now() })
