@@ -282,6 +282,8 @@ export const commands = {
       tagged: z.array(tag).default([]), dryRun: z.boolean().default(false),
     }),
     result: z.object({
+      /** So much of the backup goes at once that holders may keep all of it until owner and admin agree. */
+      mayFreeze: z.boolean(),
       dryRun: z.boolean(), forgotten: z.array(z.object({ id: z.string(), time })), kept: z.array(z.object({ id: z.string(), time })), objects: count, bytes,
     }),
   },
@@ -289,7 +291,7 @@ export const commands = {
     /** Bytes of mostly dead packs that are rewritten at most; null: all of them. */
     request: z.strictObject({ maxRewriteBytes: bytes.nullable().default(null), dryRun: z.boolean().default(false) }),
     result: z.object({
-      dryRun: z.boolean(), packs: count, unused: count, rewritten: count, left: count, droppedBytes: bytes, writtenBytes: bytes, indexes: count, indexesAfter: count,
+      mayFreeze: z.boolean(), dryRun: z.boolean(), packs: count, unused: count, rewritten: count, left: count, droppedBytes: bytes, writtenBytes: bytes, indexes: count, indexesAfter: count,
     }),
   },
   'mail test': {

@@ -113,14 +113,14 @@ export const renderers: Renderers = {
   'forget': (result) => [
     `${result.dryRun ? 'Would forget' : 'Forgot'} ${result.forgotten.length} snapshots, kept ${result.kept.length}`,
     ...result.forgotten.map(({ id, time }) => `  ${short(id)}  ${formatTime(time)}`),
-    `  ${result.objects} objects, ${formatBytes(result.bytes)}: holders keep them for 30 days more`,
+    `  ${result.objects} objects, ${formatBytes(result.bytes)}: holders keep them for 30 days more`, ...freezeLines(result),
   ].join('\n'),
   'mail test': ({ sent }) => `Sent a mail to ${sent.join(', ')}`,
   'prune': (result) => [
     `${result.dryRun ? 'Would leave' : 'Left'} out ${result.unused} of ${result.packs} packs that nothing needs and ${result.dryRun ? 'rewrite' : 'rewrote'} ${result.rewritten} that are mostly dead: ${formatBytes(result.droppedBytes)} become ${formatBytes(result.writtenBytes)}`,
     ...(result.indexes === result.indexesAfter ? [] : [`  ${result.indexes} indexes become ${result.indexesAfter}`]),
     ...(result.left === 0 ? [] : [`  ${result.left} more are mostly dead and stay as they are for now`]),
-    '  Holders keep what was left out for 30 days more',
+    '  Holders keep what was left out for 30 days more', ...freezeLines(result),
   ].join('\n'),
   'retention agree': agreementLines,
   'retention approve': agreementLines,
@@ -223,6 +223,11 @@ function agreementLines({ agreement, approved, owner, terms, delivered, missing 
   const wish = `Owner ${short(owner)}: the newest heads are meant so; holders keep ${terms.delayDays} days, a floor of ${terms.days} days and ${terms.weeks} weeks`
   if (!approved) return [wish, 'An admin has to agree too: send him this, for `holdfast retention approve`', agreement].join('\n')
   return [wish, `Told ${delivered.length} machines`, ...(missing.length === 0 ? [] : [`No answer from ${missing.map(printable).join(', ')}: run this when they are on`, `  holdfast retention approve ${agreement}`])].join('\n')
+}
+
+function freezeLines({ mayFreeze, dryRun }: { mayFreeze: boolean; dryRun: boolean }): string[] {
+  if (!mayFreeze) return []
+  return [`  That is most of the backup at once: holders ${dryRun ? 'would' : 'will'} let nothing of it go until you and an admin agree (holdfast retention agree)`]
 }
 
 function keepLine({ auto, last, hourly, daily, weekly, monthly, yearly, within }: CommandResult<'status'>['retention']): string {

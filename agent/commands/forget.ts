@@ -3,6 +3,7 @@ import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
 import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'
+import { liveBytesOf, mayFreeze } from './sudden-change.ts'
 import { refreshHeads } from './freshness.ts'
 
 /** Throws `invalid-input` when no rule is given. */
@@ -16,9 +17,10 @@ export async function forget(context: AgentContext, request: CommandRequest<'for
   await refreshHeads(services, signal)
   onProgress({ stage: 'finding what nothing needs any more' })
   const keep = { last, hourly, daily, weekly, monthly, yearly, within: within ?? undefined, tags: keepTags }
+  const before = liveBytesOf(services)
   const report = await services.repository.forget({ keep, tagged, dryRun }, { signal })
   return {
-    dryRun, forgotten: report.snapshots.map(({ id, time }) => ({ id, time })), kept: report.kept.map(({ id, time }) => ({ id, time })),
+    mayFreeze: mayFreeze(report.bytes, before), dryRun, forgotten: report.snapshots.map(({ id, time }) => ({ id, time })), kept: report.kept.map(({ id, time }) => ({ id, time })),
     objects: report.objects, bytes: report.bytes,
   }
 }

@@ -2,6 +2,7 @@
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'
+import { liveBytesOf, mayFreeze } from './sudden-change.ts'
 import { refreshHeads } from './freshness.ts'
 
 export async function prune(context: AgentContext, { maxRewriteBytes, dryRun }: CommandRequest<'prune'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'prune'>> {
@@ -9,5 +10,7 @@ export async function prune(context: AgentContext, { maxRewriteBytes, dryRun }: 
   await context.group().meetPeers(signal)
   await refreshHeads(services, signal)
   onProgress({ stage: 'finding what nothing needs any more' })
-  return { dryRun, ...await services.repository.prune({ dryRun, maxRewriteBytes: maxRewriteBytes ?? undefined }, { signal }) }
+  const before = liveBytesOf(services)
+  const report = await services.repository.prune({ dryRun, maxRewriteBytes: maxRewriteBytes ?? undefined }, { signal })
+  return { ...report, mayFreeze: mayFreeze(report.droppedBytes, before), dryRun }
 }

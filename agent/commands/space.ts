@@ -4,6 +4,9 @@ import type { Dispersal } from '../network/dispersal.ts'
 import type { AgentContext } from './context.ts'
 import { nameOfOwner } from './holder-warnings.ts'
 
+/** A refusal counts for so long; missing shards are offered again before. */
+const refusalMs = 36 * 3_600_000
+
 /** Bytes of shards that this owner has on other machines. */
 export function storedBytes({ index }: Dispersal): number {
   return [...index.bytesByMachine().values()].reduce((sum, bytes) => sum + bytes, 0)
@@ -23,8 +26,8 @@ export function ownersHere(context: AgentContext): CommandResult<'status'>['hold
 }
 
 /** Machines that take no more of this owner, in their own words. */
-export function refusalsOf({ holders, refusals }: Dispersal): { name: string; reason: string }[] {
-  return [...refusals].map(([machine, reason]) => ({ name: holders.nameOf(machine), reason }))
+export function refusalsOf({ clock, holders, refusals }: Dispersal): { name: string; reason: string }[] {
+  return [...refusals].filter(([, { atMs }]) => clock.now() - atMs < refusalMs).map(([machine, { reason }]) => ({ name: holders.nameOf(machine), reason }))
 }
 
 export function refusalWarnings(dispersal: Dispersal): string[] {

@@ -1,6 +1,6 @@
 /** Lets the holder's store drop what may go: soon after the start, then every hour. */
 import { systemClock } from '../network/clock.ts'
-import type { ExpiryReport } from '../network/shard-store/folder.ts'
+import type { ExpiryReport } from '../network/shard-store/expiry.ts'
 import type { Log } from './log.ts'
 
 const firstMs = 60_000

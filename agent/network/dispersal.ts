@@ -84,7 +84,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
   readonly #objects = new Slots(objectsAtOnce)
   readonly #puts = new Map<ObjectId, Promise<PutReceipt>>()
   /** Why a machine takes no more of this owner, as it said last. */
-  readonly refusals = new Map<MachineId, string>()
+  readonly refusals = new Map<MachineId, { readonly reason: string; readonly atMs: number }>()
   #refreshedMs = -Infinity
   #refreshing: Promise<{ answered: number; asked: number }> | undefined
 
@@ -329,7 +329,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
   }
 
   #report(machine: MachineId, report: Omit<HolderReport, 'machine' | 'name'>): void {
-    if (report.fault === 'full' && report.error instanceof Error) this.refusals.set(machine, report.error.message)
+    if (report.fault === 'full' && report.error instanceof Error) this.refusals.set(machine, { reason: report.error.message, atMs: this.clock.now() })
     this.#options.report?.({ machine, name: this.holders.nameOf(machine), ...report })
   }
 

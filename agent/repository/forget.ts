@@ -1,5 +1,5 @@
 /** Decides what a device need not keep alive any more: snapshots by a rule, and what only they refer to. */
-import type { ObjectId, ObjectRef } from '../object-store.ts'
+import type { ObjectRef } from '../object-store.ts'
 import { type KeepRule, chooseSnapshots } from './keep-rule.ts'
 import { type UseContext, packUseOf } from './pack-use.ts'
 import type { TabledPack } from './pack-index.ts'
@@ -9,8 +9,6 @@ export interface ForgetRequest {
   readonly keep: KeepRule
   /** Only snapshots with all of these are judged; the others stay. */
   readonly tagged?: readonly string[] | undefined
-  /** Snapshots that stay whatever the rule says, such as the last one that a drill restored. */
-  readonly always?: readonly ObjectId[] | undefined
   readonly dryRun?: boolean | undefined
 }
 
@@ -30,12 +28,12 @@ export interface ForgetContext extends UseContext {
 }
 
 /** What stays alive. Throws when anything that a kept snapshot needs cannot be read: then nothing may go. */
-export async function planForget(context: ForgetContext, { keep, tagged = [], always = [] }: ForgetRequest): Promise<{ keep: ObjectRef[], report: ForgetReport }> {
+export async function planForget(context: ForgetContext, { keep, tagged = [] }: ForgetRequest): Promise<{ keep: ObjectRef[], report: ForgetReport }> {
   const all: { ref: ObjectRef, snapshot: Snapshot }[] = []
   for (const ref of context.live) if (ref.kind === 'snapshot') all.push({ ref, snapshot: await context.readSnapshot(ref) })
   const judged = all.map(({ snapshot }) => snapshot).filter(({ tags }) => tagged.every((tag) => tags.includes(tag)))
   const chosen = chooseSnapshots(judged, keep)
-  const going = new Set(judged.map(({ id }) => id).filter((id) => !chosen.has(id) && !always.includes(id)))
+  const going = new Set(judged.map(({ id }) => id).filter((id) => !chosen.has(id)))
   const kept = all.filter(({ ref }) => !going.has(ref.id))
   const needed = (await packUseOf(context, kept.map(({ snapshot }) => snapshot))).ids(context.index)
   const stays: ObjectRef[] = []

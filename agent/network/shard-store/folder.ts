@@ -9,7 +9,6 @@
  * Nothing is deleted on anybody's word: expire() drops what no head names any more, after the delay and the floor of
  * retention.ts, by this holder's own time.
  */
-import { rmSync } from 'node:fs'
 import type { KeyObject } from 'node:crypto'
 import { type FileHandle, mkdir, open as openFile, readFile, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -18,24 +17,24 @@ import { type MachineId, type OwnerId, shortId } from '../../../shared/ids.ts'
 import { type DeviceCertificate, verifyDeviceCertificate } from '../../identity/device.ts'
 import { importPublicKey } from '../../identity/jws.ts'
 import { idToBytes, ownerIdFromBytes } from '../../identity/machine.ts'
-import { leafCount, leafLength, hashLength } from '../../merkle.ts'
+import { leafLength, hashLength } from '../../merkle.ts'
 import type { PublishedHead } from '../../object-store.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { isBeyondShare } from '../fair-share.ts'
 import { FolderSync, writeDurably } from '../durable-file.ts'
 import { compareHeads, headFromJson, headToJson, verifyPublishedHead, type VerifiedHead } from '../published-head.ts'
-import { type ShardHeader, bytesOffset, checkLeaves, checkRange, checkRef, damaged, headerLength, isDamage, parseHeader, verifyHeader } from '../shard.ts'
+import { type ShardHeader, bytesOffset, checkLeaves, checkRange, checkRef, damaged, isDamage, parseHeader, verifyHeader } from '../shard.ts'
 import { shardLength } from '../erasure/reed-solomon.ts'
 import { WriteAreas } from './appending-writer.ts'
-import { FolderIndex, type IndexedShard } from './folder-index.ts'
+import { type ExpiryReport, expire } from './expiry.ts'
+import { FolderIndex } from './folder-index.ts'
 import { FolderTransfer, type OpenFile } from './folder-transfer.ts'
 import { HeadHistory } from './head-history.ts'
 import { OwnTime } from './own-time.ts'
-import { dayMs, defaultTerms } from './retention.ts'
+import { fill, readEntry, readHead, readRange } from './shard-file.ts'
 import type { CallOptions, HolderAccounts, NewShard, OpenedShard, OwnerAccount, PutOptions, ShardEntry, ShardRef, ShardTransfer, Space, TransferringShardStore } from './port.ts'
 
 const incomingAgeMs = 3 * 86_400_000
-const longestHeader = headerLength(255)
 const ownerFolder = /^[0-9a-f]{64}$/
 const shardName = /^([0-9a-f]{64})\.(\d{1,3})\.shard$/
 
@@ -58,17 +57,6 @@ export interface FolderOptions {
   /** Told of files in the folder that are not what they should be; they count as not there. */
   readonly report?: ((error: unknown) => void) | undefined
 }
-
-export interface ExpiryReport {
-  readonly shards: number
-  readonly bytes: number
-  /** Owners whose expiry stands still. */
-  readonly frozen: readonly OwnerId[]
-}
-
-const dropsAtOnce = 16
-/** Newest to oldest in the order of writing: what is dropped last needs nothing that is gone. */
-const dropOrder = { snapshot: 0, index: 1, pack: 2, key: 3 } as const
 
 export class FolderShardStore implements TransferringShardStore, HolderAccounts, AsyncDisposable {
   readonly #options: FolderOptions
@@ -344,57 +332,12 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
     this.#history.agree(owner, agreement, this.#time.now())
   }
 
-  /** Drops what may go (retention.ts), some files at a time; what cannot be removed now is reported and tried again. */
-  async expire({ signal }: CallOptions = {}): Promise<ExpiryReport> {
-    const outcome = { shards: 0, bytes: 0 }
-    for (const owner of this.#index.owners()) {
-      if (this.#history.freezes(owner).length > 0) continue
-      for (const [at, shard] of this.#expired(owner).entries()) {
-        signal?.throwIfAborted()
-        if (at % dropsAtOnce === dropsAtOnce - 1) await new Promise(setImmediate)
-        if (!this.#drop(shard)) continue
-        outcome.shards++
-        outcome.bytes += shard.size
-      }
-      this.#history.prune(owner, () => this.#index.heldBytes(owner))
-    }
-    return { ...outcome, frozen: this.#history.frozenOwners() }
-  }
-
-  #expired(owner: OwnerId): IndexedShard[] {
-    const nowMs = this.#time.now()
-    const isOver = this.#isOver(owner, nowMs)
-    const { named, lastHeadMs } = this.#history.keeping(owner, nowMs)
-    const { delayDays, weeks } = this.#history.terms(owner)
-    const { beganMs } = this.#history
-    const isUnknown = nowMs - beganMs < 7 * Math.max(weeks, defaultTerms.weeks) * dayMs
-    const expired: IndexedShard[] = []
-    for (let page = this.#index.page(owner, { id: '', number: -1 }); page.length > 0; page = this.#index.page(owner, page.at(-1) as ShardRef)) {
-      expired.push(...page.filter(({ id, stored }) => isOver || (!named.has(id) && stored < lastHeadMs && stored < nowMs - delayDays * dayMs
-        && !(isUnknown && stored <= beganMs))))
-    }
-    return expired.sort((a, b) => dropOrder[a.kind] - dropOrder[b.kind])
-  }
-
-  /** The owner left, and the days are over for which the group keeps what was backed up; never sooner than anything expires. */
-  #isOver(owner: OwnerId, nowMs: number): boolean {
-    const keepDays = this.#options.keepDaysOf?.(owner)
-    const sinceMs = this.#history.leftSince(owner, keepDays === undefined ? undefined : nowMs)
-    if (keepDays === undefined || sinceMs === undefined) return false
-    return nowMs - sinceMs > Math.max(keepDays, this.#history.terms(owner).delayDays) * dayMs
-  }
-
-  /** False when it was offered again meanwhile, or its file cannot be removed now (another program has it open). */
-  #drop(shard: IndexedShard): boolean {
-    if (this.#index.find(shard)?.stored !== shard.stored) return false
-    try {
-      rmSync(this.#pathOf(shard), { force: true })
-    } catch (error) {
-      this.#options.report?.(error)
-      return false
-    }
-    this.#index.remove(shard)
-    return true
+  /** Drops what may go; what cannot be removed now is reported and tried again. */
+  async expire(options: CallOptions = {}): Promise<ExpiryReport> {
+    return await expire({
+      index: this.#index, history: this.#history, now: () => this.#time.now(), pathOf: (shard) => this.#pathOf(shard), keepDaysOf: this.#options.keepDaysOf,
+      report: (error) => { this.#options.report?.(error) },
+    }, options)
   }
 
   async space({ signal }: CallOptions = {}): Promise<Space> {
@@ -504,35 +447,4 @@ async function openIndex(options: FolderOptions): Promise<FolderIndex> {
 async function spareBytes(path: string, minFree: number): Promise<number> {
   const { bavail, blocks, bsize } = await statfs(path)
   return Math.floor((bavail - blocks * minFree) * bsize)
-}
-
-async function readRange(file: FileHandle, position: number, length: number): Promise<Uint8Array> {
-  const bytes = Buffer.allocUnsafe(length)
-  return bytes.subarray(0, await fill(file, position, bytes))
-}
-
-/** Bytes read, fewer at the end of the file. */
-async function fill(file: FileHandle, position: number, into: Uint8Array): Promise<number> {
-  let got = 0
-  for (let read = -1; got < into.length && read !== 0; got += read) read = (await file.read(into, got, into.length - got, position + got)).bytesRead
-  return got
-}
-
-async function readHead(file: FileHandle, entry: ShardEntry): Promise<OpenedShard> {
-  const head = headerLength(entry.n)
-  const bytes = await readRange(file, 0, head + leafCount(shardLength(entry.length, entry.k)) * hashLength)
-  return { header: bytes.subarray(0, head), leaves: bytes.subarray(head) }
-}
-
-async function readEntry(path: string): Promise<{ entry: ShardHeader; size: number }> {
-  const file = await openFile(path, 'r')
-  try {
-    const entry = parseHeader(await readRange(file, 0, longestHeader), { prefix: true })
-    const { size } = await file.stat()
-    const expected = bytesOffset(entry.n, entry.shardLength) + entry.shardLength
-    if (size !== expected) throw new HoldfastError('object-damaged', `Cannot use the shard in ${path}: ${size} bytes instead of ${expected}`)
-    return { entry, size }
-  } finally {
-    await file.close()
-  }
 }
