@@ -3,10 +3,11 @@
  *
  * Every holder asks the others once a day what they have of that owner; what lacks is judged with patience (margin.ts) and
  * made anew by the machine with the lowest id among those that have a shard of the object and are online. It joins k shards,
- * checks the object's id, and stores what is missing under the header that the owner signed; with it goes the owner's head, so
- * that whoever comes later knows what is alive. Two that do it at once make two copies and no harm.
+ * checks the object's id, and stores what is missing under the header that the owner signed; before it go the owner's heads, so
+ * that who takes it knows what is alive and the certificates that the headers are checked with. Two that do it at once make two copies and no harm.
  * It signs nothing, knows no plaintext, and touches no object of which this machine has no shard.
  */
+import { hasCode } from '../../shared/errors.ts'
 import type { MachineId, OwnerId } from '../../shared/ids.ts'
 import type { Machine } from '../identity/machine.ts'
 import type { ObjectId, ObjectRef, PublishedHead } from '../object-store.ts'
@@ -15,7 +16,7 @@ import { DeviceKeys } from './device-keys.ts'
 import { Dispersal, type DispersalTimings } from './dispersal.ts'
 import type { Peer, Peers } from './peers.ts'
 import type { PlacementIndex } from './placement-index.ts'
-import { liveObjects } from './published-head.ts'
+import { liveObjects, verifyPublishedHead } from './published-head.ts'
 import { type RepairReport, repairObjects } from './repair.ts'
 import type { CallOptions, NewShard, OpenedShard, PutOptions, ShardEntry, ShardRef, ShardStore, Space } from './shard-store/port.ts'
 import { throwIfCancelled } from './slots.ts'
@@ -64,21 +65,17 @@ async function repairFor(owner: OwnerId, options: HolderRepairOptions, signal: A
   for (const { certificate } of heads) await keys.learn(certificate)
   const index = options.indexOf(owner)
   const headerOf = headersOf(store, held)
+  const handOn = handingOn(heads)
   await using dispersal = new Dispersal({
     owner, device: machine, epoch: 1, index, keys, clock, timings, redundancy: () => 'auto',
     peers: {
       list: () => [...peers.list(), self],
-      connect: async (id, call) => (id === self.id ? store : new HeldStore(await peers.connect(id, call), headerOf)),
+      connect: async (id, call) => (id === self.id ? store : new HeldStore(await peers.connect(id, call), { headerOf, prepare: async (taker) => await handOn(id, taker, signal) })),
     },
   })
   const live = new Map<ObjectId, ObjectRef>()
   for (const head of heads) for (const object of liveObjects(head.live)) live.set(object.id, object)
   const report = await repairObjects(dispersal, { live: live.values(), patient: true, asSigned: true, mayRepair: (object) => isFirst(self, dispersal, object) }, { signal })
-  for (const id of report.placedOn) {
-    if (id === self.id) continue
-    const taker = await peers.connect(id, { signal })
-    for (const head of heads) await taker.putHead(head, { signal })
-  }
   return report.shardsMade + report.failed.length > 0 ? report : undefined
 }
 
@@ -88,14 +85,45 @@ function isFirst(self: Peer, { holders }: Dispersal, { shards }: { shards: reado
   return there.includes(self.id) && there.every((id) => id >= self.id)
 }
 
+/**
+ * Gives a machine the owner's heads once, the newest epoch first: that one names which older ones it took over, whose
+ * certificates a machine that joined later lacks. A head that it refuses stops nothing.
+ */
+function handingOn(heads: readonly PublishedHead[]): (id: MachineId, taker: ShardStore, signal: AbortSignal | undefined) => Promise<void> {
+  const told = new Map<MachineId, Promise<void>>()
+  const tell = async (taker: ShardStore, signal: AbortSignal | undefined): Promise<void> => {
+    const verified = await Promise.all(heads.map(verifyPublishedHead))
+    for (const head of verified.sort((a, b) => b.epoch - a.epoch)) {
+      try {
+        await taker.putHead(head, { signal })
+      } catch (error) {
+        if (!hasCode(error, 'revoked', 'key-cloned', 'unauthorized')) throw error
+      }
+    }
+  }
+  return async (id, taker, signal) => {
+    const telling = told.get(id) ?? tell(taker, signal)
+    told.set(id, telling)
+    await telling
+  }
+}
+
+interface Held {
+  readonly headerOf: HeaderOf
+  /** Done before the machine is given a shard. */
+  readonly prepare: (taker: ShardStore) => Promise<void>
+}
+
 /** Another machine's store, to which each question shows the header of a shard that this machine keeps. */
 class HeldStore implements ShardStore {
   readonly #inner: ShardStore
   readonly #headerOf: HeaderOf
+  readonly #prepare: Held['prepare']
 
-  constructor(inner: ShardStore, headerOf: HeaderOf) {
+  constructor(inner: ShardStore, { headerOf, prepare }: Held) {
     this.#inner = inner
     this.#headerOf = headerOf
+    this.#prepare = prepare
   }
 
   async #showing(id: ObjectId | undefined, options: CallOptions): Promise<CallOptions> {
@@ -103,6 +131,7 @@ class HeldStore implements ShardStore {
   }
 
   async put(shard: NewShard, options?: PutOptions): Promise<number> {
+    await this.#prepare(this.#inner)
     return await this.#inner.put(shard, options)
   }
 

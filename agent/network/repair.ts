@@ -93,8 +93,6 @@ export interface RepairReport {
   readonly failed: readonly { readonly object: ObjectRef; readonly error: unknown }[]
   readonly shardsMade: number
   readonly bytesSent: number
-  /** Machines that took one. */
-  readonly placedOn: ReadonlySet<MachineId>
 }
 
 export async function verifyHoldings(dispersal: Dispersal, request: CheckRequest = {}, options: CheckOptions = {}): Promise<HoldingsReport> {
@@ -192,16 +190,14 @@ export async function repairObjects(dispersal: Dispersal, request: RepairRequest
   const objects = [...new Set((live ?? [...dispersal.index.objects()]).map(({ id }) => id))]
     .flatMap((id) => dispersal.index.find(id) ?? []).filter((object) => lackingOf(dispersal, object, judging).length > 0 && request.mayRepair?.(object) !== false)
   const outcome = { mended: 0, improved: 0, shardsMade: 0, bytesSent: 0 }
-  const placedOn = new Set<MachineId>()
   const failed: { object: ObjectRef; error: unknown }[] = (request.mayRepair === undefined ? before.details : []).filter(({ object }) => dispersal.index.find(object.id) === undefined)
     .map(({ object }) => ({ object, error: new HoldfastError('object-missing', `Cannot repair ${object.kind} ${shortId(object.id)}: nobody has a shard of it`) }))
   let done = 0
   await forEachBounded(objects, objectsAtOnce, async (object) => {
     throwIfCancelled(options.signal)
     try {
-      const { made, bytesSent, on } = await repairObject(dispersal, object, { judging, signal: options.signal })
+      const { made, bytesSent } = await repairObject(dispersal, object, { judging, signal: options.signal })
       outcome.shardsMade += made
-      for (const machine of on) placedOn.add(machine)
       outcome.bytesSent += bytesSent
       const after = dispersal.index.find(object.id) ?? object
       if (lackingOf(dispersal, after, judging).length === 0) outcome.mended++
@@ -213,7 +209,7 @@ export async function repairObjects(dispersal: Dispersal, request: RepairRequest
     }
     options.onProgress?.({ phase: 'repairing', done: ++done, total: objects.length })
   })
-  return { before, ...outcome, placedOn, failed }
+  return { before, ...outcome, failed }
 }
 
 type Judging = Pick<RepairRequest, 'patient' | 'asSigned'> & { readonly reachable: ReadonlySet<MachineId>; readonly unlisted: number }
@@ -260,11 +256,11 @@ interface Repairing {
   readonly signal: AbortSignal | undefined
 }
 
-async function repairObject(dispersal: Dispersal, object: PlacedObject, { judging, signal }: Repairing): Promise<{ made: number; bytesSent: number; on: readonly MachineId[] }> {
+async function repairObject(dispersal: Dispersal, object: PlacedObject, { judging, signal }: Repairing): Promise<{ made: number; bytesSent: number }> {
   const { reachable, patient, asSigned } = judging
   const lacking = lackingOf(dispersal, object, judging)
   const places = dispersal.placesOf(object, patient === true ? {} : { reachable })
-  if (dispersal.writable(new Set(places.map(({ host }) => host))).length === 0) return { made: 0, bytesSent: 0, on: [] } // nobody could take a shard: read nothing
+  if (dispersal.writable(new Set(places.map(({ host }) => host))).length === 0) return { made: 0, bytesSent: 0 } // nobody could take a shard: read nothing
   const sources = object.shards.filter(({ machine }) => reachable.has(machine)).map(({ number, machine }) => ({ number, holder: machine }))
   const located = { kind: object.kind, id: object.id, length: object.length, k: object.k, sources }
   const bytes = await dispersal.reader.read(located, undefined, signal)
@@ -275,7 +271,7 @@ async function repairObject(dispersal: Dispersal, object: PlacedObject, { judgin
   try {
     const made = await withKnownHeader(dispersal, shards, { located, asSigned, signal })
     const outcome = await dispersal.store(made.filter(({ number }) => lacking.includes(number)), { object: { ...located, n }, places, signal })
-    return { made: outcome.stored.length, bytesSent: outcome.bytesSent, on: outcome.stored.map(({ machine }) => machine) }
+    return { made: outcome.stored.length, bytesSent: outcome.bytesSent }
   } finally {
     release()
   }

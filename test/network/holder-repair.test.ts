@@ -3,10 +3,12 @@ import { test } from 'node:test'
 import { generateMachine } from '../../agent/identity/machine.ts'
 import { type HolderRepairOptions, type OwnerRepair, repairForSilentOwners } from '../../agent/network/holder-repair.ts'
 import { PlacementIndex } from '../../agent/network/placement-index.ts'
+import { FolderShardStore } from '../../agent/network/shard-store/folder.ts'
 import { repairObjects, verifyHoldings } from '../../agent/network/repair.ts'
 import { FakeTime, dayMs } from '../support/fake-time.ts'
 import { type GroupMachine, type ShardGroup, makeGroup, makeObject } from '../support/shard-group.ts'
-import { liveOf, makeHead } from '../support/test-owner.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
+import { liveOf, makeHead, makeOwner } from '../support/test-owner.ts'
 
 type Scene = AsyncDisposable & {
   readonly group: ShardGroup
@@ -17,10 +19,10 @@ type Scene = AsyncDisposable & {
   round(machine: GroupMachine, change?: Partial<HolderRepairOptions>): Promise<OwnerRepair[]>
 }
 
-/** Seven machines, six of which hold three objects of an owner that is silent. */
-async function makeScene(): Promise<Scene> {
+/** Six machines that hold three objects of an owner that is silent, and spare ones. */
+async function makeScene({ spares = 1 } = {}): Promise<Scene> {
   const time = new FakeTime()
-  const group = await makeGroup(7, { redundancy: 'triple', clock: time })
+  const group = await makeGroup(6 + spares, { redundancy: 'triple', clock: time })
   const objects = [makeObject(9_000), makeObject(70_000), makeObject(500, 'index')]
   for (const object of objects) await group.dispersal.put(object)
   const head = await makeHead(group.owner, 5, liveOf(objects))
@@ -65,6 +67,25 @@ test('while the owner is silent, the lowest-numbered holder that is online makes
   assert.equal(healthy, 3)
   for (const { memory, id } of scene.group.machines) if (id !== third.id) assert.equal((await memory.heads(scene.group.owner.root.id)).length, 1, 'whoever keeps shards has the head')
   assert.deepEqual(await scene.round(first), [])
+})
+
+test('what a lost device signed goes to a machine that joined after the recovery, with the certificate that proves it', async (t) => {
+  await using scene = await makeScene({ spares: 0 })
+  const { owner } = scene.group
+  const recovered = await makeOwner({ root: owner.root, epoch: 2 })
+  const head = await makeHead(recovered, 1, liveOf(scene.objects), [{ machine: owner.machine.id, seq: 5 }])
+  for (const { memory } of scene.holders()) await memory.putHead(head)
+  const path = await scratchFolder(t)
+  await using joined = await FolderShardStore.open({ path, minFree: 0, certificateOf: () => undefined })
+  const [first, , third] = scene.holders() as [GroupMachine, GroupMachine, GroupMachine]
+  scene.group.addMachine({ store: joined })
+  await scene.round(first)
+  lose(third, 'gone')
+  scene.time.run(dayMs)
+  assert.deepEqual((await scene.round(first)).map(({ mended, failed }) => [mended, failed]), [[3, []]])
+  const kept = await Array.fromAsync(joined.list(owner.root.id))
+  assert.equal(kept.length, 3)
+  assert.deepEqual((await joined.heads(owner.root.id)).map(({ certificate }) => certificate).sort(), [owner.certificate, recovered.certificate].sort())
 })
 
 test('the next holder acts when the first one is off', async () => {
