@@ -19,7 +19,7 @@ function parseMetrics(text: string): Sample[] {
       types.set(type[1]!, type[2]!)
       return []
     }
-    const sample = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)$/.exec(line)
+    const sample = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)$/s.exec(line)
     assert.ok(sample !== null, line)
     assert.ok(types.has(sample[1]!), 'TYPE comes first')
     const labels: Record<string, string> = {}
@@ -27,7 +27,7 @@ function parseMetrics(text: string): Sample[] {
     while (rest !== '') {
       const label = /^([a-zA-Z_]\w*)="((?:[^"\\]|\\["\\n])*)",?/.exec(rest)
       assert.ok(label !== null, rest)
-      labels[label[1]!] = label[2]!.replaceAll(/\\(.)/g, (_, escaped: string) => (escaped === 'n' ? '\n' : escaped))
+      labels[label[1]!] = label[2]!.replaceAll(/\\(.)/gs, (_, escaped: string) => (escaped === 'n' ? '\n' : escaped))
       rest = rest.slice(label[0].length)
     }
     return [[sample[1]!, labels, Number(sample[3])]]
@@ -40,7 +40,7 @@ test('what is formatted parses to the same names, labels and values, whatever pe
     const text = formatMetrics([{ name: 'holdfast_test', help: 'A test.', samples: rows.map(({ name, value: of }) => ({ labels: { name }, value: of })) }])
     const expected = rows.filter((row) => row.value !== null).map((row) => ['holdfast_test', { name: row.name.replaceAll(/[\r\n]+/g, '\n') }, row.value])
     if (expected.length > 0) assert.deepEqual(parseMetrics(text), expected.map(([name, labels, of]) => [name, labels, of === 0 ? 0 : of]))
-  }))
+  }), { examples: [[[{ name: 'a\u2028b', value: 1 }]], [[{ name: 'a\\nb', value: 1 }]], [[{ name: 'x"} 3\n', value: 1 }]]] })
 })
 
 const status = {
