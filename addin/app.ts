@@ -7,9 +7,10 @@ import { listen } from './events.ts'
 import { type Formats, formatsFor } from './format.ts'
 import { type Messages, messagesFor } from './messages/messages.ts'
 import type { OfficeHost } from './office/office-host.ts'
+import { showDialog } from './parts/question.ts'
 import { Session, takeTicket } from './session.ts'
 import { companyToken } from './sign-in.ts'
-import { type Ended, type State, initialState, withRunEvent } from './state.ts'
+import { type Ended, type Question, type State, initialState, withRunEvent } from './state.ts'
 
 export interface View {
   render(): TemplateResult
@@ -190,6 +191,13 @@ export class App {
     void this.refresh()
   }
 
+  /** Asks before something is done that the person should think of twice; undefined when they leave it. */
+  async ask(question: Omit<Question, 'answer' | 'cancel'>): Promise<string | undefined> {
+    const choice = await new Promise<string | undefined>((resolve) => { this.set({ question: { ...question, cancel: this.messages.common.cancel, answer: resolve } }) })
+    this.set({ question: undefined })
+    return choice
+  }
+
   async copy(text: string): Promise<void> {
     await this.act(async () => {
       await navigator.clipboard.writeText(text)
@@ -261,6 +269,7 @@ export class App {
       this.#drawing = false
       const root = document.querySelector<HTMLElement>('#pane')
       if (root !== null) render(this.#frame(this.#content()), root)
+      showDialog()
     })
   }
 

@@ -31,6 +31,23 @@ export interface Notice {
   readonly undo?: () => void
 }
 
+export interface Choice {
+  readonly name: string
+  readonly text: string
+  /** What it means, in a sentence. */
+  readonly meaning?: string
+  readonly isDangerous?: boolean
+}
+
+export interface Question {
+  readonly heading: string
+  readonly text: string
+  readonly choices: readonly Choice[]
+  readonly cancel: string
+  /** Undefined: nothing was chosen. */
+  readonly answer: (choice: string | undefined) => void
+}
+
 export interface State {
   readonly connection: Connection
   /** It was connected before; the agent does not know its token any more. */
@@ -48,10 +65,12 @@ export interface State {
   /** The last thing that failed, until it is closed. */
   readonly problem: Problem | undefined
   readonly notice: Notice | undefined
+  /** Stands over the page until it is answered. */
+  readonly question: Question | undefined
 }
 
 export const initialState: State = {
-  connection: 'starting', hasEnded: false, company: undefined, status: undefined, snapshots: undefined, members: undefined, settings: undefined, archives: undefined, runs: [], ended: [], problem: undefined, notice: undefined,
+  connection: 'starting', hasEnded: false, company: undefined, status: undefined, snapshots: undefined, members: undefined, settings: undefined, archives: undefined, runs: [], ended: [], problem: undefined, notice: undefined, question: undefined,
 }
 
 /** Runs that take long and are shown; the others only answer questions. */

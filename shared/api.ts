@@ -60,6 +60,8 @@ const memberSchema = z.object({
   /** When the holder that was audited the longest ago answered rightly; null: one never did. */
   lastAudit: time.nullable(), machineState: z.enum(['online', 'away', 'doubtful', 'gone']),
   self: z.boolean(), admin: z.boolean(),
+  /** An admin gave it up. */
+  lost: z.boolean(),
   /** What its owner has stored in the group, by its own word, and may have stored. */
   storedBytes: bytes.nullable(), fairBytes: bytes,
   /** Machines that let nothing of this owner go, because a head left out most of what they hold. */

@@ -55,7 +55,7 @@ export function explain({ messages: { team: m }, formats: f }: App, member: Memb
     case 'covered': return off ?? (age === null ? m.standing.covered : f.ago(age))
     case 'aging': case 'overdue': return m.noBackupFor(f.duration(age ?? 0))
     case 'partly': return m.copiesOf(f.number(member.placed), f.number(member.wanted))
-    case 'offLong': case 'gone': return off ?? m.standing[standing]
+    case 'offLong': case 'gone': return member.lost ? m.givenUp : off ?? m.standing[standing]
     default: return m.standing[standing]
   }
 }

@@ -4,10 +4,11 @@ import type { ErrorCode } from '../../shared/errors.ts'
 import type { Problem } from '../agent-client.ts'
 import type { App, RouteName } from '../app.ts'
 import { withCode } from '../parts/parts.ts'
+import { questionDialog } from '../parts/question.ts'
 
 export function frame(app: App): (content: TemplateResult) => TemplateResult {
   return (content) => {
-    const { state: { connection, status, problem, notice }, messages: m } = app
+    const { state: { connection, status, problem, notice, question }, messages: m } = app
     const hasGroup = connection !== 'unpaired' && status?.network !== null
     return html`
       ${hasGroup ? navigation(app) : html`<header class="top"><strong class="brand">${m.title}</strong></header>`}
@@ -16,7 +17,8 @@ export function frame(app: App): (content: TemplateResult) => TemplateResult {
         ${problem === undefined ? nothing : problemMessage(app, problem)}
         <div role="status" aria-live="polite">${notice === undefined ? nothing : html`<div class="message good"><div class="row"><span class="grow">${notice.text}</span>${notice.undo === undefined ? nothing : html`<fluent-button size="small" @click=${notice.undo}>${m.common.undo}</fluent-button>`}</div></div>`}</div>
         ${content}
-      </main>`
+      </main>
+      ${question === undefined ? nothing : questionDialog(question)}`
   }
 }
 

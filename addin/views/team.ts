@@ -1,24 +1,24 @@
 /** Who is protected and who is not, worst first: a picture for everybody, the figures for admins. */
 import { type TemplateResult, html, nothing } from 'lit-html'
-import type { CommandResult } from '../../shared/api.ts'
 import type { App, View } from '../app.ts'
 import { type Member, ageTone, freshSeconds, isOff, memberTone, membersAsCsv, oldSeconds, standingOf, worstFirst } from '../members.ts'
-import { badge, emptyPlace, field, loading, signOf } from '../parts/parts.ts'
+import { badge, emptyPlace, loading, signOf } from '../parts/parts.ts'
 import { saveBlob } from '../parts/save.ts'
 import { coverageBar, coverageMap, explain, groupTone, groupVerdict } from '../parts/team-picture.ts'
+import { Administration } from './administration.ts'
 
 export class TeamView implements View {
   readonly #app: App
-  #invitation: CommandResult<'network invite'> | undefined
-  #count = '5'
+  readonly #administration: Administration
 
   constructor(app: App) {
     this.#app = app
+    this.#administration = new Administration(app)
   }
 
   /** What is known at once, then what the others say now. */
   async enter(): Promise<void> {
-    await this.#app.askMembers()
+    await Promise.all([this.#app.askMembers(), this.#administration.enter()])
     void this.#app.askMembers({ fresh: true })
   }
 
@@ -27,12 +27,12 @@ export class TeamView implements View {
     const heading = html`<h1 tabindex="-1">${m.heading}</h1>`
     if (members === undefined || status?.network === undefined || status.network === null) return html`${heading}${connection === 'offline' ? nothing : loading(this.#app)}`
     const sorted = worstFirst(members)
-    const isAdmin = members.some(({ self, admin }) => self && admin)
+    const isAdmin = this.#administration.mayChange
     return html`${heading}
       ${members.length < 2 ? emptyPlace({ sign: '☍', heading: m.alone, text: m.aloneText }) : this.#picture(sorted, status.network)}
       ${members.length < 2 || !isAdmin ? nothing : this.#figures(sorted)}
-      ${isAdmin ? this.#invite() : nothing}
-      <section class="card"><h2>${m.level}</h2><p>${m.levelText(status.network.level)}</p><p class="facts">${m.site}</p></section>`
+      ${this.#administration.render()}
+      ${this.#administration.level(status.network.level)}`
   }
 
   #picture(members: readonly Member[], { online, members: all, name }: { online: number; members: number; name: string }): TemplateResult {
@@ -49,7 +49,7 @@ export class TeamView implements View {
     const { messages: { team: m } } = this.#app
     const save = () => { saveBlob(new Blob(['\uFEFF', membersAsCsv(members)], { type: 'text/csv' }), 'holdfast-coverage.csv') }
     return html`<section class="figures" aria-labelledby="figures"><div class="row"><h2 id="figures" class="grow">${m.details}</h2><fluent-button size="small" @click=${save}>${m.csv}</fluent-button></div>
-      <table class="team" role="table"><thead role="rowgroup"><tr role="row">${[m.member, m.lastBackup, m.copies, m.waiting, m.verified, m.machine].map((name) => html`<th role="columnheader" scope="col">${name}</th>`)}</tr></thead>
+      <table class="team" role="table"><thead role="rowgroup"><tr role="row">${[m.member, m.lastBackup, m.copies, m.waiting, m.verified, m.machine].map((name) => html`<th role="columnheader" scope="col">${name}</th>`)}<th role="columnheader" scope="col"><span class="visually-hidden">${this.#app.messages.admin.actions}</span></th></tr></thead>
       <tbody role="rowgroup">${members.map((member) => this.#row(member))}</tbody></table></section>`
   }
 
@@ -65,26 +65,8 @@ export class TeamView implements View {
       ${cell(m.waiting, unprotectedBytes === null ? m.none : f.bytes(unprotectedBytes))}
       ${cell(m.verified, lastVerifiedRestore === null ? common.never : f.relative(lastVerifiedRestore, Date.now()))}
       ${cell(m.machine, html`${isOff(member) ? (offSinceSeconds === null ? protection.machine[member.machineState] : m.offFor(f.duration(offSinceSeconds))) : m.on}${offerBytes === null || usedBytes === null ? nothing : html` <span class="facts">${m.offer(f.bytes(usedBytes), f.bytes(offerBytes))}</span>`}`)}
+      ${cell('', this.#administration.actionsFor(member))}
     </tr>`
-  }
-
-  #invite(): TemplateResult {
-    const { messages: { team: m, common }, formats: f } = this.#app
-    const make = (event: Event) => {
-      event.preventDefault()
-      void this.#makeInvitation()
-    }
-    return html`<section class="card"><h2>${m.inviteHeading}</h2>
-      ${this.#invitation === undefined ? html`<form class="row" @submit=${make}>${field({ label: m.inviteCount, type: 'number', value: this.#count, onInput: (text) => { this.#count = text } })}<fluent-button type="submit">${m.makeInvitation}</fluent-button></form>`
-    : html`<p>${m.inviteText}</p><code class="path invitation" translate="no" tabindex="0">${this.#invitation.invitation}</code><p class="facts">${m.validUntil(f.time(this.#invitation.expires))}</p>
-        <div class="row"><fluent-button appearance="primary" @click=${() => { void this.#app.copy(this.#invitation?.invitation ?? '') }}>${common.copy}</fluent-button><fluent-button appearance="subtle" @click=${() => { this.#invitation = undefined; this.#app.draw() }}>${common.close}</fluent-button></div>`}
-    </section>`
-  }
-
-  async #makeInvitation(): Promise<void> {
-    const count = Number(this.#count)
-    this.#invitation = await this.#app.act(async () => await this.#app.run('network invite', { count: Number.isInteger(count) && count > 0 ? count : 1 }))
-    this.#app.draw()
   }
 }
 

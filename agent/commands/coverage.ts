@@ -21,7 +21,7 @@ export async function coverage(context: AgentContext, { fresh }: CommandRequest<
   const members = membership.members().flatMap((member) => ownersOf(member).map((owner): Row => {
     const said = membership.coverage.get(member.id)?.report
     const identity = {
-      name: member.name, owner, machine: member.id, machineState: member.state, self: false, frozenAt: frozenAt(owner), fairBytes: Math.floor(shares.of(owner)),
+      name: member.name, owner, machine: member.id, machineState: member.state, self: false, lost: membership.chain.isLost(member.id), frozenAt: frozenAt(owner), fairBytes: Math.floor(shares.of(owner)),
       offSinceSeconds: member.state === 'online' ? null : member.heardSecondsAgo ?? null,
     }
     if (said !== undefined) return { ...identity, ...figuresOf(said, now) }
@@ -31,7 +31,7 @@ export async function coverage(context: AgentContext, { fresh }: CommandRequest<
   const own = membership.own.peer?.record
   const owner = context.ownerFile()
   const self: Row[] = own === undefined || owner === undefined ? [] : [{
-    name: own.name, owner: owner.owner, machine: own.id, machineState: 'online', self: true, frozenAt: frozenAt(owner.owner), fairBytes: Math.floor(shares.of(owner.owner)), offSinceSeconds: null,
+    name: own.name, owner: owner.owner, machine: own.id, machineState: 'online', self: true, lost: false, frozenAt: frozenAt(owner.owner), fairBytes: Math.floor(shares.of(owner.owner)), offSinceSeconds: null,
     ...figuresOf({ ...await coverageContent(context, signal), iat: Math.floor(now / 1000) }, now),
   }]
   return { members: [...self, ...members].sort((a, b) => (b.lastSnapshotAgeSeconds ?? Infinity) - (a.lastSnapshotAgeSeconds ?? Infinity)) }

@@ -17,7 +17,7 @@ const day = 86_400
 const member = (machine: string, change: Partial<Member> = {}): Member => ({
   name: machine.toUpperCase(), owner: `${machine}-owner`, machine, state: 'protected', lastSnapshotAgeSeconds: 3600, placed: 3, wanted: 3, unprotectedBytes: 0,
   lastVerifiedRestore: null, lastAudit: null, machineState: 'online', self: false, admin: false, offSinceSeconds: null, usedBytes: 0, offerBytes: 0, reportAgeSeconds: 0,
-  chosen: 1, frozenAt: 0, storedBytes: 0, fairBytes: 0, ...change,
+  chosen: 1, frozenAt: 0, lost: false, storedBytes: 0, fairBytes: 0, ...change,
 })
 const calm: AlertInput = {
   status: { protection: { state: 'protected', placed: 3, wanted: 3, survives: 2 }, paths: [{ lastSnapshot: 'x' }] as never, alarms: [] },
