@@ -2,43 +2,75 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
+import type { AgentProcess } from '../../agent/demo/agent-process.ts'
 import { type PaneOptions, PaneBrowser, paneSize } from '../support/pane-browser.ts'
-import { startScene, ticketHash } from '../support/pane-scene.ts'
+import { backUpBefore, startScene, ticketHash } from '../support/pane-scene.ts'
+import { button } from './steps.ts'
 
 const [, , given, ...only] = process.argv
 const folder = given ?? join(import.meta.dirname, '..', '..', 'docs', 'images')
 mkdirSync(folder, { recursive: true })
 
-await using scene = await startScene(5, 3)
+/** A group as it is in life: most are protected, one was not backed up for days, one for long, one has chosen nothing. */
+const names = ['Ana', 'Bo', 'Chiara', 'Dimitri', 'Eve', 'Farid', 'Greta']
+const daysAgo = [[1, 0], [2, 0.1], [3, 4.5], [4, 9], [5, 0.2]] as const
+await using scene = await startScene(names, 3)
 const { owner, group } = scene
-await using browser = await PaneBrowser.start(group.agents)
+for (const [index, days] of daysAgo) await backUpBefore(scene, index, days)
+await using fresh = await group.start('fresh')
+while ((await owner.run('coverage', {})).members.filter(({ chosen }) => chosen === 0).length > 1) await owner.run('coverage', {})
+await using browser = await PaneBrowser.start([...group.agents, fresh])
 
-async function shoot(name: string, hash: string, options: PaneOptions, steps: (page: Page) => Promise<void> = async () => {}): Promise<void> {
+interface Picture extends PaneOptions {
+  readonly agent?: AgentProcess
+  /** Not connected: no ticket is taken. */
+  readonly isStranger?: boolean
+  readonly steps?: (page: Page) => Promise<void>
+}
+
+async function shoot(name: string, view: string, { agent = owner, isStranger = false, steps, ...options }: Picture = {}): Promise<void> {
   if (only.length > 0 && !only.includes(name)) return
-  await using pane = await browser.open(owner, await ticketHash(owner), options)
+  await using pane = await browser.open(agent, isStranger ? '' : await ticketHash(agent), { size: paneSize, expect: /./u, ...options })
   const { page } = pane
-  await page.getByRole('navigation').waitFor()
-  if (hash !== '') await page.evaluate((to) => { (globalThis as unknown as { location: { hash: string } }).location.hash = to }, hash)
+  await page.locator('h1').waitFor({ state: 'attached' })
+  if (!isStranger && agent === owner) await page.getByRole('navigation').waitFor()
+  if (view !== '') await page.evaluate(`location.hash = '#/${view}'`)
   await page.locator('.loading').waitFor({ state: 'detached' })
-  await steps(page)
+  if (view === 'protection') await page.getByText(names.at(-1) as string).waitFor()
+  await steps?.(page)
   await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true, animations: 'disabled' })
   const findings = await pane.accessibilityFindings()
-  const overflow = await pane.overflowPixels()
-  process.stdout.write(`${name}: ${findings.length === 0 ? 'accessible' : findings.join('; ')}, overflow ${overflow} px\n`)
+  process.stdout.write(`${name}: ${findings.length === 0 ? 'accessible' : findings.join('; ')}, overflow ${await pane.overflowPixels()} px\n`)
 }
 
-const narrow = { size: paneSize }
-for (const dark of [false, true]) {
-  const tone = dark ? '-dark' : ''
-  await shoot(`protection${tone}`, '', { ...narrow, dark })
-  await shoot(`restore${tone}`, '#/restore', { ...narrow, dark })
-  await shoot(`team${tone}`, '#/team', { ...narrow, dark })
-}
-await shoot('team-wide', '#/team', {})
-await shoot('settings', '#/settings', narrow)
-await shoot('choose', '#/choose', narrow)
-await shoot('kit', '#/kit', narrow)
-await shoot('restore-inside', '#/restore', narrow, async (page) => {
+const wide = { size: { width: 1000, height: 700 } }
+const inside = async (page: Page) => {
   await page.getByText('Look inside').click()
   await page.getByRole('button', { name: 'plans' }).first().waitFor()
-})
+}
+for (const dark of [false, true]) {
+  const tone = dark ? '-dark' : ''
+  for (const view of ['protection', 'restore', 'team', 'settings', 'choose', 'kit']) await shoot(`${view}${tone}`, view, { dark })
+  await shoot(`attach${tone}`, 'attach', { dark, outlook: { item: 'compose' } })
+  await shoot(`start${tone}`, '', { dark, agent: fresh })
+  await shoot(`pairing${tone}`, '', { dark, isStranger: true })
+}
+await shoot('protection-wide', 'protection', wide)
+await shoot('team-wide', 'team', wide)
+await shoot('team-wide-dark', 'team', { ...wide, dark: true })
+await shoot('team-high-contrast', 'team', { forcedColors: true })
+await shoot('protection-german', 'protection', { locale: 'de-DE' })
+await shoot('restore-inside', 'restore', { steps: inside })
+await shoot('recover', '', { agent: fresh, steps: async (page) => { await page.getByText('My old computer is lost').click() } })
+await shoot('remove', 'team', { steps: async (page) => { await button(page, 'Remove: Eve').click() } })
+await shoot('attach-nothing', 'attach')
+await shoot('restored', 'restore', { steps: async (page) => {
+  await button(page, 'Restore my archive').click()
+  await page.getByRole('heading', { name: 'It is back' }).waitFor()
+} })
+if (only.length === 0 || only.includes('agent-stopped')) {
+  await shoot('agent-stopped', 'protection', { steps: async (page) => {
+    await owner.kill()
+    await page.getByText('The Holdfast agent is not running on this computer').waitFor()
+  } })
+}
