@@ -16,6 +16,7 @@ export class GroupAgent {
   readonly home: string
   readonly #config: Partial<ConfigFile>
   #open: { agent: Agent; stop: AbortController } | undefined
+  #port = 0
 
   constructor(name: string, home: string, config: Partial<ConfigFile>) {
     this.name = name
@@ -36,14 +37,16 @@ export class GroupAgent {
     return this.#open
   }
 
-  async start(): Promise<this> {
+  /** On the port of its first start, unless it is to come up elsewhere. */
+  async start({ elsewhere = false } = {}): Promise<this> {
     const home = homeAt(this.home)
     await mkdir(this.home, { recursive: true, mode: 0o700 })
     const config = withDefaults(configSchema.parse({
-      offer: { quotaBytes: 5e10 }, ...this.#config, paneAddress: { port: 0 }, peerAddress: { port: 0, host: '127.0.0.1' },
+      offer: { quotaBytes: 5e10 }, ...this.#config, paneAddress: { port: 0 }, peerAddress: { port: elsewhere ? 0 : this.#port, host: '127.0.0.1' },
     }))
     const stop = new AbortController()
     this.#open = { stop, agent: await openAgent(home, { config, serve: true, testMachine: this.name, signal: stop.signal }) }
+    this.#port = Number(this.peerAddress.split(':').at(-1))
     return this
   }
 

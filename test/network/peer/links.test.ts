@@ -194,6 +194,33 @@ test('twenty machines that each know one other come to know the same in a few ro
   }
 })
 
+test('a revoked machine is refused by all nineteen others within five minutes, by rounds of gossip alone', async () => {
+  await using group = await TestGroup.create()
+  const agents = await Promise.all(Array.from({ length: 20 }, async (_, at) => await group.agent(`agent-${at}`)))
+  const byId = new Map(agents.map((agent) => [agent.id, agent]))
+  const records = agents.map(({ record }) => record)
+  for (const agent of agents) await agent.membership.ingest(records, { kind: 'roster', name: 'test' })
+  const [admin, revoked] = agents as [TestAgent, TestAgent]
+  const random = lots(11)
+  await admin.membership.ingest([await group.revoke(revoked.id)], { kind: 'self', name: 'test' })
+  // Each machine's next round comes at a time of its own; the revoked one goes on to gossip.
+  const turns = agents.map((agent) => ({ agent, atSeconds: random() * 72 }))
+  for (;;) {
+    const turn = turns.reduce((first, other) => (other.atSeconds < first.atSeconds ? other : first))
+    if (turn.atSeconds > 300) break
+    for (const id of drawPartners(turn.agent.membership.members(), random)) {
+      const partner = byId.get(id) ?? assert.fail()
+      const refuses = await partner.membership.admits(turn.agent.record).then(() => false, () => true)
+      if (refuses) continue
+      await exchange(turn.agent.membership, {
+        machine: id, gossip: async (digest) => answerDigest(partner.membership, digest), push: async (push) => { await takePush(partner.membership, push, turn.agent.id) },
+      })
+    }
+    turn.atSeconds += 60 * (0.8 + random() * 0.4)
+  }
+  for (const agent of agents.filter((other) => other !== revoked)) await assert.rejects(agent.membership.admits(revoked.record), (error: unknown) => error instanceof HoldfastError && error.code === 'revoked', agent.name)
+})
+
 test('four agents with real links know all records, heads and epochs after a round, and each other as online', async () => {
   await using group = await TestGroup.create()
   const owner = await makeOwner()
