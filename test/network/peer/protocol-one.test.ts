@@ -81,7 +81,7 @@ test('a peer of protocol 1 gossips: it is told what it lacks and asked for what 
   assert.equal(answer.ok, true)
   assert.ok((answer['records'] as string[]).length >= 2)
   for (const member of ['heads', 'coverage', 'ages']) assert.ok(Array.isArray(answer[member]), member)
-  assert.deepEqual(Object.keys(answer['want'] as object).sort(), ['certificates', 'coverage', 'heads', 'network', 'peers'])
+  for (const member of ['network', 'peers', 'heads', 'certificates', 'coverage']) assert.ok(Array.isArray((answer['want'] as Record<string, unknown>)[member]), member)
   assert.deepEqual(await link.request('gossip.push', { records: [], heads: [], coverage: [] }), { ok: true })
 })
 
