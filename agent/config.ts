@@ -23,6 +23,8 @@ export const configSchema = z.strictObject({
   includeOutlookCaches: z.boolean().default(false),
   /** Folders in which archives are looked for, besides where Outlook keeps them. */
   watchFolders: z.array(z.string().min(1)).max(100).default([]),
+  /** Site whose list "Holdfast coverage" this machine keeps up to date; null: none. */
+  coverageList: z.string().min(1).nullable().default(null),
   schedule: z.strictObject({
     /** Cron expression of regular backups (local time), or null for none; left out: the group's. */
     cron: z.string().nullable().optional(),

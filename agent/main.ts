@@ -6,11 +6,13 @@
  */
 import type { CommandName, CommandRequest, CommandResult } from '../shared/api.ts'
 import { audit } from './commands/audit.ts'
+import { networkAnnounce, networkFind } from './commands/announce.ts'
 import { backup } from './commands/backup.ts'
 import { listEntries, listSnapshots } from './commands/browse.ts'
 import type { RunCommand, RunOptions } from './commands/command.ts'
 import type { AgentContext } from './commands/context.ts'
 import { coverage } from './commands/coverage.ts'
+import { coverageList } from './commands/coverage-list.ts'
 import { doctor } from './commands/doctor.ts'
 import { networkApprove, networkInvitations, networkInvite, networkRequests, networkUninvite } from './commands/admit.ts'
 import { networkCreate, networkJoin } from './commands/enroll.ts'
@@ -58,6 +60,7 @@ export async function openAgent(home: Home, options: AgentOptions): Promise<Agen
   if (pane !== undefined) {
     stack.use(await parts.startTriggers())
     stack.use(parts.startReports())
+    stack.use(parts.startCoverageList())
     stack.use(parts.startUpkeep())
     stack.use(parts.startHelp())
     stack.use(parts.startAlerts())
@@ -85,12 +88,12 @@ async function collectMetrics(run: RunCommand, signal: AbortSignal): Promise<str
 type Handlers = { readonly [C in CommandName]: (context: AgentContext, request: CommandRequest<C>, options: RunOptions) => Promise<CommandResult<C>> | CommandResult<C> }
 
 const handlers: Handlers = {
-  'network create': networkCreate, 'network invite': networkInvite, 'network join': networkJoin,
+  'network create': networkCreate, 'network invite': networkInvite, 'network join': networkJoin, 'network announce': networkAnnounce, 'network find': networkFind,
   'network settings': networkSettings, 'network admin add': networkAdminAdd, 'network admin remove': networkAdminRemove, 'network revoke': networkRevoke, 'network lost': networkLost,
   'network invitations': networkInvitations, 'network uninvite': networkUninvite, 'network requests': networkRequests, 'network approve': networkApprove, 'network leave': networkLeave, 'network move-roster': networkMoveRoster,
   'protect': protect, 'unprotect': unprotect,
   'backup': backup, 'snapshots': listSnapshots, 'ls': listEntries, 'restore': restore, 'verify': verify, 'repair': repair, 'audit': audit, 'forget': forget, 'prune': prune, 'mail test': mailTest, 'peers': peers,
-  'status': status, 'coverage': coverage, 'key show': keyShow, 'key confirm': keyConfirm, 'recover': recover, 'doctor': doctor, 'sign-in': signIn, 'search': search,
+  'status': status, 'coverage': coverage, 'coverage list': coverageList, 'key show': keyShow, 'key confirm': keyConfirm, 'recover': recover, 'doctor': doctor, 'sign-in': signIn, 'search': search,
   'settings': settings, 'pause': pause, 'suggestions': suggestions, 'folders': folders,
   'retention agree': retentionAgree, 'retention approve': retentionApprove,
 }

@@ -208,6 +208,20 @@ export const commands = {
     result: z.object({ network: z.string(), shards: count, handedOver: count, safe: count, kept: count, bytesSent: bytes, keepDays: count.nullable(), told: toldSchema }),
   },
   'network approve': { request: z.strictObject({ machine: machineName }), result: z.object({ machine: z.string(), name: z.string(), rosters: count }) },
+  /** On a group of Microsoft Entra: where the work group's rosters are. */
+  'network announce': {
+    request: z.strictObject({
+      /** Id or mail address of the Entra group. */
+      group: z.string().min(1).max(256),
+      /** `entra:TENANT?client=ID`; default: the app of a roster at Microsoft. */
+      app: z.string().max(1024).optional(), withdraw: z.boolean().default(false), deviceCode: z.boolean().default(false),
+    }),
+    result: z.object({ group: z.string(), announced: z.boolean(), rosters: z.array(z.string()) }),
+  },
+  'network find': {
+    request: z.strictObject({ app: z.string().min(1).max(1024), deviceCode: z.boolean().default(false) }),
+    result: z.object({ account: z.string(), groups: z.array(z.object({ group: z.string(), net: z.string(), name: z.string(), rosters: z.array(z.string()) })) }),
+  },
   protect: {
     request: z.strictObject({ paths: z.array(path).min(1), excludes: z.array(z.string().min(1)).default([]) }),
     result: z.object({ protected: z.array(z.object({ path: z.string(), excludes: z.array(z.string()) })) }),
@@ -369,6 +383,15 @@ export const commands = {
   'retention approve': { request: z.strictObject({ agreement: z.string().min(1).max(65_536) }), result: agreementSchema },
   /** Not fresh: what is known without asking anybody now. */
   coverage: { request: z.strictObject({ fresh: z.boolean().default(true) }), result: z.object({ members: z.array(memberSchema) }) },
+  /** The list "Holdfast coverage" in a SharePoint site, which this machine keeps up to date from then on. */
+  'coverage list': {
+    request: z.strictObject({
+      /** Locator of the site; default: the roster in SharePoint. */
+      site: z.string().max(1024).optional(), off: z.boolean().default(false),
+    }),
+    /** `address`: null when it was switched off. */
+    result: z.object({ list: z.string(), address: z.string().nullable(), rows: count }),
+  },
   'key show': { request: z.strictObject({}), result: z.object({ words: z.string(), locator: z.string() }) },
   'key confirm': { request: z.strictObject({}), result: z.object({ confirmed: z.literal(true) }) },
   recover: {

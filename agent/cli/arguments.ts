@@ -44,6 +44,8 @@ export const syntax: Record<string, Syntax> = {
   'network leave': { usage: 'network leave [--keep-days N | --erase] [--force] [--yes]', summary: 'hand over what this machine keeps for others and leave; its own backups are kept for N days (90) or erased', options: { 'keep-days': text, 'erase': flag, 'force': flag, 'yes': flag } },
   'network requests': { usage: 'network requests', summary: 'machines that wait for an admin\'s approval' },
   'network approve': { usage: 'network approve MACHINE', summary: 'let a machine in that waits' },
+  'network announce': { usage: 'network announce GROUP [--app entra:TENANT?client=ID] [--withdraw] [--device-code]', summary: 'tell everybody in a group of Microsoft Entra where the rosters are', options: { 'app': text, 'withdraw': flag, 'device-code': flag } },
+  'network find': { usage: 'network find entra:TENANT?client=ID [--device-code]', summary: 'work groups that are announced to your account at Microsoft', options: { 'device-code': flag } },
   'protect': { usage: 'protect PATH… [--exclude PATTERN]…', summary: 'add files or folders to what is backed up', options: { exclude: list } },
   'unprotect': { usage: 'unprotect PATH…', summary: 'leave them out from now on; snapshots stay' },
   'backup': { usage: 'backup [PATH…] [--offline-ok] [--tag TAG[,TAG]]…', summary: 'back up now and wait until it is protected', options: { 'offline-ok': flag, 'tag': list } },
@@ -67,6 +69,7 @@ export const syntax: Record<string, Syntax> = {
   'peers': { usage: 'peers', summary: 'the machines of the work group' },
   'status': { usage: 'status', summary: 'what is protected here, and how well' },
   'coverage': { usage: 'coverage', summary: 'who in the group is covered and who is not' },
+  'coverage list': { usage: 'coverage list [SITE] [--off]', summary: 'show who is covered in a list of the SharePoint site, kept up to date by this machine', options: { off: flag } },
   'key show': { usage: 'key show', summary: 'show the recovery kit, until it is confirmed as stored' },
   'key confirm': { usage: 'key confirm [--yes]', summary: 'the kit is stored safely: erase the words from this machine', options: { yes: flag } },
   'recover': { usage: 'recover --locator STRING | --peer HOST:PORT [--label NAME]', summary: 'on an empty machine: get ready to restore; reads the words from stdin', options: { locator: text, peer: text, label: text } },
@@ -134,6 +137,9 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
         ...(typeof values['keep-days'] === 'string' ? { days: parseNumber('keep-days', values['keep-days'], { min: 1, max: 36_500 }) } : {}),
       } }
     case 'network uninvite': return { name, input: { id: one('ID') } }
+    case 'network announce': return { name, input: { group: one('GROUP'), withdraw: values['withdraw'] === true, deviceCode: values['device-code'] === true, ...given(values, 'app') } }
+    case 'network find': return { name, input: { app: one('entra:TENANT?client=ID'), deviceCode: values['device-code'] === true } }
+    case 'coverage list': return { name, input: { off: values['off'] === true, ...(positionals.length === 0 ? {} : { site: one('SITE') }) } }
     case 'protect': return { name, input: { paths: paths(), excludes: (values['exclude'] as string[] | undefined) ?? [] } }
     case 'unprotect': return { name, input: { paths: paths() } }
     case 'backup': return { name, input: { paths: paths(), offlineOk: values['offline-ok'] === true, tags: tagLists(values, 'tag').flat() } }

@@ -61,6 +61,13 @@ export const renderers: Renderers = {
     ['MACHINE', 'ID', 'ASKED', 'ADDRESSES'], ...requests.map(({ name, machine, asked, addresses }) => [printable(name), short(machine), formatTime(asked), addresses.join(' ')]),
   ])),
   'network approve': ({ name }) => `${printable(name)} is let in: it finds the approval in the roster.`,
+  'network announce': ({ group, announced, rosters }) => (announced
+    ? [`Announced on the group "${printable(group)}":`, ...rosters.map((locator) => `  ${printable(locator)}`), 'Run it again when the rosters change.'].join('\n')
+    : `Nothing is announced on the group "${printable(group)}" any more.`),
+  'network find': ({ account, groups }) => (groups.length === 0 ? `Signed in as ${printable(account)}; no work group is announced to this account.` : [
+    ...groups.flatMap(({ group, name, rosters }) => [`Work group "${printable(name)}", announced on "${printable(group)}":`, ...rosters.map((locator) => `  ${printable(locator)}`)]),
+    'Next: `holdfast sign-in LOCATOR`, then `holdfast network join INVITATION` with an invitation of an admin.',
+  ].join('\n')),
   'protect': (result) => protectedLines(result.protected),
   'unprotect': (result) => protectedLines(result.protected),
   'backup': (result) => [
@@ -160,6 +167,8 @@ export const renderers: Renderers = {
       member.lastVerifiedRestore === null ? 'never' : formatTime(member.lastVerifiedRestore),
     ]),
   ]),
+  'coverage list': ({ list, address, rows }) => (address === null ? `The list "${list}" is no longer kept up to date; remove it in SharePoint when nobody wants it.`
+    : `The list "${list}" shows who is covered (${rows} rows written): ${printable(address)}\nThis machine keeps it up to date while its agent runs.`),
   'key show': (result) => [
     'RECOVERY KIT: print it or write it down, and keep it away from this machine. Who has it can read your backup.', '',
     ...wordLines(result.words), '', 'Locator (not secret, but you need it too):', result.locator, '',

@@ -1,7 +1,7 @@
 /** Into a work group: found one, or join one by an invitation. Each new machine begins as a new owner. */
 import { randomBytes } from 'node:crypto'
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
-import { HoldfastError } from '../../shared/errors.ts'
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import { issueDeviceCertificate } from '../identity/device.ts'
 import { type OwnerFile, sealAdminKey, sealToMachine } from '../identity/owner-file.ts'
 import { type OwnerRoot, generateWords, ownerFromWords } from '../identity/owner.ts'
@@ -10,6 +10,7 @@ import { parseInvitation } from '../network/membership/invitation.ts'
 import type { Membership } from '../network/membership/membership.ts'
 import { redundancyOf } from '../network/redundancy.ts'
 import { type Keyring, createKeyring } from '../repository/keyring.ts'
+import { announcedRosters } from './announce.ts'
 import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'
 
@@ -29,8 +30,15 @@ export async function networkCreate(context: AgentContext, request: CommandReque
 export async function networkJoin(context: AgentContext, request: CommandRequest<'network join'>, { signal }: RunOptions): Promise<CommandResult<'network join'>> {
   refuseMember(context)
   const parsed = await parseInvitation(request.invitation, context.clock.now())
-  const rosters = parsed.rosters.map((locator) => context.openRoster(locator))
-  const membership = await joinNetwork(request.invitation, { machine: context.machine.id, rosters, ...context.clock, signal })
+  const join = async (locators: readonly string[]) => await joinNetwork(request.invitation, {
+    machine: context.machine.id, rosters: locators.map((locator) => context.openRoster(locator)), ...context.clock, signal,
+  })
+  const membership = await join(parsed.rosters).catch(async (error: unknown) => {
+    if (!hasCode(error, 'roster-unavailable')) throw error
+    const moved = await announcedRosters(context, parsed.net, { known: parsed.rosters, signal })
+    if (moved.length === 0) throw error
+    return await join(moved)
+  })
   const { owner, keyring } = await newOwner(context)
   await enter(context, { membership, owner, keyring, label: request.label })
   return { network: membership.net, name: membership.network.name, owner: owner.owner, machine: context.machine.id, waiting: membership.ownRefusal() !== undefined }

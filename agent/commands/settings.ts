@@ -49,6 +49,10 @@ export class Settings {
     this.#save({ protect: [...protect] }, 'protect')
   }
 
+  setCoverageList(locator: string | null): void {
+    this.#save({ coverageList: locator }, 'settings')
+  }
+
   setLabel(label: string): void {
     this.#save({ label }, 'settings')
   }

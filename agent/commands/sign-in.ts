@@ -1,8 +1,8 @@
 /** Signs this machine in where a roster is, and proves it: a record is written, found again and removed. */
 import { randomBytes } from 'node:crypto'
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
-import { HoldfastError } from '../../shared/errors.ts'
-import { consentLink } from '../network/roster/graph/microsoft-sign-in.ts'
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
+import { type MicrosoftApp, consentLink } from '../network/roster/graph/microsoft-sign-in.ts'
 import { type RosterPlace, parseRosterLocator } from '../network/roster/locator.ts'
 import { openRoster } from '../network/roster/open-roster.ts'
 import type { Roster } from '../network/roster/port.ts'
@@ -50,22 +50,28 @@ async function signInToDirectory(context: AgentContext, { place, request, option
 }
 
 async function signInAtMicrosoft(context: AgentContext, { place, request, options }: Asked<'sharepoint' | 'exchange'>): Promise<CommandResult<'sign-in'>> {
-  const { signal, onProgress } = options
-  onProgress({ stage: 'signing in at Microsoft' })
-  const account = await context.signIns.microsoftSignIn(place.app).signIn({
-    openBrowser: async (url) => {
-      const isOpen = await context.openBrowser(url)
-      onProgress({ stage: 'signing in at Microsoft', detail: isOpen ? 'go on in the browser' : `open ${url}` })
-    },
-    showCode: (message) => { onProgress({ stage: 'signing in at Microsoft', detail: message }) },
-  }, { deviceCode: request.deviceCode, signal })
-  onProgress({ stage: `signed in as ${account}` })
+  const account = await openMicrosoft(context, place.app, { deviceCode: request.deviceCode, options })
   try {
     return { locator: place.locator, account, ...await prove(context.openRoster(place.locator), request, options), writable: true }
   } catch (error) {
-    if (!(error instanceof HoldfastError) || error.code !== 'roster-unavailable') throw error
+    if (!hasCode(error, 'roster-unavailable')) throw error
     throw new HoldfastError(error.code, `${error.message}. Signed in as ${account}; when a permission is missing, an admin opens ${consentLink(place.app)}`, { details: { ...error.details, consent: consentLink(place.app) }, cause: error })
   }
+}
+
+/** Signs in, in the browser of this machine or with a code. Returns the account. Rejects `sign-in-failed`. */
+export async function openMicrosoft(context: AgentContext, app: MicrosoftApp, { deviceCode, options: { signal, onProgress } }: { deviceCode: boolean; options: RunOptions }): Promise<string> {
+  const stage = 'signing in at Microsoft'
+  onProgress({ stage })
+  const account = await context.signIns.microsoftSignIn(app).signIn({
+    openBrowser: async (url) => {
+      const isOpen = await context.openBrowser(url)
+      onProgress({ stage, detail: isOpen ? `go on in the browser, or open ${url}` : `open ${url}` })
+    },
+    showCode: (message) => { onProgress({ stage, detail: message }) },
+  }, { deviceCode, signal })
+  onProgress({ stage: `signed in as ${account}` })
+  return account
 }
 
 /** What is there, and how many records. */

@@ -43,6 +43,7 @@ import { AlertWatch } from './alert-watch.ts'
 import { AgentTriggers } from './agent-triggers.ts'
 import { openBackup, openStores } from './backup-services.ts'
 import { CommandRuns } from './command-runs.ts'
+import { CoverageListUpkeep } from './coverage-list-upkeep.ts'
 import { CoverageReports } from './coverage-reports.ts'
 import { GroupServices } from './group-services.ts'
 import { loadMachine } from './identity-files.ts'
@@ -335,6 +336,11 @@ export class AgentParts implements AgentContext {
   /** Repairs for owners whose machines are all silent, until disposed of. */
   startHelp(): SilentOwnersHelp {
     return new SilentOwnersHelp({ machine: this.machine, holder: this.holder, folder: this.#home.helping, group: () => this.#group, log: this.#log })
+  }
+
+  /** Keeps the list in SharePoint up to date where an admin asked for it, until disposed of. */
+  startCoverageList(): CoverageListUpkeep {
+    return new CoverageListUpkeep(this, { log: this.#log })
   }
 
   async startTriggers(): Promise<AgentTriggers> {

@@ -98,10 +98,14 @@ export async function joinNetwork(text: string, options: JoinOptions): Promise<M
   const parsed = await parseInvitation(text, now())
   const membership = new Membership({ net: parsed.net, self: machine, now, monotonic })
   if (parsed.settled !== undefined) membership.chain.settle(parsed.settled)
-  const listings = await readRosters(rosters, membership, signal)
+  const { listings, problems } = await readRosters(rosters, membership, signal)
   await membership.ingest(options.records ?? [], { kind: 'member', name: parsed.invitation.id })
   if (membership.chain.current === undefined) {
-    throw new HoldfastError('roster-unavailable', `Cannot join ${parsed.name}: its record was found in none of ${rosters.length} rosters`, { details: { rosters: rosters.map((roster) => roster.locator) } })
+    const [first] = problems
+    const signIn = problems.map(({ details }) => details['signIn']).find((locator) => locator !== undefined)
+    throw new HoldfastError('roster-unavailable', `Cannot join ${parsed.name}: its record was found in none of ${rosters.length} rosters${first === undefined ? '' : ` (${first.message})`}`, {
+      details: { rosters: rosters.map((roster) => roster.locator), ...(signIn === undefined ? {} : { signIn }) }, cause: first,
+    })
   }
   if (membership.isRevoked(parsed.invitation.id)) throw refusedInvitation('an admin revoked it')
   if (!membership.chain.mayAdmit(parsed.invitation.by, machine)) throw refusedInvitation('it was not made by an admin of the work group')
@@ -112,8 +116,9 @@ export async function joinNetwork(text: string, options: JoinOptions): Promise<M
 
 interface Listing { readonly roster: Roster; readonly records: readonly RosterRecord[] }
 
-async function readRosters(rosters: readonly Roster[], membership: Membership, signal: AbortSignal | undefined): Promise<Listing[]> {
+async function readRosters(rosters: readonly Roster[], membership: Membership, signal: AbortSignal | undefined): Promise<{ listings: Listing[]; problems: HoldfastError[] }> {
   const listings: Listing[] = []
+  const problems: HoldfastError[] = []
   for (const roster of rosters) {
     try {
       const { records } = await roster.list(undefined, { signal })
@@ -122,9 +127,10 @@ async function readRosters(rosters: readonly Roster[], membership: Membership, s
       await membership.ingest(signed, { kind: 'roster', name: roster.locator })
     } catch (error) {
       if (!hasCode(error, 'roster-unavailable')) throw error
+      problems.push(error)
     }
   }
-  return listings
+  return { listings, problems }
 }
 
 interface ClaimContext {

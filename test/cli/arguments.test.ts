@@ -48,7 +48,7 @@ test('every command that an agent knows can be reached from the command line, wi
   for (const name of Object.keys(syntax)) assert.ok(isCommandName(name) || ['agent', 'autostart', 'open', 'demo', 'resume', 'manifest', 'network found'].includes(name), name)
   const argv: Record<string, string[]> = {
     'network create': ['T', '--roster', 'folder:/r'], 'network join': ['holdfast-invite:x'], 'protect': ['/a', '--exclude', '*.tmp'],
-    'unprotect': ['/a'], 'ls': ['latest'], 'restore': ['latest', '--target', '/t'], 'search': ['mail'], 'retention approve': ['holdfast-retention:x'], 'settings': ['limits.uploadBytesPerSecond=1000', 'label=Desk'],
+    'unprotect': ['/a'], 'ls': ['latest'], 'restore': ['latest', '--target', '/t'], 'search': ['mail'], 'network announce': ['team@contoso.com'], 'network find': ['entra:contoso.com?client=x'], 'retention approve': ['holdfast-retention:x'], 'settings': ['limits.uploadBytesPerSecond=1000', 'label=Desk'],
     'network settings': ['name=2026', 'minFree=0.2', 'schedule.cron=0 11 * * *'], 'network uninvite': ['abcdefgh'], 'network move-roster': ['folder:/r', '--keep'],
     ...Object.fromEntries(['network admin add', 'network admin remove', 'network revoke', 'network lost', 'network approve'].map((name) => [name, ['desk']])),
   }

@@ -7,6 +7,7 @@
  * `ldaps://CONTROLLER[:PORT]/[?LABEL]`              below each machine's own computer object
  * `sharepoint:https://TENANT.sharepoint.com/sites/TEAM[/LIBRARY[/FOLDER]]?client=ID[&tenant=ID]`
  * `exchange:MAILBOX@DOMAIN?client=ID[&tenant=ID]`   a shared mailbox
+ * `entra:TENANT?client=ID`   no roster: the app alone, to find what is announced to an account
  *
  * `client` is the id of the company's app registration, `tenant` its id or domain when the address does not tell.
  */
@@ -94,6 +95,13 @@ function parseSharePoint(text: string): RosterPlace {
     kind: 'sharepoint', locator, app,
     place: { locator, host: url.hostname, site: site.map((part) => `/${part}`).join(''), library, folder: folder.length === 0 ? defaultFolder : folder.join('/') },
   }
+}
+
+/** `entra:TENANT?client=ID`: an app in a tenant, without a roster. Throws `invalid-input`. */
+export function parseEntraLocator(text: string): MicrosoftApp {
+  const [, tenant = '', query = ''] = /^entra:\s*([^\s?/]{1,253})(?:\?(.*))?$/i.exec(text.trim()) ?? []
+  if (!idSyntax.test(tenant) && !domainSyntax.test(tenant)) throw new HoldfastError('invalid-input', `Cannot use ${text.slice(0, 200)}: it is entra:TENANT?client=ID, with the tenant's domain and the id of the app registration`)
+  return appOf(text, new URLSearchParams(query), tenant)
 }
 
 function parseExchange(text: string): RosterPlace {

@@ -37,12 +37,12 @@ export function openRoster(text: string, access: RosterAccess, options: LocatorP
   switch (place.kind) {
     case 'folder': return new FolderRoster(place.path)
     case 'directory': return openDirectory(place.place, access)
-    case 'sharepoint': return new SharePointRoster(place.place, graphAccess(place, access), access.memory(place.locator))
-    case 'exchange': return new ExchangeRoster(place.place, graphAccess(place, access), access.memory(place.locator))
+    case 'sharepoint': return new SharePointRoster(place.place, microsoftAccess(place, access), access.memory(place.locator))
+    case 'exchange': return new ExchangeRoster(place.place, microsoftAccess(place, access), access.memory(place.locator))
   }
 }
 
-function graphAccess({ locator, app }: { locator: string; app: MicrosoftApp }, access: RosterAccess): GraphAccess {
+export function microsoftAccess({ locator, app }: { locator: string; app: MicrosoftApp }, access: RosterAccess): GraphAccess {
   return {
     fetch: access.fetch, version: access.version, pause: access.pause, random: access.random,
     token: async ({ signal }) => {

@@ -106,9 +106,18 @@ export class MicrosoftSignIn {
     }
   }
 
+  /** Who is signed in, with a sign-in that still works; undefined otherwise. Network errors reject. */
+  async account(): Promise<string | undefined> {
+    return await this.token() === undefined ? undefined : (await this.#account())?.username
+  }
+
+  async #account(): Promise<AccountInfo | undefined> {
+    return (await this.#application.getTokenCache().getAllAccounts() as AccountInfo[])[0]
+  }
+
   /** Undefined when nobody is signed in, or the sign-in expired or was revoked. Network errors reject. */
   async token(): Promise<string | undefined> {
-    const [account] = await this.#application.getTokenCache().getAllAccounts() as AccountInfo[]
+    const account = await this.#account()
     if (account === undefined) return undefined
     try {
       return (await this.#application.acquireTokenSilent({ account, scopes })).accessToken

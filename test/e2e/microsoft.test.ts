@@ -1,0 +1,159 @@
+/** A work group at Microsoft from the command line, with real processes: the first run, backups without a sign-in, moving. */
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { AgentProcess } from '../../agent/demo/agent-process.ts'
+import { homeAt } from '../../agent/home.ts'
+import type { CommandResult } from '../../shared/api.ts'
+import { type Microsoft, startMicrosoft } from '../support/microsoft/start-microsoft.ts'
+import { type Ended, commandLine } from '../support/process-group.ts'
+
+const client = '11111111-2222-3333-4444-555555555555'
+const sharepoint = `sharepoint:https://contoso.sharepoint.com/sites/team?client=${client}`
+const exchange = `exchange:holdfast@contoso.com?client=${client}&tenant=contoso.onmicrosoft.com`
+const listName = 'Holdfast coverage'
+
+interface Lab extends AsyncDisposable {
+  readonly microsoft: Microsoft
+  readonly folder: string
+  /** Runs a command in the home of that name. */
+  run(home: string, ...args: string[]): Promise<Ended>
+  /** The same, which has to succeed; its result. */
+  ask<T>(home: string, ...args: string[]): Promise<T>
+  agent(home: string): Promise<AgentProcess>
+}
+
+async function lab(t: TestContext): Promise<Lab> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-microsoft-'))
+  t.after(async () => { await rm(folder, { recursive: true, force: true }) })
+  const microsoft = await startMicrosoft()
+  const environment = microsoft.environment(folder)
+  const agents: AgentProcess[] = []
+  const run = async (home: string, ...args: string[]) => await commandLine([...args, '--home', join(folder, home), '--json'], { environment })
+  return {
+    microsoft, folder, run,
+    ask: async <T>(home: string, ...args: string[]) => {
+      const { code, stdout, stderr } = await run(home, ...args)
+      assert.equal(code, 0, `${args.join(' ')}: ${stderr}`)
+      return JSON.parse(stdout) as T
+    },
+    agent: async (home) => {
+      const agent = await AgentProcess.start({ home: join(folder, home), machine: home, environment })
+      agents.push(agent)
+      return agent
+    },
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(agents.map(async (agent) => { await agent.kill() }))
+      await microsoft[Symbol.asyncDispose]()
+    },
+  }
+}
+
+test('SharePoint: signed in, founded, joined by one who has the library as a folder, backed up, also when the sign-in ends', async (t) => {
+  await using place = await lab(t)
+  const { microsoft: { graph, entra }, folder, run, ask, agent } = place
+  const early = await run('one', 'network', 'create', 'Team', '--roster', sharepoint)
+  assert.match(early.stderr, /nobody is signed in on this machine.*run holdfast sign-in/)
+  assert.equal((JSON.parse(early.stdout) as { problem: { details: { signIn: string } } }).problem.details.signIn, sharepoint)
+
+  entra.lacksConsent = true
+  const refused = await run('one', 'sign-in', sharepoint, '--device-code')
+  assert.match(refused.stderr, /an admin opens https:\/\/login\.microsoftonline\.com\/contoso\.onmicrosoft\.com\/adminconsent\?client_id=11111111/)
+  entra.lacksConsent = false
+  const first = await ask<CommandResult<'sign-in'>>('one', 'sign-in', sharepoint, '--device-code', '--prepare')
+  assert.deepEqual([first.account, first.records], ['ann@contoso.com', 0])
+  assert.match(first.place, /the site “Accounting” \(https:\/\/contoso\.sharepoint\.com\/sites\/team\)/)
+  assert.deepEqual([...graph.drive.filesIn('Holdfast').keys()], [], 'the test record is gone again')
+  assert.equal((await stat(homeAt(join(folder, 'one')).signIns)).mode & 0o777, 0o600)
+  assert.doesNotMatch(await readFile(homeAt(join(folder, 'one')).signIns, 'utf8'), /refresh-/)
+  await ask('one', 'network', 'create', 'Team', '--roster', sharepoint)
+
+  await t.test('a machine whose synchronisation client keeps the library joins without any sign-in', async () => {
+    const { invitation } = await ask<{ invitation: string }>('one', 'network', 'invite')
+    const library = join(folder, 'Team - Documents', 'Holdfast')
+    await syncDown(graph, library)
+    const unsigned = await run('two', 'network', 'join', invitation)
+    assert.match(unsigned.stderr, /nobody is signed in/)
+    const used = await ask<CommandResult<'sign-in'>>('two', 'sign-in', sharepoint, '--folder', library)
+    assert.equal(used.place, `the folder ${library}`)
+    await ask('two', 'network', 'join', invitation)
+    await syncUp(library, graph)
+    assert.equal([...graph.drive.filesIn('Holdfast').keys()].filter((name) => name.startsWith('peers/')).length, 2)
+  })
+
+  await t.test('both serve, and a backup goes from one to the other; status says that the roster is fine', async () => {
+    await Promise.all([agent('one'), agent('two')])
+    await syncUp(join(folder, 'Team - Documents', 'Holdfast'), graph) // their addresses
+    await writeFile(join(folder, 'mail.txt'), 'ten years of mail')
+    await ask('one', 'protect', join(folder, 'mail.txt'))
+    await ask('one', 'backup', '--offline-ok')
+    const { rosters, network } = await ask<CommandResult<'status'>>('one', 'status')
+    assert.deepEqual([rosters, network?.members], [[{ locator: sharepoint, state: 'ok', detail: '' }], 2])
+  })
+
+  await t.test('an admin gets the list of who is covered when he asks, and only then', async () => {
+    assert.equal(graph.lists.rowsOf(listName), undefined)
+    const made = await ask<CommandResult<'coverage list'>>('one', 'coverage', 'list')
+    assert.equal(made.rows, 2)
+    assert.equal(graph.lists.rowsOf(listName)?.length, 2)
+    assert.equal((await ask<CommandResult<'coverage list'>>('one', 'coverage', 'list')).rows, 0)
+    assert.equal((await ask<CommandResult<'coverage list'>>('one', 'coverage', 'list', '--off')).address, null)
+  })
+
+  await t.test('a sign-in that was revoked stops no backup; status and the next sign-in say what to do', async () => {
+    entra.isRevoked = true
+    graph.revokeTokens()
+    await writeFile(join(folder, 'mail.txt'), 'eleven years of mail')
+    await ask('one', 'backup', '--offline-ok')
+    const status = await ask<CommandResult<'status'>>('one', 'status')
+    assert.equal(status.rosters[0]?.state, 'signed-out')
+    assert.ok(status.warnings.some((warning) => warning.includes(`holdfast sign-in '${sharepoint}'`)), status.warnings.join())
+    assert.equal((await run('one', 'restore', 'latest', '--target', join(folder, 'back'))).code, 0)
+    entra.isRevoked = false
+    await ask('one', 'sign-in', sharepoint, '--device-code')
+    await ask('one', 'backup', '--offline-ok')
+    assert.equal((await ask<CommandResult<'status'>>('one', 'status')).rosters[0]?.state, 'ok')
+  })
+})
+
+test('Exchange: a work group in a shared mailbox, announced on a group of Entra, found there and joined', async (t) => {
+  await using place = await lab(t)
+  const { microsoft: { graph }, run, ask } = place
+  graph.groups.add('37df2ff0-0de0-4c33-8aee-75289364aef6', 'Accounting', 'accounting@contoso.com')
+  const signedIn = await ask<CommandResult<'sign-in'>>('one', 'sign-in', exchange, '--device-code', '--prepare')
+  assert.equal(signedIn.place, 'the mailbox holdfast@contoso.com, its hidden folder “Holdfast roster”')
+  const { network } = await ask<CommandResult<'network create'>>('one', 'network', 'create', 'Team', '--roster', exchange)
+  const announced = await ask<CommandResult<'network announce'>>('one', 'network', 'announce', 'accounting@contoso.com')
+  assert.deepEqual(announced, { group: 'Accounting', announced: true, rosters: [exchange] })
+  const { invitation } = await ask<{ invitation: string }>('one', 'network', 'invite')
+
+  const { account, groups } = await ask<CommandResult<'network find'>>('two', 'network', 'find', `entra:contoso.onmicrosoft.com?client=${client}`, '--device-code')
+  assert.deepEqual([account, groups], ['ann@contoso.com', [{ group: 'Accounting', net: network, name: 'Team', rosters: [exchange] }]])
+  await ask('two', 'network', 'join', invitation)
+  const { records } = await ask<CommandResult<'sign-in'>>('one', 'sign-in', exchange, '--device-code')
+  assert.ok(records >= 4, 'the network, two machines and the claim of one')
+  assert.match((await run('two', 'network', 'announce', 'accounting@contoso.com')).stderr, /no admin/)
+  const outsider = await ask<CommandResult<'network announce'>>('one', 'network', 'announce', 'accounting@contoso.com', '--withdraw')
+  assert.equal(outsider.announced, false)
+})
+
+/** What a synchronisation client does, one way and the other. */
+async function syncDown(graph: Microsoft['graph'], library: string): Promise<void> {
+  await mkdir(library, { recursive: true })
+  for (const [path, text] of graph.drive.filesIn('Holdfast')) {
+    await mkdir(join(library, path, '..'), { recursive: true })
+    await writeFile(join(library, path), text)
+  }
+}
+
+async function syncUp(library: string, graph: Microsoft['graph']): Promise<void> {
+  const there = graph.drive.filesIn('Holdfast')
+  for (const path of await readdir(library, { recursive: true })) {
+    const name = path.replaceAll('\\', '/')
+    if (!/\.(?:jws|json)$/.test(name)) continue
+    const text = await readFile(join(library, path), 'utf8')
+    if (there.get(name) !== text) graph.drive.write(`Holdfast/${name}`, text)
+  }
+}
