@@ -89,7 +89,7 @@ export async function simulateRosterLoad({ peers, sample, seed = 1 }: { peers: n
 }
 
 class Simulation {
-  readonly #graph = new FakeGraph()
+  readonly #graph = Object.assign(new FakeGraph(), { pageSize: 200 }) // SharePoint's own
   readonly #time = new Timetable()
   readonly #random: () => number
   readonly #group: TestGroup
@@ -258,7 +258,7 @@ class Simulation {
       this.#graph.drive.write(`Holdfast/${headName(peer.owner.id, peer.machine.id)}`, JSON.stringify({ v: 1, ...document }))
     } else {
       await agent.membership.takeHeads([document], { kind: 'self', name: peer.machine.id })
-      await agent.sync.syncOnce()
+      await agent.sync.publish()
     }
   }
 }

@@ -254,7 +254,7 @@ export class GroupServices implements Group, AsyncDisposable {
 
   /** A new head or record travels to the rosters; awaited at the end, so that a short-lived command takes it there too. */
   spread(): void {
-    this.#track(this.#rosters.syncOnce())
+    this.#track(this.#rosters.publish())
   }
 
   #track(work: Promise<unknown>): void {

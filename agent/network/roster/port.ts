@@ -22,6 +22,8 @@ export interface ListOptions {
   readonly signal?: AbortSignal | undefined
   /** The newest text that the caller has of a name: a place that tells digests need not send it again. */
   readonly known?: ((name: string) => string | undefined) | undefined
+  /** False for what reaches the caller otherwise: a place that sends each record by itself leaves it out of the answer for now. */
+  readonly wanted?: ((name: string) => boolean) | undefined
 }
 
 /**

@@ -62,7 +62,7 @@ interface Place {
 const fullEvery = 10
 /** Mean pause between polls of a metered place, for a small group and at most. */
 const meteredMeanMs = 5 * 60_000
-const meteredMaxMs = 6 * 3_600_000
+const meteredMaxMs = 8 * 3_600_000
 /** Before the first poll of a metered place gossip brings what the others know already; it need not be downloaded. */
 const gossipFirstMs = 30_000
 
@@ -99,7 +99,7 @@ export class RosterSync implements AsyncDisposable {
   async #loop(place: Place): Promise<void> {
     const { signal } = this.#stop
     const { random, membership } = this.#options
-    if (place.roster.isMetered === true && membership.members().length > 0) await this.#pause(gossipFirstMs * (0.5 + random()))
+    if (place.roster.isMetered === true && membership.members().some(({ record }) => record.addrs.length > 0)) await this.#pause(gossipFirstMs * (0.5 + random()))
     while (!signal.aborted && this.#places.includes(place)) {
       await this.#turn(place)
       await this.#pause(this.#pauseMs(place))
@@ -125,6 +125,19 @@ export class RosterSync implements AsyncDisposable {
     const meanMs = roster.isMetered === true ? Math.min(meteredMaxMs, Math.max(meteredMeanMs, members * 60_000)) : intervalMs
     const spread = roster.isMetered === true ? 0.5 + random() : 0.8 + 0.4 * random()
     return Math.max(meanMs * spread, notBefore - now())
+  }
+
+  /** What is new of this machine's own goes to every roster; one that is metered is not read for it when it was read before. */
+  async publish(): Promise<void> {
+    await Promise.all(this.#places.map(async (place) => {
+      const isKnown = place.roster.isMetered === true && !place.isFormer && place.status.state === 'ok' && place.running === undefined && this.#options.now() >= place.notBefore
+      if (!isKnown) return await this.#turn(place)
+      try {
+        await this.#publish(place, AbortSignal.any([this.#stop.signal, AbortSignal.timeout(this.#options.timeoutMs)]))
+      } catch (error) {
+        this.#note(place, error)
+      }
+    }))
   }
 
   /** One turn over all rosters now; never rejects for what a roster does. */
@@ -187,7 +200,7 @@ export class RosterSync implements AsyncDisposable {
     const { roster } = place
     const before = membership.revision
     const from = place.rounds++ % fullEvery === 0 ? undefined : place.cursor
-    const { records, cursor, ignored, whole } = await roster.list(from, { signal, known: (name) => this.#known(name) })
+    const { records, cursor, ignored, whole } = await roster.list(from, { signal, known: (name) => this.#known(name), wanted: (name) => this.#isWanted(name) })
     if (whole || records.length > 0) {
       const refused = await this.#take(roster.locator, records)
       if (whole) place.shown.clear()
@@ -213,6 +226,15 @@ export class RosterSync implements AsyncDisposable {
       return head === undefined ? undefined : headText(head.document)
     }
     return membership.chain.entries().find(({ record, sha256 }) => [networkName(record.epoch), networkName(record.epoch, sha256)].includes(name))?.jws
+  }
+
+  /** Gossip brings the records of machines that answer, and everybody's heads; a head of this machine's owners may be that of another device. */
+  #isWanted(name: string): boolean {
+    const { membership } = this.#options
+    const machine = machineOfName(name)
+    if (machine !== undefined) return membership.member(machine)?.state !== 'online'
+    const device = deviceOfName(name)
+    return device === undefined || device.machine === membership.self || membership.own.peer?.certificates.some(({ owner }) => owner === device.owner) === true
   }
 
   /** Names that this machine would put back. */

@@ -258,6 +258,25 @@ test('what the machine knows already is told by its digest and not downloaded; w
   }
 })
 
+test('what is not wanted now is not downloaded, and comes as soon as somebody wants it, over a restart too', async () => {
+  const graph = new FakeGraph()
+  const memory = {}
+  const roster = machine(graph, sharepoint, memory)
+  await roster.prepare()
+  await machine(graph, sharepoint).putOwn(peer, 'one')
+  await machine(graph, sharepoint).putOwn(other, 'two')
+  const downloads = () => graph.requests.filter(({ method, path }) => method === 'GET' && path.endsWith('/content')).length
+  const first = await roster.list(undefined, { wanted: (name) => name === peer })
+  assert.deepEqual([first.records.map(({ text }) => text), first.ignored, downloads()], [['one'], 0, 1])
+  assert.equal((await roster.list(first.cursor, { wanted: (name) => name === peer })).records.length, 0)
+  const known = await machine(graph, sharepoint, structuredClone(memory)).list(undefined, { wanted: () => false, known: () => 'two' })
+  assert.deepEqual(known.records.map(({ text }) => text), ['one'])
+  assert.deepEqual((await roster.list(first.cursor)).records.map(({ text }) => text), ['two'])
+  assert.equal(downloads(), 2)
+  assert.equal((await machine(graph, sharepoint, memory).list()).records.length, 2)
+  assert.equal(downloads(), 2)
+})
+
 test('a restart asks for what changed since and for nothing else; a library that was wiped is read anew', async () => {
   const graph = new FakeGraph()
   const memory = {}

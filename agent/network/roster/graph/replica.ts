@@ -48,10 +48,12 @@ export interface ReplicaMemory {
 
 const stateSchema = z.object({
   v: z.literal(1), link: z.string(), marks: z.record(z.string(), z.string()).default({}),
-  items: z.array(z.object({ id: z.string(), name: z.string(), version: z.string(), text: z.string().max(maxRecordBytes) })).max(maxRecords),
+  items: z.array(z.object({ id: z.string(), name: z.string(), version: z.string(), text: z.string().max(maxRecordBytes).optional() })).max(maxRecords),
 })
 interface Kept extends Item {
-  readonly text: string
+  /** Undefined: nobody wanted it yet. */
+  readonly text: string | undefined
+  readonly is?: Found['is']
   /** Of the copy, when it came in. */
   readonly revision: number
 }
@@ -78,9 +80,10 @@ export class Replica {
   async list(cursor: string | undefined, options: ListOptions): Promise<RosterListing> {
     await this.#load()
     await this.#refresh(options)
+    await this.#readWanted(options)
     const since = cursor === undefined ? -1 : Number(cursor)
     const whole = !(since >= this.#removedAt)
-    const items = [...this.#items.values()].filter(({ revision }) => whole || revision > since).sort((a, b) => (a.version < b.version ? -1 : Number(a.version > b.version)))
+    const items = [...this.#items.values()].filter((item): item is Kept & { text: string } => item.text !== undefined && (whole || item.revision > since)).sort((a, b) => (a.version < b.version ? -1 : Number(a.version > b.version)))
     return { records: items.map(({ name, text }) => ({ name, text })), cursor: String(this.#revision), ignored: this.#ignored, whole }
   }
 
@@ -108,7 +111,25 @@ export class Replica {
   async #take(item: Found, options: ListOptions): Promise<boolean> {
     const known = this.#items.get(item.id)
     if (known !== undefined && known.version === item.version && known.name === item.name) return false
-    const text = isRecordName(item.name) && (known !== undefined || this.#items.size < maxRecords) ? await this.#textOf(item, options) : undefined
+    const fits = isRecordName(item.name) && (known !== undefined || this.#items.size < maxRecords)
+    if (fits && item.text === undefined && options.wanted?.(item.name) === false) {
+      this.#put({ id: item.id, name: item.name, version: item.version, is: item.is, text: undefined, revision: this.#revision })
+      return true
+    }
+    return this.#fill(item, fits ? await this.#textOf(item, options) : undefined)
+  }
+
+  /** What nobody wanted when it came in. */
+  async #readWanted(options: ListOptions): Promise<void> {
+    const waiting = [...this.#items.values()].filter(({ text, name }) => text === undefined && options.wanted?.(name) !== false)
+    if (waiting.length === 0) return
+    this.#revision++
+    for (const item of waiting) this.#fill(item, await this.#textOf({ ...item, text: undefined }, options))
+    await this.#save()
+  }
+
+  /** Puts the text there, or counts what cannot be a record. */
+  #fill(item: Item, text: string | undefined): boolean {
     if (text === undefined || text === '' || Buffer.byteLength(text) > maxRecordBytes || this.#length + text.length > maxListingBytes) {
       this.#ignored++
       return this.#drop(item.id)
@@ -118,15 +139,15 @@ export class Replica {
   }
 
   #put(item: Kept): void {
-    this.#length -= this.#items.get(item.id)?.text.length ?? 0
+    this.#length -= this.#items.get(item.id)?.text?.length ?? 0
     this.#items.set(item.id, item)
-    this.#length += item.text.length
+    this.#length += item.text?.length ?? 0
   }
 
   #drop(id: string): boolean {
     const item = this.#items.get(id)
     if (item === undefined) return false
-    this.#length -= item.text.length
+    this.#length -= item.text?.length ?? 0
     this.#removedAt = this.#revision
     return this.#items.delete(id)
   }
@@ -146,7 +167,7 @@ export class Replica {
     const parsed = stateSchema.safeParse(parseJson(text))
     if (!parsed.success) return // a copy: it is read again
     this.#link = parsed.data.link
-    for (const item of parsed.data.items) this.#put({ ...item, revision: 0 })
+    for (const item of parsed.data.items) this.#put({ ...item, text: item.text, revision: 0 })
     for (const [key, value] of Object.entries(parsed.data.marks)) this.#source.marks.set(key, value)
   }
 
