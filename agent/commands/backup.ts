@@ -12,6 +12,7 @@ import type { DamagedArchive, SkippedPath, SnapshotRoot } from '../repository/sn
 import { repairObjects } from '../network/repair.ts'
 import type { AgentContext, Backup } from './context.ts'
 import type { RunOptions } from './command.ts'
+import { meetHolders } from './freshness.ts'
 import { refusalsOf } from './space.ts'
 import { protectionOf } from './protection.ts'
 import { damageBelow, storeRoot } from './store-root.ts'
@@ -28,7 +29,7 @@ export async function backup(context: AgentContext, request: CommandRequest<'bac
   const { repository } = services
   const host = label ?? context.group().membership.own.peer?.record.name ?? 'this machine'
   onProgress({ stage: 'meeting the others' })
-  await context.group().meetPeers(signal)
+  await meetHolders(context, services, signal)
   const totals = { unchanged: 0 }
   await using shadowCopies = context.shadowCopies()
   await using session = await repository.beginBackup({ host, tags: request.tags }, {

@@ -2,10 +2,15 @@
 import type { CommandResult } from '../../shared/api.ts'
 import { hasCode } from '../../shared/errors.ts'
 import { shortId } from '../../shared/ids.ts'
-import type { Backup } from './context.ts'
+import type { AgentContext, Backup } from './context.ts'
 
 /** How long a command that tells what is so waits for the others, so that a short-lived one tells what is so now. */
 export const meetMs = 5_000
+
+/** Meets all peers that answer, so that a holder that was off a moment ago is used again. */
+export async function meetHolders(context: AgentContext, { dispersal }: Backup, signal: AbortSignal): Promise<void> {
+  for (const id of await context.group().meetPeers(signal)) dispersal.holders.answered(id)
+}
 
 type Freshness = CommandResult<'snapshots'>['freshness']
 

@@ -3,11 +3,11 @@ import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'
 import { liveBytesOf, mayFreeze } from './sudden-change.ts'
-import { refreshHeads } from './freshness.ts'
+import { meetHolders, refreshHeads } from './freshness.ts'
 
 export async function prune(context: AgentContext, { maxRewriteBytes, dryRun }: CommandRequest<'prune'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'prune'>> {
   const services = await context.backup()
-  await context.group().meetPeers(signal)
+  await meetHolders(context, services, signal)
   await refreshHeads(services, signal)
   onProgress({ stage: 'finding what nothing needs any more' })
   const before = liveBytesOf(services)

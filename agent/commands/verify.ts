@@ -6,7 +6,7 @@ import type { ObjectRef } from '../object-store.ts'
 import { type CheckProgress, type HoldingsReport, repairObjects, verifyHoldings } from '../network/repair.ts'
 import type { AgentContext, Backup } from './context.ts'
 import type { RunOptions } from './command.ts'
-import { refreshHeads } from './freshness.ts'
+import { meetHolders, refreshHeads } from './freshness.ts'
 import { protectionOf } from './protection.ts'
 import { respread } from './respread.ts'
 
@@ -15,7 +15,7 @@ const mostShown = 100
 /** `ok` is false when something cannot be restored from the machines that answer; what lacks shards only is degraded. */
 export async function verify(context: AgentContext, request: CommandRequest<'verify'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'verify'>> {
   const services = await context.backup()
-  await context.group().meetPeers(signal)
+  await meetHolders(context, services, signal)
   const { warnings } = await refreshHeads(services, signal)
   const live = liveObjects(services)
   const holdings = await verifyHoldings(services.dispersal, { live, readData: request.readData }, { signal, onProgress: (progress) => onProgress(shown(progress)) })
@@ -39,7 +39,7 @@ export async function verify(context: AgentContext, request: CommandRequest<'ver
 
 export async function repair(context: AgentContext, { patient }: CommandRequest<'repair'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'repair'>> {
   const services = await context.backup()
-  await context.group().meetPeers(signal)
+  await meetHolders(context, services, signal)
   const { warnings } = await refreshHeads(services, signal)
   const report = await repairObjects(services.dispersal, { live: liveObjects(services), patient }, { signal, onProgress: (progress) => onProgress(shown(progress)) })
   onProgress({ stage: 'bringing packs to the present level' })

@@ -52,9 +52,12 @@ export class AgentTriggers implements AsyncDisposable {
       onFault: (error) => log('automatic-backup-failed', { error }),
     })
     this.#watch()
+    let watched = this.#watched()
     this.#unsubscribe = settings.subscribe((changed) => {
       if (changed !== 'protect') this.#backups.reschedule()
-      this.#watch()
+      // A new watch sees no change that comes before its first look: only what it watches makes one necessary.
+      if (this.#watched() !== watched) this.#watch()
+      watched = this.#watched()
     })
     this.#upkeep = new BackupUpkeep({ isMember, needsRepair: options.needsRepair, run, log, isRespreadDue: options.isRespreadDue })
   }
@@ -65,6 +68,11 @@ export class AgentTriggers implements AsyncDisposable {
 
   repairSoon(): void {
     this.#upkeep.repairSoon()
+  }
+
+  #watched(): string {
+    const { protect, schedule: { pollSeconds }, includeOutlookCaches } = this.#options.settings.config
+    return JSON.stringify([protect, pollSeconds, includeOutlookCaches])
   }
 
   /** Watches what is protected now instead of what was. */

@@ -71,6 +71,10 @@ export class AgentProcess implements AsyncDisposable {
     return new AgentProcess(options, child, ready)
   }
 
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
   get pid(): number {
     return this.#child.pid ?? 0
   }
@@ -91,7 +95,7 @@ export class AgentProcess implements AsyncDisposable {
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    if (!this.isRunning) return
     const ended = once(this.#child, 'exit')
     this.#child.kill(signal)
     await ended

@@ -24,7 +24,9 @@ export interface CertificateFile {
 
 const dayMs = 86_400_000
 /** What Apple and others accept at most for a server is 398 days. */
-const validDays = 397
+const validDays = 395
+/** So that a clock that was ahead when it was made, and was set right since, does not make it invalid. */
+const backdatedDays = 3
 const renewDays = 30
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } // browsers take no Ed25519
 const crypto = webcrypto as unknown as typeof globalThis.crypto
@@ -50,7 +52,7 @@ function parse(text: string | undefined): PaneCertificate | undefined {
 
 export async function makePaneCertificate(nowMs: number): Promise<PaneCertificate> {
   const [authorityKeys, keys] = await Promise.all([newKeys(), newKeys()])
-  const validity = { notBefore: new Date(nowMs - dayMs), notAfter: new Date(nowMs + validDays * dayMs) }
+  const validity = { notBefore: new Date(nowMs - backdatedDays * dayMs), notAfter: new Date(nowMs + validDays * dayMs) }
   const authority = await x509.X509CertificateGenerator.createSelfSigned({
     // The name tells one home's from another's, also in a person's list of certificates.
     name: `CN=Holdfast on this machine ${Buffer.from(crypto.getRandomValues(new Uint8Array(4))).toString('hex')}`, keys: authorityKeys, signingAlgorithm: algorithm, ...validity,
