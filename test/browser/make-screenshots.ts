@@ -36,7 +36,7 @@ async function shoot(name: string, view: string, { agent = owner, isStranger = f
   if (!isStranger && agent === owner) await page.getByRole('navigation').waitFor()
   if (view !== '') await page.evaluate(`location.hash = '#/${view}'`)
   await page.locator('.loading').waitFor({ state: 'detached' })
-  if (view === 'protection') await page.getByText(names.at(-1) as string).waitFor()
+  if (view === 'protection') await page.getByText(names.at(-1) as string).first().waitFor()
   await steps?.(page)
   await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true, animations: 'disabled' })
   const findings = await pane.accessibilityFindings()
