@@ -17,6 +17,7 @@ import { doctor } from './commands/doctor.ts'
 import { networkApprove, networkInvitations, networkInvite, networkRequests, networkUninvite } from './commands/admit.ts'
 import { networkCreate, networkJoin } from './commands/enroll.ts'
 import { networkAdminAdd, networkAdminRemove, networkLost, networkRevoke, networkSettings } from './commands/govern.ts'
+import { drill } from './commands/drill.ts'
 import { folders } from './commands/folders.ts'
 import { forget } from './commands/forget.ts'
 import { keyConfirm, keyShow } from './commands/key.ts'
@@ -92,7 +93,7 @@ const handlers: Handlers = {
   'network settings': networkSettings, 'network admin add': networkAdminAdd, 'network admin remove': networkAdminRemove, 'network revoke': networkRevoke, 'network lost': networkLost,
   'network invitations': networkInvitations, 'network uninvite': networkUninvite, 'network requests': networkRequests, 'network approve': networkApprove, 'network leave': networkLeave, 'network move-roster': networkMoveRoster,
   'protect': protect, 'unprotect': unprotect,
-  'backup': backup, 'snapshots': listSnapshots, 'ls': listEntries, 'restore': restore, 'verify': verify, 'repair': repair, 'audit': audit, 'forget': forget, 'prune': prune, 'mail test': mailTest, 'peers': peers,
+  'backup': backup, 'snapshots': listSnapshots, 'ls': listEntries, 'restore': restore, 'verify': verify, 'repair': repair, 'audit': audit, 'drill': drill, 'forget': forget, 'prune': prune, 'mail test': mailTest, 'peers': peers,
   'status': status, 'coverage': coverage, 'coverage list': coverageList, 'key show': keyShow, 'key confirm': keyConfirm, 'recover': recover, 'doctor': doctor, 'sign-in': signIn, 'search': search,
   'settings': settings, 'pause': pause, 'suggestions': suggestions, 'folders': folders,
   'retention agree': retentionAgree, 'retention approve': retentionApprove,

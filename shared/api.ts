@@ -288,6 +288,17 @@ export const commands = {
       bytesRead: bytes, problems: z.array(z.string()),
     }),
   },
+  drill: {
+    /** At most so much is restored; also at most a quarter of the space that the disk has left. */
+    request: z.strictObject({ maxBytes: z.number().positive().default(4 * 1_073_741_824) }),
+    result: z.object({
+      ok: z.boolean(), snapshot: z.string(), time, bytes, seconds: z.number(),
+      /** `compared`: with the original, which is unchanged since. */
+      files: z.array(z.object({ path: z.string(), bytes, sha256: z.string().nullable(), compared: z.boolean(), problem: z.string().nullable() })),
+      /** The newest archive, when it is larger than the bound. */
+      tooLarge: z.string().nullable(),
+    }),
+  },
   forget: {
     request: z.strictObject({
       last: count.default(0), hourly: count.default(0), daily: count.default(0), weekly: count.default(0), monthly: count.default(0), yearly: count.default(0),
@@ -369,8 +380,10 @@ export const commands = {
       share: z.object({ stored: bytes, fair: bytes }),
       retention: retentionSchema,
       keyConfirmed: z.boolean(), nextBackup: time.nullable(), running: z.string().nullable(), warnings: z.array(z.string()),
-      /** Those of the warnings that say of a roll-back, a copied key, a recovery, a frozen or refused backup, a failed audit. */
-      alarms: z.array(z.object({ kind: z.enum(['rollback', 'clone', 'recovered', 'frozen', 'refused', 'audit']), text: z.string() })),
+      /** Those of the warnings that say of a roll-back, a copied key, a recovery, a frozen or refused backup, a failed audit or drill. */
+      alarms: z.array(z.object({ kind: z.enum(['rollback', 'clone', 'recovered', 'frozen', 'refused', 'audit', 'drill']), text: z.string() })),
+      /** The last restore drill: what came back was compared and checked. */
+      drill: z.object({ time, ok: z.boolean(), files: count, bytes, problems: z.array(z.string()) }).nullable(),
       /** What somebody was told of and still is so. */
       alerts: z.array(z.object({ since: time, text: z.string() })),
     }),

@@ -60,6 +60,7 @@ export const syntax: Record<string, Syntax> = {
   'resume': { usage: 'resume', summary: 'end the pause' },
   'verify': { usage: 'verify [--read-data]', summary: 'can everything still be restored?', options: { 'read-data': flag } },
   'repair': { usage: 'repair', summary: 'make missing and damaged shards anew' },
+  'drill': { usage: 'drill [--max-bytes SIZE]', summary: 'restore the newest archive and files by lot to a scratch folder and check them (an agent does so monthly)', options: { 'max-bytes': text } },
   'audit': { usage: 'audit', summary: 'ask each holder for random parts of what it keeps (an agent does so daily)' },
   'forget': { usage: 'forget [--keep-last N] [--keep-hourly N] [--keep-daily N] [--keep-weekly N] [--keep-monthly N] [--keep-yearly N] [--keep-within SPAN] [--keep-tag TAG[,TAG]]… [--tag TAG[,TAG]]… [--dry-run]', summary: 'drop snapshots, all but those to keep; SPAN such as 1y6m14d12h; --tag: only those with these tags', options: { 'keep-last': text, 'keep-hourly': text, 'keep-daily': text, 'keep-weekly': text, 'keep-monthly': text, 'keep-yearly': text, 'keep-within': text, 'keep-tag': list, 'tag': list, 'dry-run': flag } },
   'prune': { usage: 'prune [--max-rewrite SIZE] [--dry-run]', summary: 'leave out what no snapshot needs and rewrite packs that are mostly dead', options: { 'max-rewrite': text, 'dry-run': flag } },
@@ -159,6 +160,9 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
     case 'verify':
       none()
       return { name, input: { readData: values['read-data'] === true } }
+    case 'drill':
+      none()
+      return { name, input: typeof values['max-bytes'] === 'string' ? { maxBytes: parseBytes(values['max-bytes']) } : {} }
     case 'forget':
       none()
       return { name, input: {

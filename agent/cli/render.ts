@@ -110,6 +110,13 @@ export const renderers: Renderers = {
     `  ${protectionLine(result.protection)}`,
     ...result.problems.map((problem) => `  ${printable(problem)}`),
   ].join('\n'),
+  'drill': (result) => [
+    `${result.ok ? 'Restore drill passed' : 'Restore drill FAILED'}: ${result.files.length} files, ${formatBytes(result.bytes)} restored in ${formatDuration(result.seconds)}, ${result.files.filter(({ compared }) => compared).length} compared with their originals`,
+    ...result.files.flatMap(({ path, problem }) => (problem === null ? [] : [`  ${printable(path)}: ${printable(problem)}`])),
+    ...(result.files.length === 0 ? ['  nothing fits the bound'] : []),
+    ...(result.tooLarge === null ? [] : [`  ${printable(result.tooLarge)} is larger than the bound and was left out: --max-bytes SIZE`]),
+    `  from snapshot ${short(result.snapshot)}; the scratch copies are removed`,
+  ].join('\n'),
   'audit': (result) => [
     ...result.holders.map(({ name, state, passed, failed, unanswered }) => `  ${printable(name)}: ${{
       passed: `passed, ${passed} leaves right`, failed: `FAILED, ${failed} shards wrong or lost, ${passed} leaves right`, silent: 'no answer',
@@ -148,6 +155,7 @@ export const renderers: Renderers = {
     ...result.holder.owners.map((owner) => `  ${formatBytes(owner.used)} of ${printable(owner.name)}, fair share ${formatBytes(owner.fair)}${owner.frozen ? ', nothing of it expires' : ''}`),
     `Has ${formatBytes(result.share.stored)} on other machines, fair share ${formatBytes(result.share.fair)}`,
     ...holderLines(result.holders),
+    ...(result.drill === null ? [] : [`Last restore drill ${formatTime(result.drill.time)}: ${result.drill.ok ? 'passed' : 'FAILED'}, ${result.drill.files} files, ${formatBytes(result.drill.bytes)}`]),
     ...result.rosters.map((roster) => `Roster ${printable(roster.locator)}: ${roster.state}${roster.detail === '' ? '' : ` (${printable(roster.detail)})`}`),
     ...(result.pausedUntil === null || Date.parse(result.pausedUntil) < Date.now() ? [] : [`Automatic backups are paused until ${formatTime(result.pausedUntil)}`]),
     ...(result.nextBackup === null ? [] : [`Next backup ${formatTime(result.nextBackup)}`]),

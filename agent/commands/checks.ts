@@ -1,4 +1,4 @@
-/** When this owner's data was last read back and found right: kept in the home, told in status and coverage. */
+/** When this owner's data was last read back and found right, and how the last drill went: kept in the home, told in status and coverage. */
 import { z } from 'zod'
 
 export interface CheckFile {
@@ -6,33 +6,50 @@ export interface CheckFile {
   write(text: string): void
 }
 
-const fileSchema = z.object({ v: z.literal(1), lastVerified: z.iso.datetime().nullable() })
+const drillSchema = z.object({ time: z.iso.datetime(), ok: z.boolean(), files: z.int().min(0), bytes: z.number().min(0), problems: z.array(z.string()) })
+export type DrillOutcome = z.infer<typeof drillSchema>
+
+const fileSchema = z.object({ v: z.literal(1), lastVerified: z.iso.datetime().nullable(), drill: drillSchema.nullable().default(null) })
 
 export class Checks {
   readonly #file: CheckFile
-  #lastVerified: string | null
+  #known: z.infer<typeof fileSchema>
 
   /** A damaged file counts as none: the next check writes it anew. */
   constructor(file: CheckFile) {
     this.#file = file
-    this.#lastVerified = readTime(file.read())
+    this.#known = readChecks(file.read())
   }
 
   get lastVerified(): string | null {
-    return this.#lastVerified
+    return this.#known.lastVerified
+  }
+
+  get drill(): DrillOutcome | null {
+    return this.#known.drill
   }
 
   /** `nowMs` since 1970. */
   noteVerified(nowMs: number): void {
-    this.#lastVerified = new Date(nowMs).toISOString()
-    this.#file.write(JSON.stringify({ v: 1, lastVerified: this.#lastVerified }))
+    this.#keep({ lastVerified: new Date(nowMs).toISOString() })
+  }
+
+  /** One that went well is a verified restore too. */
+  noteDrill(drill: DrillOutcome): void {
+    this.#keep({ drill, ...(drill.ok ? { lastVerified: drill.time } : {}) })
+  }
+
+  #keep(change: Partial<z.infer<typeof fileSchema>>): void {
+    this.#known = { ...this.#known, ...change }
+    this.#file.write(JSON.stringify(this.#known))
   }
 }
 
-function readTime(text: string | undefined): string | null {
+function readChecks(text: string | undefined): z.infer<typeof fileSchema> {
+  const none = { v: 1 as const, lastVerified: null, drill: null }
   try {
-    return text === undefined ? null : fileSchema.parse(JSON.parse(text)).lastVerified
+    return text === undefined ? none : fileSchema.parse(JSON.parse(text))
   } catch {
-    return null
+    return none
   }
 }

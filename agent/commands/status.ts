@@ -23,7 +23,7 @@ export async function status(context: AgentContext, { fresh }: CommandRequest<'s
     alerts: context.alerts.standing().map(({ since, text }) => ({ since: new Date(since).toISOString(), text })),
   }
   if (!context.isMember()) {
-    return { ...common, network: null, protection: nothing(0), paths: config.protect.map(({ path }) => unknownPath(path, 'this machine is in no work group')), rosters: [], holders: [], share: { stored: 0, fair: 0 }, alarms: [], warnings: [] }
+    return { ...common, network: null, protection: nothing(0), paths: config.protect.map(({ path }) => unknownPath(path, 'this machine is in no work group')), rosters: [], holders: [], share: { stored: 0, fair: 0 }, drill: context.checks.drill, alarms: [], warnings: [] }
   }
   const group = context.group()
   const { membership } = group
@@ -45,7 +45,7 @@ export async function status(context: AgentContext, { fresh }: CommandRequest<'s
     protection,
     paths: config.protect.map(({ path }) => pathStatus(path, snapshots, protection)),
     holders: holdersOf(services, membership), share: shareOf(context, services.dispersal),
-    rosters: group.rosterStatus.map(rosterOf), alarms,
+    rosters: group.rosterStatus.map(rosterOf), drill: context.checks.drill, alarms,
     warnings: [
       ...(common.keyConfirmed ? [] : ['The recovery kit is not confirmed as stored: holdfast key show, then holdfast key confirm']),
       ...groupWarnings(members, answering, isSinglePlace(level)), ...reachWarnings(services, answering), ...alarms.map(({ text }) => text), ...standingWarnings(membership), ...othersFrozen(context), ...signInWarnings(group.rosterStatus),
@@ -67,6 +67,7 @@ function alarmsOf(context: AgentContext, services: Backup, headWarnings: readonl
     ...of('frozen', ownFrozen(context)), ...of('refused', refusalWarnings(services.dispersal)),
     ...of('audit', holdersOf(services, membership).filter(({ lastAudit, lastFailedAudit }) => lastFailedAudit !== null && (lastAudit === null || lastFailedAudit > lastAudit))
       .map(({ name }) => `${name} could not show what it should keep of this backup; what is missing is made anew`)),
+    ...of('drill', context.checks.drill?.ok === false ? [`The last restore drill failed: ${context.checks.drill.problems[0] ?? 'nothing could be tried'}`] : []),
   ]
 }
 

@@ -347,6 +347,7 @@ export class AgentParts implements AgentContext {
     this.#triggers = await AgentTriggers.start({
       settings: this.settings, homeDirectory: this.homeDirectory, isMember: () => this.isMember(), run: this.runs.run, log: this.#log,
       liveBytes: async () => (await this.backup()).repository.head?.document.live.bytes ?? 0,
+      lastDrill: () => this.checks.drill,
       isRespreadDue: async () => {
         const { dispersal, repository } = await this.backup()
         return packsToRespread(dispersal, repository.head?.live ?? []).length > 0

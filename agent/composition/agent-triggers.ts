@@ -15,6 +15,7 @@ export interface TriggerOptions {
   readonly run: RunCommand
   readonly liveBytes: () => Promise<number>
   readonly isRespreadDue: () => Promise<boolean>
+  readonly lastDrill: () => { readonly time: string; readonly ok: boolean } | null
   readonly needsRepair: () => Promise<boolean>
   readonly log: Log
 }
@@ -59,7 +60,7 @@ export class AgentTriggers implements AsyncDisposable {
       if (this.#watched() !== watched) this.#watch()
       watched = this.#watched()
     })
-    this.#upkeep = new BackupUpkeep({ isMember, needsRepair: options.needsRepair, run, log, isRespreadDue: options.isRespreadDue })
+    this.#upkeep = new BackupUpkeep({ isMember, needsRepair: options.needsRepair, run, log, isRespreadDue: options.isRespreadDue, lastDrill: options.lastDrill })
   }
 
   get nextBackupMs(): number | null {

@@ -9,6 +9,9 @@ const repairMs = 15 * minuteMs
 const soonMs = 5_000
 /** Holders that were not audited today are looked for so often: each when it is there. */
 const auditMs = 60 * minuteMs
+const dayMs = 24 * 60 * minuteMs
+const drillDays = 30
+const drillBytes = 4 * 1_073_741_824
 
 export interface UpkeepOptions {
   readonly isMember: () => boolean
@@ -17,6 +20,8 @@ export interface UpkeepOptions {
   readonly run: RunCommand
   /** Whether packs of a former level of redundancy may be written again now. */
   readonly isRespreadDue: () => Promise<boolean>
+  /** How the last drill went. */
+  readonly lastDrill: () => { readonly time: string; readonly ok: boolean } | null
   readonly log: Log
 }
 
@@ -31,6 +36,7 @@ export class BackupUpkeep implements AsyncDisposable {
     this.#work = [
       this.#repairs,
       this.#recurring('automatic-audit-failed', { firstMs: 5 * minuteMs, everyMs: auditMs }, async (signal) => { await this.#audit(signal) }),
+      this.#recurring('automatic-drill-failed', { firstMs: 20 * minuteMs, everyMs: auditMs }, async (signal) => { await this.#drill(signal) }),
     ]
   }
 
@@ -58,6 +64,22 @@ export class BackupUpkeep implements AsyncDisposable {
     const { run, log } = this.#options
     const { holders, bytesRead, problems } = await run('audit', { due: true }, { signal, onProgress: () => {} })
     if (holders.length > 0) log('automatic-audit', { holders: holders.map(({ name, state }) => `${name}: ${state}`), bytesRead, problems })
+  }
+
+  /** Monthly; the day after one that failed; the first one when there is a backup for an hour. */
+  async #drill(signal: AbortSignal): Promise<void> {
+    const { run, log, lastDrill } = this.#options
+    const options = { signal, onProgress: () => {} }
+    const last = lastDrill()
+    const nowMs = Date.now()
+    if (last !== null && nowMs - Date.parse(last.time) < (last.ok ? drillDays : 1) * dayMs) return
+    if (last === null) {
+      const { paths } = await run('status', { fresh: false }, options)
+      const oldest = Math.min(...paths.flatMap(({ lastSnapshotTime }) => (lastSnapshotTime === null ? [] : [Date.parse(lastSnapshotTime)])))
+      if (paths.every(({ lastSnapshot }) => lastSnapshot === null) || nowMs - oldest < 60 * minuteMs) return
+    }
+    const { ok, files, bytes, seconds } = await run('drill', { maxBytes: drillBytes }, options)
+    log('automatic-drill', { ok, files: files.length, bytes, seconds, problems: files.flatMap(({ problem }) => problem ?? []) })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,7 +7,7 @@ import type { CommandRuns } from './command-runs.ts'
 import type { Log } from './log.ts'
 
 const everyMs = 10 * 60_000
-const changing: ReadonlySet<CommandName> = new Set(['network create', 'network join', 'backup', 'repair', 'verify', 'audit', 'forget', 'prune', 'recover', 'protect', 'unprotect', 'settings'])
+const changing: ReadonlySet<CommandName> = new Set(['network create', 'network join', 'backup', 'repair', 'verify', 'audit', 'drill', 'forget', 'prune', 'recover', 'protect', 'unprotect', 'settings'])
 
 export class CoverageReports implements AsyncDisposable {
   readonly #context: AgentContext
