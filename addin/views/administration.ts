@@ -132,7 +132,7 @@ export class Administration {
     const { messages: { admin: m, team } } = this.#app
     const wanted = this.#settings?.settings.redundancy
     const known = levels.some((level) => level === wanted) || wanted === undefined ? levels : [...levels, wanted]
-    return html`<section class="card" aria-labelledby="level"><h2 id="level">${team.level}</h2><p>${m.levelNow(current)}</p>
+    return html`<section class="card" aria-labelledby="level"><h2 id="level">${team.level}</h2><p>${m.levelNow(...machinesOf(current))}</p>
       ${!this.mayChange || wanted === undefined ? nothing : html`<label class="field"><span>${m.levelFor}</span><select @change=${(event: Event) => { void this.#setLevel(event.target as HTMLSelectElement, wanted) }}>
         ${known.map((level) => html`<option value=${level} ?selected=${level === wanted}>${m.levels[level as keyof typeof m.levels] ?? level}</option>`)}</select></label>`}
       <p class="facts">${team.site}</p></section>`
@@ -160,4 +160,10 @@ export class Administration {
     await this.#app.act(work)
     await Promise.all([this.#app.refresh(), this.enter()])
   }
+}
+
+/** `3-of-6` and `mirror-2` as status tells them: machines needed to bring a part back, of those that have some of it. */
+function machinesOf(level: string): [need: number, of: number] {
+  const [, need = '1', of = '1'] = /^(?:(\d+)-of-|mirror-)(\d+)$/u.exec(level) ?? []
+  return [Number(need), Number(of)]
 }

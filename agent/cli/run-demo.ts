@@ -1,7 +1,7 @@
 /** `holdfast demo`: the whole story on one machine, with real processes, real TLS and a real archive. */
 import { createHash, randomInt } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { copyFile, mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -42,6 +42,7 @@ export async function runDemo(invocation: Invocation, signal: AbortSignal): Prom
     const recovered = await loseOwnerAndRecover(story, archive, kit)
     await bringBackAndRepair(story, recovered)
     await protectAgain(story, recovered, archive)
+    await colleaguesProtect(story)
     if (invocation.json) process.stdout.write(`${JSON.stringify(story.figures)}\n`)
     if (invocation.values['exit'] !== true) await keepRunning(story)
     return 0
@@ -161,6 +162,20 @@ async function protectAgain(story: Story, owner: AgentProcess, archive: string):
   await owner.run('protect', { paths: [archive] })
   const again = await backup(story, owner, 'next backup')
   story.tell(`8. The new machine goes on protecting the archive: ${formatBytes(again.bytesSent)} sent; ${describe(again)}.`)
+}
+
+/** All but one, so that the pane has something to tell. */
+async function colleaguesProtect(story: Story): Promise<void> {
+  const colleagues = story.agents.slice(1, -1)
+  for (const agent of colleagues) {
+    const folder = join(story.directory, `documents-of-${agent.machine}`)
+    await mkdir(folder)
+    await writeFile(join(folder, 'notes.txt'), `Notes of ${agent.machine}.\n`.repeat(500))
+    await agent.run('protect', { paths: [folder] }, { signal: story.signal })
+    await agent.run('backup', {}, { signal: story.signal })
+  }
+  const forgetful = story.agents.at(-1)?.machine
+  story.tell(`9. ${colleagues.length} colleagues protect a folder of theirs as well; ${forgetful} has chosen nothing yet, and the pane says so to everybody.`)
 }
 
 /** The owner hears of their new addresses by gossip, within seconds. */
