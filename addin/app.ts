@@ -268,7 +268,10 @@ export class App {
     queueMicrotask(() => {
       this.#drawing = false
       const root = document.querySelector<HTMLElement>('#pane')
+      // A view that has loaded draws its heading anew: who was sent there by the keyboard or a screen reader stays there.
+      const atHeading = document.activeElement?.tagName === 'H1'
       if (root !== null) render(this.#frame(this.#content()), root)
+      if (atHeading && document.activeElement === document.body) document.querySelector<HTMLElement>('h1')?.focus()
       showDialog()
     })
   }

@@ -232,9 +232,12 @@ function lackingOf(dispersal: Dispersal, object: PlacedObject, { reachable, pati
   return lackingWithPatience(places, { k: object.k, target, unlisted })
 }
 
-/** Whether a patient repair by the owner has something to do: by what is known here, nobody is asked. */
+/**
+ * Whether a patient repair by the owner may have something to do: by what is known here, nobody is asked. What machines have
+ * that never told, the repair itself asks them.
+ */
 export function needsRepair(dispersal: Dispersal, live: Iterable<ObjectRef>): boolean {
-  const judging: Judging = { patient: true, reachable: new Set(), unlisted: countUnlisted(dispersal) }
+  const judging: Judging = { patient: true, reachable: new Set(), unlisted: 0 }
   for (const { id } of live) {
     const object = dispersal.index.find(id)
     if (object === undefined || lackingOf(dispersal, object, judging).length > 0) return true

@@ -49,6 +49,7 @@ test('a pane that is not connected, and an agent that goes and comes', { skip: w
     assert.deepEqual(await pane.accessibilityFindings(), [])
     await using again = await AgentProcess.start({ home, machine, panePort })
     await page.getByText('The Holdfast agent is not running on this computer').waitFor({ state: 'detached' })
+    await button(page, 'Choose what to protect').first().waitFor({ timeout: 60_000 })
     await button(page, 'Choose what to protect').first().click()
     await button(page, 'Back').waitFor()
     assert.equal(again.ready.id, other.ready.id)

@@ -28,6 +28,8 @@ test('every view, as narrow as Outlook draws it, in every look', { skip: without
 
   await t.test('a keyboard alone reaches the whole first screen, in the order of reading', async () => {
     await using pane = await openView(browser, scene.owner, 'protection', { size: paneSize })
+    for (const name of ['See the team', 'Choose what to protect']) await button(pane.page, name).first().waitFor()
+    await pane.page.getByText('archive.pst').first().waitFor()
     const reached: string[] = []
     for (let step = 0; step < 30; step++) {
       await pane.page.keyboard.press('Tab')
