@@ -56,8 +56,9 @@ export async function openAgent(home: Home, options: AgentOptions): Promise<Agen
   stack.use(lockHome(home))
   const parts = await AgentParts.open(home, options, { stack, perform: (name, context, request, runOptions) => handlers[name](context, request, runOptions) })
   const { run } = parts.runs
-  const pane = options.serve ? stack.use(await openPane(home, parts)) : undefined
+  // The group first: a pane that was answered in between would take this machine for one that is in none.
   await parts.startGroup()
+  const pane = options.serve ? stack.use(await openPane(home, parts)) : undefined
   if (pane !== undefined) {
     stack.use(await parts.startTriggers())
     stack.use(parts.startReports())
