@@ -36,19 +36,20 @@ import { hasSignedHeads } from '../repository/local-heads.ts'
 import { beginRepository } from '../repository/repository.ts'
 import { WindowsShadowCopies } from '../source/shadow-copies.ts'
 import { openInBrowser } from '../system-browser.ts'
+import type { Recurring } from '../triggers/recurring.ts'
 import { parseCron } from '../triggers/schedule.ts'
 import type { TrustStore } from '../trust/port.ts'
 import { trustStores } from '../trust/stores.ts'
-import { AlertWatch } from './alert-watch.ts'
+import { watchAlerts } from './alert-watch.ts'
 import { AgentTriggers } from './agent-triggers.ts'
 import { openBackup, openStores } from './backup-services.ts'
 import { CommandRuns } from './command-runs.ts'
-import { CoverageListUpkeep } from './coverage-list-upkeep.ts'
+import { keepCoverageList } from './coverage-list-upkeep.ts'
 import { CoverageReports } from './coverage-reports.ts'
 import { GroupServices } from './group-services.ts'
 import { loadMachine } from './identity-files.ts'
 import { setFormerAside } from './former-group.ts'
-import { HolderUpkeep } from './holder-upkeep.ts'
+import { keepHolder } from './holder-upkeep.ts'
 import { type Log, fileLog } from './log.ts'
 import { reachableAddresses } from './reachable-addresses.ts'
 import { openRecovery, recoveryDialling } from './recovery-session.ts'
@@ -324,13 +325,13 @@ export class AgentParts implements AgentContext {
   }
 
   /** Mails what needs attention, until disposed of. */
-  startAlerts(): AlertWatch {
-    return new AlertWatch(this, this.runs.run, this.#log)
+  startAlerts(): Recurring {
+    return watchAlerts(this, this.runs.run, this.#log)
   }
 
   /** What this machine keeps for others and nobody names any more goes, until disposed of. */
-  startUpkeep(): HolderUpkeep {
-    return new HolderUpkeep(this.holder, this.#log)
+  startUpkeep(): Recurring {
+    return keepHolder(this.holder, this.#log)
   }
 
   /** Repairs for owners whose machines are all silent, until disposed of. */
@@ -339,8 +340,8 @@ export class AgentParts implements AgentContext {
   }
 
   /** Keeps the list in SharePoint up to date where an admin asked for it, until disposed of. */
-  startCoverageList(): CoverageListUpkeep {
-    return new CoverageListUpkeep(this, { log: this.#log })
+  startCoverageList(): Recurring {
+    return keepCoverageList(this, this.#log)
   }
 
   async startTriggers(): Promise<AgentTriggers> {

@@ -4,45 +4,17 @@ import type { RunCommand } from '../commands/command.ts'
 import type { AgentContext } from '../commands/context.ts'
 import { openMailer } from '../commands/mail.ts'
 import { systemClock } from '../network/clock.ts'
+import { Recurring } from '../triggers/recurring.ts'
 import type { Log } from './log.ts'
 
 const firstMs = 3 * 60_000
 const everyMs = 15 * 60_000
 
-export class AlertWatch implements AsyncDisposable {
-  readonly #context: AgentContext
-  readonly #run: RunCommand
-  readonly #log: Log
-  readonly #stop = new AbortController()
-  #cancel: () => void
-  #looking: Promise<void> = Promise.resolve()
-
-  constructor(context: AgentContext, run: RunCommand, log: Log) {
-    this.#context = context
-    this.#run = run
-    this.#log = log
-    this.#cancel = this.#after(firstMs)
-  }
-
-  #after(delayMs: number): () => void {
-    return systemClock.after(delayMs, () => {
-      this.#looking = this.#look().catch((error: unknown) => {
-        if (!this.#stop.signal.aborted) this.#log('alerts-failed', { error })
-      }).finally(() => { if (!this.#stop.signal.aborted) this.#cancel = this.#after(everyMs) })
-    })
-  }
-
-  async #look(): Promise<void> {
-    if (!this.#context.isMember()) return
-    const options = { signal: this.#stop.signal, onProgress: () => {} }
-    await tell(this.#context, this.#run, options)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort()
-    this.#cancel()
-    await this.#looking
-  }
+export function watchAlerts(context: AgentContext, run: RunCommand, log: Log): Recurring {
+  return new Recurring({
+    firstMs, everyMs, after: (delayMs, then) => systemClock.after(delayMs, then), onFault: (error) => log('alerts-failed', { error }),
+    work: async (signal) => { if (context.isMember()) await tell(context, run, { signal, onProgress: () => {} }) },
+  })
 }
 
 /** One look. News that nobody could be told stay news. Rejects with the first mail's error. */

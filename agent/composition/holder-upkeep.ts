@@ -1,41 +1,16 @@
 /** Lets the holder's store drop what may go: soon after the start, then every hour. */
 import { systemClock } from '../network/clock.ts'
-import type { ExpiryReport } from '../network/shard-store/expiry.ts'
+import type { FolderShardStore } from '../network/shard-store/folder.ts'
+import { Recurring } from '../triggers/recurring.ts'
 import type { Log } from './log.ts'
 
-const firstMs = 60_000
-const everyMs = 3_600_000
-
-export interface Expiring {
-  expire(options: { signal: AbortSignal }): Promise<ExpiryReport>
-}
-
-export class HolderUpkeep implements AsyncDisposable {
-  readonly #holder: Expiring
-  readonly #log: Log
-  readonly #stop = new AbortController()
-  #cancel: () => void
-  #working: Promise<void> = Promise.resolve()
-
-  constructor(holder: Expiring, log: Log) {
-    this.#holder = holder
-    this.#log = log
-    this.#cancel = systemClock.after(firstMs, () => { this.#working = this.#work() })
-  }
-
-  async #work(): Promise<void> {
-    try {
-      const { shards, bytes, frozen } = await this.#holder.expire({ signal: this.#stop.signal })
-      if (shards > 0 || frozen.length > 0) this.#log('shards-expired', { shards, bytes, frozen })
-    } catch (error) {
-      if (!this.#stop.signal.aborted) this.#log('expiry-failed', { error })
-    }
-    if (!this.#stop.signal.aborted) this.#cancel = systemClock.after(everyMs, () => { this.#working = this.#work() })
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort()
-    this.#cancel()
-    await this.#working
-  }
+export function keepHolder(holder: FolderShardStore, log: Log): Recurring {
+  return new Recurring({
+    firstMs: 60_000, everyMs: 3_600_000, after: (delayMs, then) => systemClock.after(delayMs, then),
+    onFault: (error) => log('expiry-failed', { error }),
+    work: async (signal) => {
+      const { shards, bytes, frozen } = await holder.expire({ signal })
+      if (shards > 0 || frozen.length > 0) log('shards-expired', { shards, bytes, frozen })
+    },
+  })
 }
