@@ -7,7 +7,7 @@ import { person, prepareCompanyHome, tenant } from '../support/company-tokens.ts
 import { callsToOutlook, outlookCalls, savedRoamingSettings } from '../support/fake-outlook-host.ts'
 import { PaneBrowser, withoutBrowser } from '../support/pane-browser.ts'
 import { startScene } from '../support/pane-scene.ts'
-import { button, openView } from './steps.ts'
+import { button, openView, untilTrue } from './steps.ts'
 
 test('inside Outlook, with the real office.js', { skip: withoutBrowser }, async (t) => {
   await using scene = await startScene(3, 0)
@@ -39,7 +39,7 @@ test('inside Outlook, with the real office.js', { skip: withoutBrowser }, async 
     await using pane = await openView(browser, owner, 'attach', { outlook: { item: 'read' } })
     await pane.page.getByText('Open this while you are writing a message').waitFor()
     assert.equal(await pane.page.getByRole('navigation').getByText('Attach').count(), 0)
-    await pane.page.waitForFunction(`globalThis.__outlookCalls.some(({ dispatch }) => dispatch === ${outlookCalls.writeSettings})`)
+    await untilTrue(pane.page, `globalThis.__outlookCalls.some(({ dispatch }) => dispatch === ${outlookCalls.writeSettings})`)
     tokens = await savedRoamingSettings(pane.page)
     assert.deepEqual(Object.keys(tokens), ['holdfast.backupTokens'])
   })
@@ -48,7 +48,7 @@ test('inside Outlook, with the real office.js', { skip: withoutBrowser }, async 
     const before = (await owner.run('snapshots', {})).snapshots.length
     await using pane = await browser.open(owner, '/commands.html', { outlook: { item: 'read', roamingSettings: tokens } })
     const { page } = pane
-    await page.waitForFunction('typeof globalThis.backUpNow === "function" && globalThis.Office?.context?.mailbox?.item != null')
+    await untilTrue(page, 'typeof globalThis.backUpNow === "function" && globalThis.Office?.context?.mailbox?.item != null')
     await page.evaluate('new Promise((done) => { globalThis.backUpNow({ completed: done }) })')
     const [notified] = await callsToOutlook(page, outlookCalls.replaceNotification)
     assert.match(JSON.stringify(notified?.parameters), /Holdfast has started a backup/u)
@@ -58,7 +58,7 @@ test('inside Outlook, with the real office.js', { skip: withoutBrowser }, async 
   await t.test('an Outlook that no pane was ever connected in is told what to do', async () => {
     await using pane = await browser.open(owner, '/commands.html', { outlook: { item: 'read' } })
     const { page } = pane
-    await page.waitForFunction('typeof globalThis.backUpNow === "function" && globalThis.Office?.context?.mailbox?.item != null')
+    await untilTrue(page, 'typeof globalThis.backUpNow === "function" && globalThis.Office?.context?.mailbox?.item != null')
     await page.evaluate('new Promise((done) => { globalThis.backUpNow({ completed: done }) })')
     const [notified] = await callsToOutlook(page, outlookCalls.replaceNotification)
     assert.match(JSON.stringify(notified?.parameters), /Open Protection once and connect it/u)

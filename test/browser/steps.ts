@@ -38,3 +38,11 @@ export async function assertNamed(page: Page): Promise<void> {
   assert.deepEqual(focusable.filter(({ role, name }) => ['generic', 'none', undefined].includes(role?.value as string | undefined) || String(name?.value ?? '').trim() === '').map(({ role, name }) => `${role?.value} "${name?.value}"`), [])
   await session.detach()
 }
+
+/**
+ * Waits until an expression is true in the page. It is asked from outside: Playwright's waitForFunction evaluates it within the
+ * page from the second time on, which the pane's Content Security Policy forbids.
+ */
+export async function untilTrue(page: Page, expression: string, signal = AbortSignal.timeout(30_000)): Promise<void> {
+  while (!await page.evaluate(`new Promise((then) => { requestAnimationFrame(() => { then(Boolean(${expression})) }) })`)) signal.throwIfAborted()
+}
