@@ -37,7 +37,8 @@ export interface ProcessGroup extends AsyncDisposable {
   /** The first is the founder. */
   readonly agents: AgentProcess[]
   readonly kit: { readonly words: string; readonly locator: string }
-  start(name: string): Promise<AgentProcess>
+  /** One more, or one of them again after its end. */
+  start(name: string, home?: string): Promise<AgentProcess>
 }
 
 /** `machines`: how many, or their names. */
@@ -47,7 +48,7 @@ export async function startGroup(machines: number | readonly string[], options: 
   await mkdir(roster)
   const agents: AgentProcess[] = []
   const extra: AgentProcess[] = []
-  const launch = async (name: string) => await AgentProcess.start({ home: join(directory, name), machine: name, ...(options.quota === undefined ? {} : { quota: options.quota }) })
+  const launch = async (name: string, home = join(directory, name)) => await AgentProcess.start({ home, machine: name, ...(options.quota === undefined ? {} : { quota: options.quota }) })
   try {
     const names = typeof machines === 'number' ? Array.from({ length: machines }, (_each, index) => `machine-${index + 1}`) : machines
     for (const name of names) agents.push(await launch(name))
@@ -60,8 +61,8 @@ export async function startGroup(machines: number | readonly string[], options: 
     const kit = await founder.run('key show', {})
     return {
       directory, roster, agents, kit,
-      async start(name) {
-        const agent = await launch(name)
+      async start(name, home) {
+        const agent = await launch(name, home)
         extra.push(agent)
         return agent
       },
