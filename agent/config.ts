@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
-import { alertsSchema, mailSchema, retentionSchema } from '../shared/api.ts'
+import { alertsSchema, mailSchema, retentionSchema } from '../shared/settings.ts'
 import { HoldfastError } from '../shared/errors.ts'
 
 const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time of day such as 22:30')

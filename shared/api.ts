@@ -1,16 +1,11 @@
 /**
  * What can be asked of an agent: one entry for each command with the schemas of its request and its result.
- * The command line, the HTTP door and the pane all speak by this table. Sizes are bytes, times RFC 3339.
+ * The command line, the HTTP door and the pane all speak by this table. Those of the work group are in network-commands.ts.
  */
 import { z } from 'zod'
-
-const time = z.string()
-const count = z.int().min(0)
-const bytes = z.number().min(0)
-const path = z.string().min(1).max(32_768)
-const tag = z.string().trim().min(1).max(100).regex(/^[^,]*$/, 'a tag holds no comma')
-/** A span such as `1y6m14d12h`. */
-const span = z.string().regex(/^(?=.)(?:\d{1,4}y)?(?:\d{1,4}m)?(?:\d{1,5}d)?(?:\d{1,6}h)?$/, 'a span such as 14d, 6m or 1y6m14d12h')
+import { bytes, count, path, span, tag, time } from './fields.ts'
+import { networkCommands } from './network-commands.ts'
+import { retentionSchema, settingsChangeSchema, settingsSchema } from './settings.ts'
 
 /** Protected: every shard that the level wants is on a machine of its own. Partial: restorable, but fewer than wanted. */
 export const protectionSchema = z.object({
@@ -83,145 +78,8 @@ const agreementSchema = z.object({
   delivered: z.array(z.string()), missing: z.array(z.string()),
 })
 
-/** Which snapshots stay; `auto`: tidied by itself, about once a day after a backup. */
-export const retentionSchema = z.strictObject({
-  auto: z.boolean().default(true), last: count.default(0), hourly: count.default(24), daily: count.default(30), weekly: count.default(12),
-  monthly: count.default(24), yearly: count.default(10), within: span.nullable().default('2d'),
-})
-
-/** Somebody is told of a machine without a complete backup, or without an answer, for so many days. */
-export const alertsSchema = z.strictObject({ staleDays: z.number().positive().max(365).default(7), silentDays: z.number().positive().max(365).default(7) })
-
-const mailAddress = z.email().max(254)
-/** How mail is sent, and to whom: `to` of this machine's backup, `admins` of everybody's too. */
-export const mailSchema = z.strictObject({
-  smtp: z.strictObject({ host: z.string().min(1).max(255), port: z.int().min(1).max(65_535).default(587), security: z.enum(['starttls', 'tls', 'none']).default('starttls'), from: mailAddress }).nullable().default(null),
-  /** The app registration by which this machine is signed in at Microsoft; it needs Mail.Send. */
-  microsoft: z.strictObject({ client: z.string().min(1), tenant: z.string().min(1) }).nullable().default(null),
-  to: z.array(mailAddress).max(20).default([]), admins: z.array(mailAddress).max(20).default([]),
-})
-
-/** What a person may set on a machine (docs/operations.md); null: no limit, never, or the default. */
-const settingsSchema = z.object({
-  label: z.string().max(80).nullable(),
-  schedule: z.object({ cron: z.string().nullable(), quietHours: z.object({ from: z.string(), to: z.string() }).nullable(), settleSeconds: z.number(), growthBytes: z.number() }),
-  limits: z.object({ uploadBytesPerSecond: z.number().nullable(), downloadBytesPerSecond: z.number().nullable() }),
-  offer: z.object({ quotaBytes: z.number().nullable(), minFree: z.number() }),
-  retention: retentionSchema,
-  alerts: alertsSchema,
-  mail: mailSchema,
-  includeOutlookCaches: z.boolean(),
-  watchFolders: z.array(z.string()),
-  /** Settings that the running agent takes up at its next start. */
-  afterRestart: z.array(z.string()),
-})
-const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time of day such as 22:30')
-const settingsChangeSchema = z.strictObject({
-  label: z.string().trim().min(1).max(80).optional(),
-  schedule: z.strictObject({
-    cron: z.string().max(200).nullable(), quietHours: z.strictObject({ from: timeOfDay, to: timeOfDay }).nullable(), settleSeconds: z.number().positive(), growthBytes: z.number().positive(),
-  }).partial().optional(),
-  limits: z.strictObject({ uploadBytesPerSecond: z.number().positive().nullable(), downloadBytesPerSecond: z.number().positive().nullable() }).partial().optional(),
-  offer: z.strictObject({ quotaBytes: z.number().min(0).nullable(), minFree: z.number().min(0).max(0.95) }).partial().optional(),
-  alerts: z.strictObject({ staleDays: z.number().positive().max(365), silentDays: z.number().positive().max(365) }).partial().optional(),
-  mail: z.strictObject({
-    smtp: mailSchema.shape.smtp.unwrap(), microsoft: mailSchema.shape.microsoft.unwrap(), to: z.array(mailAddress).max(20), admins: z.array(mailAddress).max(20),
-  }).partial().optional(),
-  retention: z.strictObject({
-    auto: z.boolean(), last: count, hourly: count, daily: count, weekly: count, monthly: count, yearly: count, within: span.nullable(),
-  }).partial().optional(),
-  includeOutlookCaches: z.boolean().optional(),
-  watchFolders: z.array(path).max(100).optional(),
-})
-export type SettingsChange = z.output<typeof settingsChangeSchema>
-
-const groupScheduleSchema = z.strictObject({ cron: z.string().max(200).nullable(), quietHours: z.strictObject({ from: timeOfDay, to: timeOfDay }).nullable() })
-/** What holds for the whole work group. `schedule` null: each machine's own. */
-const groupSettingsSchema = z.object({
-  name: z.string(), redundancy: z.string(), minFree: z.number(), admission: z.enum(['open', 'approved']), schedule: groupScheduleSchema.nullable(),
-})
-const groupChangeSchema = z.strictObject({
-  name: z.string().trim().min(1).max(80).optional(), redundancy: z.string().min(1).max(20).optional(), minFree: z.number().min(0).max(0.95).optional(),
-  admission: z.enum(['open', 'approved']).optional(), schedule: groupScheduleSchema.partial().nullable().optional(),
-})
-/** Who knows of a change of the group already: the others hear of it by gossip. */
-const toldSchema = z.object({ peers: count, of: count, rosters: count })
-const adminSchema = z.object({ id: z.string(), name: z.string(), machines: z.array(z.string()), self: z.boolean() })
-const adminsResult = z.object({ admins: z.array(adminSchema), told: toldSchema })
-/** A name, an id, or the beginning of an id of at least 6 characters. */
-const machineName = z.string().trim().min(1).max(128)
-
 export const commands = {
-  'network create': {
-    request: z.strictObject({ name: z.string().trim().min(1).max(80), roster: z.string().min(1), redundancy: z.string().default('auto'), label: z.string().max(80).optional() }),
-    result: z.object({ network: z.string(), name: z.string(), owner: z.string(), machine: z.string(), redundancy: z.string() }),
-  },
-  'network invite': {
-    request: z.strictObject({ count: z.int().min(1).max(1000).default(1), hours: z.number().positive().max(24 * 365).default(72) }),
-    result: z.object({ invitation: z.string(), id: z.string(), expires: time, count }),
-  },
-  'network join': {
-    request: z.strictObject({ invitation: z.string().min(1), label: z.string().max(80).optional() }),
-    /** `waiting`: an admin has to approve first. */
-    result: z.object({ network: z.string(), name: z.string(), owner: z.string(), machine: z.string(), waiting: z.boolean() }),
-  },
-  'network settings': {
-    request: z.strictObject({ change: groupChangeSchema.default({}) }),
-    result: z.object({ settings: groupSettingsSchema, epoch: count, admins: z.array(adminSchema), mayChange: z.boolean(), told: toldSchema.nullable() }),
-  },
-  'network admin add': { request: z.strictObject({ machine: machineName }), result: adminsResult },
-  /** Takes the admin's key away for good. */
-  'network admin remove': { request: z.strictObject({ machine: machineName }), result: adminsResult },
-  /** Shuts a machine out for good. */
-  'network revoke': {
-    request: z.strictObject({ machine: machineName, why: z.string().max(200).default('') }),
-    result: z.object({ machine: z.string(), name: z.string(), told: toldSchema }),
-  },
-  'network lost': {
-    /** `found`: takes it back. */
-    request: z.strictObject({ machine: machineName, found: z.boolean().default(false) }),
-    result: z.object({ machine: z.string(), name: z.string(), lost: z.boolean(), told: toldSchema }),
-  },
-  'network invitations': {
-    request: z.strictObject({}),
-    result: z.object({
-      invitations: z.array(z.object({
-        id: z.string(), by: z.string(), made: time, expires: time, state: z.enum(['open', 'used-up', 'expired', 'revoked']), count, used: count, approval: z.boolean(),
-        machines: z.array(z.string()),
-      })),
-    }),
-  },
-  'network uninvite': { request: z.strictObject({ id: z.string().min(6).max(64) }), result: z.object({ id: z.string(), kept: count, told: toldSchema }) },
-  'network requests': {
-    request: z.strictObject({}),
-    result: z.object({ requests: z.array(z.object({ machine: z.string(), name: z.string(), asked: time, addresses: z.array(z.string()), invitation: z.string() })) }),
-  },
-  'network move-roster': {
-    /** `keep`: the places so far stay too. */
-    request: z.strictObject({ locator: z.string().min(1), keep: z.boolean().default(false) }),
-    result: z.object({ rosters: z.array(z.string()), former: z.array(z.string()), told: toldSchema }),
-  },
-  'network leave': {
-    /** `keep`: for so many days more. `erase`: no longer than holders keep anything (30 days); this home's keys are erased at its next start. */
-    request: z.strictObject({ backups: z.enum(['keep', 'erase']).default('keep'), days: z.int().min(1).max(36_500).default(90), force: z.boolean().default(false) }),
-    /** Shards that this machine kept for others: handed over, safe elsewhere already, kept here because nobody took them. `keepDays` null: the owner stays with another machine. */
-    result: z.object({ network: z.string(), shards: count, handedOver: count, safe: count, kept: count, bytesSent: bytes, keepDays: count.nullable(), told: toldSchema }),
-  },
-  'network approve': { request: z.strictObject({ machine: machineName }), result: z.object({ machine: z.string(), name: z.string(), rosters: count }) },
-  /** On a group of Microsoft Entra: where the work group's rosters are. */
-  'network announce': {
-    request: z.strictObject({
-      /** Id or mail address of the Entra group. */
-      group: z.string().min(1).max(256),
-      /** `entra:TENANT?client=ID`; default: the app of a roster at Microsoft. */
-      app: z.string().max(1024).optional(), withdraw: z.boolean().default(false), deviceCode: z.boolean().default(false),
-    }),
-    result: z.object({ group: z.string(), announced: z.boolean(), rosters: z.array(z.string()) }),
-  },
-  'network find': {
-    request: z.strictObject({ app: z.string().min(1).max(1024), deviceCode: z.boolean().default(false) }),
-    result: z.object({ account: z.string(), groups: z.array(z.object({ group: z.string(), net: z.string(), name: z.string(), rosters: z.array(z.string()) })) }),
-  },
+  ...networkCommands,
   protect: {
     request: z.strictObject({ paths: z.array(path).min(1), excludes: z.array(z.string().min(1)).default([]) }),
     result: z.object({ protected: z.array(z.object({ path: z.string(), excludes: z.array(z.string()) })) }),

@@ -1,5 +1,6 @@
 /** The settings of a home while an agent runs: read once, changed by commands, written back whole. */
-import type { CommandRequest, CommandResult, SettingsChange } from '../../shared/api.ts'
+import type { CommandRequest, CommandResult } from '../../shared/api.ts'
+import type { SettingsChange } from '../../shared/settings.ts'
 import { HoldfastError } from '../../shared/errors.ts'
 import { type Config, type ConfigFile, type GroupDefaults, type ProtectedPath, configSchema, readConfigFile, withDefaults } from '../config.ts'
 import type { AgentContext } from './context.ts'

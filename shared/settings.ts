@@ -1,0 +1,65 @@
+/** What a person may set on a machine, and an admin for the whole work group (docs/operations.md). */
+import { z } from 'zod'
+import { count, path, span } from './fields.ts'
+
+/** Which snapshots stay; `auto`: tidied by itself, about once a day after a backup. */
+export const retentionSchema = z.strictObject({
+  auto: z.boolean().default(true), last: count.default(0), hourly: count.default(24), daily: count.default(30), weekly: count.default(12),
+  monthly: count.default(24), yearly: count.default(10), within: span.nullable().default('2d'),
+})
+
+/** Somebody is told of a machine without a complete backup, or without an answer, for so many days. */
+export const alertsSchema = z.strictObject({ staleDays: z.number().positive().max(365).default(7), silentDays: z.number().positive().max(365).default(7) })
+
+const mailAddress = z.email().max(254)
+/** How mail is sent, and to whom: `to` of this machine's backup, `admins` of everybody's too. */
+export const mailSchema = z.strictObject({
+  smtp: z.strictObject({ host: z.string().min(1).max(255), port: z.int().min(1).max(65_535).default(587), security: z.enum(['starttls', 'tls', 'none']).default('starttls'), from: mailAddress }).nullable().default(null),
+  /** The app registration by which this machine is signed in at Microsoft; it needs Mail.Send. */
+  microsoft: z.strictObject({ client: z.string().min(1), tenant: z.string().min(1) }).nullable().default(null),
+  to: z.array(mailAddress).max(20).default([]), admins: z.array(mailAddress).max(20).default([]),
+})
+
+/** What a person may set on a machine (docs/operations.md); null: no limit, never, or the default. */
+export const settingsSchema = z.object({
+  label: z.string().max(80).nullable(),
+  schedule: z.object({ cron: z.string().nullable(), quietHours: z.object({ from: z.string(), to: z.string() }).nullable(), settleSeconds: z.number(), growthBytes: z.number() }),
+  limits: z.object({ uploadBytesPerSecond: z.number().nullable(), downloadBytesPerSecond: z.number().nullable() }),
+  offer: z.object({ quotaBytes: z.number().nullable(), minFree: z.number() }),
+  retention: retentionSchema,
+  alerts: alertsSchema,
+  mail: mailSchema,
+  includeOutlookCaches: z.boolean(),
+  watchFolders: z.array(z.string()),
+  /** Settings that the running agent takes up at its next start. */
+  afterRestart: z.array(z.string()),
+})
+const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time of day such as 22:30')
+export const settingsChangeSchema = z.strictObject({
+  label: z.string().trim().min(1).max(80).optional(),
+  schedule: z.strictObject({
+    cron: z.string().max(200).nullable(), quietHours: z.strictObject({ from: timeOfDay, to: timeOfDay }).nullable(), settleSeconds: z.number().positive(), growthBytes: z.number().positive(),
+  }).partial().optional(),
+  limits: z.strictObject({ uploadBytesPerSecond: z.number().positive().nullable(), downloadBytesPerSecond: z.number().positive().nullable() }).partial().optional(),
+  offer: z.strictObject({ quotaBytes: z.number().min(0).nullable(), minFree: z.number().min(0).max(0.95) }).partial().optional(),
+  alerts: z.strictObject({ staleDays: z.number().positive().max(365), silentDays: z.number().positive().max(365) }).partial().optional(),
+  mail: z.strictObject({
+    smtp: mailSchema.shape.smtp.unwrap(), microsoft: mailSchema.shape.microsoft.unwrap(), to: z.array(mailAddress).max(20), admins: z.array(mailAddress).max(20),
+  }).partial().optional(),
+  retention: z.strictObject({
+    auto: z.boolean(), last: count, hourly: count, daily: count, weekly: count, monthly: count, yearly: count, within: span.nullable(),
+  }).partial().optional(),
+  includeOutlookCaches: z.boolean().optional(),
+  watchFolders: z.array(path).max(100).optional(),
+})
+export type SettingsChange = z.output<typeof settingsChangeSchema>
+
+const groupScheduleSchema = z.strictObject({ cron: z.string().max(200).nullable(), quietHours: z.strictObject({ from: timeOfDay, to: timeOfDay }).nullable() })
+/** What holds for the whole work group. `schedule` null: each machine's own. */
+export const groupSettingsSchema = z.object({
+  name: z.string(), redundancy: z.string(), minFree: z.number(), admission: z.enum(['open', 'approved']), schedule: groupScheduleSchema.nullable(),
+})
+export const groupChangeSchema = z.strictObject({
+  name: z.string().trim().min(1).max(80).optional(), redundancy: z.string().min(1).max(20).optional(), minFree: z.number().min(0).max(0.95).optional(),
+  admission: z.enum(['open', 'approved']).optional(), schedule: groupScheduleSchema.partial().nullable().optional(),
+})
