@@ -71,6 +71,8 @@ export const configSchema = z.strictObject({
     /** Address to listen on; null: all interfaces. */
     host: z.string().nullable().default(null),
   }).prefault({}),
+  /** Call out on the local network while no other machine answers, and answer such calls. */
+  beacon: z.boolean().default(true),
 })
 /** What stands in config.json. */
 export type ConfigFile = z.infer<typeof configSchema>

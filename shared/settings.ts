@@ -30,6 +30,8 @@ export const settingsSchema = z.object({
   alerts: alertsSchema,
   mail: mailSchema,
   includeOutlookCaches: z.boolean(),
+  /** Call out on the local network while no other machine answers, and answer such calls. */
+  beacon: z.boolean(),
   watchFolders: z.array(z.string()),
   /** Settings that the running agent takes up at its next start. */
   afterRestart: z.array(z.string()),
@@ -50,6 +52,7 @@ export const settingsChangeSchema = z.strictObject({
     auto: z.boolean(), last: count, hourly: count, daily: count, weekly: count, monthly: count, yearly: count, within: span.nullable(),
   }).partial().optional(),
   includeOutlookCaches: z.boolean().optional(),
+  beacon: z.boolean().optional(),
   watchFolders: z.array(path).max(100).optional(),
 })
 export type SettingsChange = z.output<typeof settingsChangeSchema>

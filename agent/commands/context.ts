@@ -2,7 +2,7 @@
 import type { AdminSigner, OwnerFile } from '../identity/owner-file.ts'
 import type { PublicJwk } from '../identity/jws.ts'
 import type { Machine } from '../identity/machine.ts'
-import type { MachineId } from '../../shared/ids.ts'
+import type { MachineId, NetworkId } from '../../shared/ids.ts'
 import type { OwnerRoot } from '../identity/owner.ts'
 import type { HeadStore, ObjectStore } from '../object-store.ts'
 import type { AuditBook } from '../network/audit-book.ts'
@@ -139,6 +139,8 @@ export interface AgentContext {
   openBrowser(address: string): Promise<boolean>
   /** All records that the machine at the address knows; nothing of them is believed yet. */
   askMembers(address: Address, root: OwnerRoot, signal: AbortSignal): Promise<string[]>
+  /** Who of the group answers a call on the local network; nobody where the beacon is switched off. Only addresses to dial. */
+  callOut(net: NetworkId, signal: AbortSignal): Promise<Address[]>
   /** Reads from the members' doors with a proof by the owner's root key. */
   beginRecovery(membership: Membership, root: OwnerRoot): Promise<RecoverySession>
   /** The words of the owner until they are confirmed as stored. Throws `key-missing` afterwards. */

@@ -71,7 +71,7 @@ async function takePlace(context: AgentContext, request: CommandRequest<'recover
   await context.enter(membership, await ownerFileOf(context, { root, epoch }), keyring)
 }
 
-/** From the rosters of the locator and, when they do not have the group, all peers that it names; or from the one given. */
+/** From the rosters of the locator, else the peers that it names, else those who answer a call on the local network; or from the one given. */
 async function findGroup(context: AgentContext, request: CommandRequest<'recover'>, root: OwnerRoot, signal: AbortSignal): Promise<Membership> {
   if (request.peer !== undefined) {
     const records = await context.askMembers(parseAddress(request.peer), root, signal)
@@ -82,8 +82,10 @@ async function findGroup(context: AgentContext, request: CommandRequest<'recover
   const locator = parseLocator(request.locator ?? '')
   const fromRosters = await Promise.all(locator.rosters.map(async (text) => await rosterRecords(context, text, signal)))
   const membership = await membershipFrom(context, locator.net, fromRosters.flat())
-  if (membership.chain.current === undefined || membership.members().length === 0) await askPeers(context, membership, { peers: locator.peers, root, signal })
-  if (membership.chain.current === undefined) throw new HoldfastError('roster-unavailable', 'Cannot recover: neither the rosters nor the peers of the locator answer; try --peer HOST:PORT of a machine that is on', { details: { rosters: locator.rosters } })
+  const isFound = () => membership.chain.current !== undefined && membership.members().length > 0
+  if (!isFound()) await askPeers(context, membership, { peers: locator.peers, root, signal })
+  if (!isFound()) await askPeers(context, membership, { peers: await context.callOut(locator.net, signal), root, signal })
+  if (membership.chain.current === undefined) throw new HoldfastError('roster-unavailable', 'Cannot recover: neither the rosters nor the peers of the locator answer, nor anybody on this network; try --peer HOST:PORT of a machine that is on', { details: { rosters: locator.rosters } })
   return membership
 }
 

@@ -17,7 +17,7 @@ export interface SettingsOptions {
 export type ChangedPart = 'protect' | 'settings'
 
 /** What an agent reads only at its start. */
-const atStart = ['limits', 'offer'] as const
+const atStart = ['limits', 'offer', 'beacon'] as const
 
 export class Settings {
   readonly #options: SettingsOptions
@@ -111,11 +111,11 @@ function merge<K extends 'schedule' | 'limits' | 'offer' | 'retention' | 'alerts
 /** Shows the settings, after changing what was asked for. */
 export function settings(context: AgentContext, { change }: CommandRequest<'settings'>): CommandResult<'settings'> {
   if (Object.keys(change).length > 0) context.settings.change(change)
-  const { label, schedule, limits, offer, retention, alerts, mail, includeOutlookCaches, watchFolders } = context.settings.config
+  const { label, schedule, limits, offer, retention, alerts, mail, includeOutlookCaches, watchFolders, beacon } = context.settings.config
   const { cron, quietHours, settleSeconds, growthBytes } = schedule
   return {
     settings: {
-      label: label ?? null, schedule: { cron, quietHours, settleSeconds, growthBytes }, offer, retention, alerts, mail, includeOutlookCaches, watchFolders, afterRestart: [...context.settings.afterRestart],
+      label: label ?? null, schedule: { cron, quietHours, settleSeconds, growthBytes }, offer, retention, alerts, mail, includeOutlookCaches, watchFolders, beacon, afterRestart: [...context.settings.afterRestart],
       limits: { uploadBytesPerSecond: limits.uploadBytesPerSecond, downloadBytesPerSecond: limits.downloadBytesPerSecond },
     },
   }

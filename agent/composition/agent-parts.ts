@@ -6,7 +6,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { homedir, hostname } from 'node:os'
 import type { CommandName, CommandRequest, CommandResult } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
-import type { MachineId } from '../../shared/ids.ts'
+import type { MachineId, NetworkId } from '../../shared/ids.ts'
 import type { RunOptions } from '../commands/command.ts'
 import type { AgentContext, Backup, RecoverySession, ServedPane } from '../commands/context.ts'
 import { AlertBook } from '../commands/alert-book.ts'
@@ -23,6 +23,7 @@ import { adminsOf } from '../network/membership/admins.ts'
 import type { Membership } from '../network/membership/membership.ts'
 import type { Address } from '../network/membership/records.ts'
 import { MembershipStore } from '../network/membership/store.ts'
+import { callOut } from '../network/peer/beacon.ts'
 import { makeCertificate } from '../network/peer/certificate.ts'
 import type { Identity } from '../network/peer/dial.ts'
 import { Door } from '../network/peer/door.ts'
@@ -49,6 +50,7 @@ import { CoverageReports } from './coverage-reports.ts'
 import { GroupServices } from './group-services.ts'
 import { loadMachine } from './identity-files.ts'
 import { setFormerAside } from './former-group.ts'
+import { LanBeacon } from './lan-beacon.ts'
 import { keepHolder } from './holder-upkeep.ts'
 import { type Log, fileLog } from './log.ts'
 import { reachableAddresses } from './reachable-addresses.ts'
@@ -261,7 +263,10 @@ export class AgentParts implements AgentContext {
     }))
     this.#group = group
     this.#followNetwork(group.membership)
-    if (this.#options.serve) group.start()
+    if (!this.#options.serve) return
+    group.start()
+    const { host } = config.peerAddress
+    if (config.beacon && this.#door !== undefined) this.#later.use(await LanBeacon.open({ group, self: this.machine.id, doorPort: this.#door.port, host, log: this.#log }))
   }
 
   /** What the admins set holds here from the start and from each change on; whom they shut out leaves at once. */
@@ -305,6 +310,13 @@ export class AgentParts implements AgentContext {
 
   async askMembers(address: Address, root: OwnerRoot, signal: AbortSignal): Promise<string[]> {
     return await askMembers(address, await recoveryDialling(this.#identity, root, this.clock.now()), signal)
+  }
+
+  async callOut(net: NetworkId, signal: AbortSignal): Promise<Address[]> {
+    const { beacon, peerAddress: { host } } = this.#options.config
+    if (!beacon) return []
+    const sightings = await callOut({ net, self: undefined, doorPort: 0, host, clock: systemClock }, { signal, patienceMs: 3_000, enough: 3 })
+    return sightings.map(({ address }) => address)
   }
 
   async beginRecovery(membership: Membership, root: OwnerRoot): Promise<RecoverySession> {

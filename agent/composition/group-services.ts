@@ -14,6 +14,7 @@ import { type Agreement, verifyAgreement } from '../network/membership/agreement
 import { FairShares } from '../network/fair-share.ts'
 import type { HandoverParts } from '../network/handover.ts'
 import { hostId } from '../network/membership/host-id.ts'
+import { onlineSeconds } from '../network/membership/liveness.ts'
 import type { Member, Membership, MembershipEvent } from '../network/membership/membership.ts'
 import { OnlineShares } from '../network/membership/online-share.ts'
 import { type OwnContent, renewOwnRecord } from '../network/membership/own-record.ts'
@@ -74,6 +75,7 @@ export class GroupServices implements Group, AsyncDisposable {
   #cancelUpkeep: () => void = () => {}
   #stopped = false
   #onlineSavedMs = performance.now()
+  readonly #openedMs = performance.now()
   #isStarted = false
   /** A machine that stopped while it was leaving is a member again. */
   #standing: Standing = { state: 'on' }
@@ -167,6 +169,20 @@ export class GroupServices implements Group, AsyncDisposable {
       numbersAt: async (id, owner, headers, signal) => (await (await this.links.link(id, signal)).call('shard.holds', { owner, holding: [...headers] }, { signal })).numbers,
       storeOf: async (id, signal) => await this.links.connect(id, { signal }),
     }
+  }
+
+  /** Nobody of those who should be there was heard lately, nor since this agent started: time to call out on the local network. */
+  get isAlone(): boolean {
+    const others = this.membership.members().filter(({ state }) => state !== 'gone')
+    const lately = Math.min(onlineSeconds, (performance.now() - this.#openedMs) / 1000)
+    return others.length > 0 && others.every(({ id }) => (this.membership.liveness.heardAge(id) ?? Infinity) > lately)
+  }
+
+  /** Somebody says that a member's door is there now: it is dialled, and told and asked what is new. */
+  sighted(id: MachineId, address: Address): void {
+    if (this.membership.member(id) === undefined) return
+    this.links.hint(id, address)
+    this.#track(this.links.link(id))
   }
 
   /** Whoever is not reached is tried once more after the rosters were read: they may know a newer address. */

@@ -8,7 +8,7 @@ import { commands } from '../../shared/api.ts'
 const settings: Settings = {
   label: 'Desk', schedule: { cron: '30 22 * * *', quietHours: null, settleSeconds: 300, growthBytes: 64 * 2 ** 20 },
   limits: { uploadBytesPerSecond: null, downloadBytesPerSecond: 2_500_000 }, offer: { quotaBytes: 50_000_000_000, minFree: 0.3 },
-  retention: { auto: true, last: 0, hourly: 24, daily: 30, weekly: 12, monthly: 24, yearly: 10, within: '2d' }, alerts: { staleDays: 7, silentDays: 7 }, mail: { smtp: null, microsoft: null, to: [], admins: [] }, includeOutlookCaches: false, watchFolders: ['/mail'], afterRestart: [],
+  retention: { auto: true, last: 0, hourly: 24, daily: 30, weekly: 12, monthly: 24, yearly: 10, within: '2d' }, alerts: { staleDays: 7, silentDays: 7 }, mail: { smtp: null, microsoft: null, to: [], admins: [] }, includeOutlookCaches: false, beacon: true, watchFolders: ['/mail'], afterRestart: [],
 }
 
 test('a daily schedule is a time of day, any other one stays as it is written', () => {

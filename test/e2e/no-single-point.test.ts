@@ -75,6 +75,33 @@ test('an address that changes while the roster is down arrives by gossip', async
   await backUpAndRestore(group, two)
 })
 
+test('machines whose addresses all changed while the roster was gone find each other by the beacon, and so does a recovery', async (t) => {
+  const group = await startAgents(t, 3)
+  const [founder, one, two] = group.agents as [GroupAgent, GroupAgent, GroupAgent]
+  await backUpAndRestore(group, two)
+  const kit = await two.run('key show', {})
+  rmSync(group.roster, { recursive: true })
+  await Promise.all(group.agents.map(async (agent) => { await agent.stop() }))
+  for (const agent of [founder, one]) await agent.start({ elsewhere: true })
+  await one.until('peers', {}, ({ peers }) => peers.some(({ id, addresses, state }) => id === founder.id && state === 'online' && addresses.includes(founder.peerAddress)))
+
+  const replacement = await group.add('replacement')
+  const { snapshots } = await replacement.run('recover', kit)
+  assert.equal(snapshots, 1)
+})
+
+test('with the beacon switched off nobody calls, and a recovery that finds nobody says what to try', async (t) => {
+  const group = await startAgents(t, 2, { config: { beacon: false } })
+  const [founder, one] = group.agents as [GroupAgent, GroupAgent]
+  const kit = await founder.run('key show', {})
+  rmSync(group.roster, { recursive: true })
+  await founder.stop()
+  await one.stop()
+  await one.start({ elsewhere: true })
+  const replacement = await group.add('replacement')
+  await assert.rejects(replacement.run('recover', kit), /nor anybody on this network; try --peer HOST:PORT/)
+})
+
 test('whichever machine is off, the founder\'s included, the others back up and restore', async (t) => {
   const group = await startAgents(t, 4)
   for (const off of group.agents) {

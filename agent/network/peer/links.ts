@@ -9,6 +9,7 @@ import { HoldfastError, hasCode } from '../../../shared/errors.ts'
 import type { MachineId } from '../../../shared/ids.ts'
 import type { Clock } from '../clock.ts'
 import type { Member, Membership } from '../membership/membership.ts'
+import type { Address } from '../membership/records.ts'
 import type { Peer, Peers } from '../peers.ts'
 import type { ShardStore } from '../shard-store/port.ts'
 import type { Bandwidth } from './bandwidth.ts'
@@ -56,6 +57,7 @@ export class Links implements Peers, AsyncDisposable {
   readonly #stores = new Map<MachineId, RemoteShardStore>()
   readonly #pauses = new Map<MachineId, Pause>()
   readonly #seenAt = new Map<MachineId, string>()
+  readonly #hints = new Map<MachineId, Address>()
   readonly #stop = new AbortController()
   #cancelSweep: () => void
 
@@ -101,6 +103,12 @@ export class Links implements Peers, AsyncDisposable {
   /** A machine came to our door from `host`: it is there, so it may be dialled at once, and perhaps at that address. */
   seen(id: MachineId, host: string): void {
     this.#seenAt.set(id, host)
+    this.#pauses.delete(id)
+  }
+
+  /** Somebody says that its door is there now: tried at once, and last of its addresses. */
+  hint(id: MachineId, address: Address): void {
+    this.#hints.set(id, address)
     this.#pauses.delete(id)
   }
 
@@ -160,12 +168,12 @@ export class Links implements Peers, AsyncDisposable {
     throw failure
   }
 
-  #addressesOf(member: Member): { host: string; port: number }[] {
+  #addressesOf(member: Member): Address[] {
     const { addrs } = member.record
     const seenAt = this.#seenAt.get(member.id)
     const [first] = addrs
-    const hint = seenAt === undefined || first === undefined || addrs.some(({ host }) => host === seenAt) ? [] : [{ host: seenAt, port: first.port }]
-    return [...addrs, ...hint]
+    const hints = [...(seenAt === undefined || first === undefined ? [] : [{ host: seenAt, port: first.port }]), this.#hints.get(member.id)]
+    return [...addrs, ...hints.filter((hint) => hint !== undefined).filter(({ host, port }) => addrs.every((one) => one.host !== host || one.port !== port))]
   }
 
   /** Half to the whole of a time that doubles with each failure, so that a group does not come back all at once. */
