@@ -38,8 +38,8 @@ export class Holders {
   readonly #writePausedUntil = new Map<MachineId, number>()
   readonly #readPausedUntil = new Map<MachineId, number>()
   readonly #suspects = new Set<MachineId>()
-  /** Whose last fault was not to answer. */
-  readonly #unreachable = new Set<MachineId>()
+  /** Whose last fault was not to answer, or not in time. */
+  readonly #silent = new Set<MachineId>()
   readonly #slots = new Map<MachineId, Slots>()
 
   /** `scoreOf`: what audits say of a holder, 0 to 1. */
@@ -80,8 +80,8 @@ export class Holders {
   }
 
   fault(id: MachineId, fault: HolderFault): void {
-    if (fault === 'unreachable') this.#unreachable.add(id)
-    else this.#unreachable.delete(id)
+    if (fault === 'unreachable' || fault === 'slow') this.#silent.add(id)
+    else this.#silent.delete(id)
     this.#writePausedUntil.set(id, this.#clock.now() + pauses[fault].write)
     if (pauses[fault].read > 0) this.#readPausedUntil.set(id, this.#clock.now() + pauses[fault].read)
   }
@@ -95,14 +95,17 @@ export class Holders {
     return this.#suspects.has(id) || this.scoreOf(id) < trustedScore
   }
 
-  /** It answers now: if not to answer was its last fault, it may be tried again at once. */
+  /**
+   * It answers now: if its last fault was not to answer, or not in time (asleep, restarted, cut off), it may be tried again
+   * at once. One that is slow for good costs the next command what it takes to find that out again.
+   */
   answered(id: MachineId): void {
-    if (this.#unreachable.has(id)) this.forgive(id)
+    if (this.#silent.has(id)) this.forgive(id)
   }
 
   /** Someone saw it do right: it may be tried again. */
   forgive(id: MachineId): void {
-    this.#unreachable.delete(id)
+    this.#silent.delete(id)
     this.#writePausedUntil.delete(id)
     this.#readPausedUntil.delete(id)
   }

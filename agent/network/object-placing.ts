@@ -86,7 +86,7 @@ class Placing {
       if (this.#isCancelled()) return
       if (!this.#tools.holders.isWritable(machine)) continue
       try {
-        await this.#send(shard, machine)
+        if (!await this.#send(shard, machine)) continue
         this.#stored.push({ number: shard.number, machine })
         this.#tools.holders.forgive(machine)
         this.#watchLag()
@@ -113,16 +113,19 @@ class Placing {
     return undefined
   }
 
-  /** One try on one machine. Rejects `timeout` when it stalls or lags. */
-  async #send(shard: NewShard, machine: MachineId): Promise<void> {
+  /**
+   * One try on one machine; false when it failed another shard while this one waited its turn, which says nothing new of
+   * the machine. Rejects `timeout` when it stalls or lags.
+   */
+  async #send(shard: NewShard, machine: MachineId): Promise<boolean> {
     const { holders, signal } = this.#tools
     const control = new AbortController()
     const both = signal === undefined ? control.signal : AbortSignal.any([signal, control.signal])
     this.#sending.add(control)
     let progress = 0
     try {
-      await holders.inQueue(machine, async () => {
-        if (!holders.isWritable(machine)) throw new HoldfastError('timeout', `Cannot store on ${holders.nameOf(machine)}: it failed a moment ago`)
+      return await holders.inQueue(machine, async () => {
+        if (!holders.isWritable(machine)) return false
         const store = await holders.connect(machine, both)
         const watch = this.#watchStall(control, machine)
         try {
@@ -131,6 +134,7 @@ class Placing {
             watch.progress()
           }
           progress = await untilAborted(store.put(shard, { signal: both, onProgress }), both)
+          return true
         } finally {
           watch.stop()
         }

@@ -68,6 +68,21 @@ test('without a spare machine the receipt counts what is missing, and below k th
     && (error as HoldfastError).details['placed'] === 2 && (error as HoldfastError).details['need'] === 3)
 })
 
+test('a shard that waited in the queue of a machine that was found full meanwhile does not make it seem slow', async () => {
+  await using group = await makeGroup(3)
+  const [full] = group.machines
+  full!.store.faults.full = true
+  const { dispersal } = group
+  await Promise.all(Array.from({ length: 5 }, async () => {
+    const object = makeObject(1_000)
+    const { shards } = await dispersal.shardsOf(object, 1, 3)
+    await dispersal.store(shards, { object: { ...object, k: 1, n: 3 }, places: [] })
+  }))
+  dispersal.holders.answered(full!.id)
+  assert.equal(dispersal.holders.isWritable(full!.id), false)
+  assert.deepEqual([...new Set(group.reports.map(({ fault }) => fault))], ['full'])
+})
+
 test('a failed put that is tried again sends only what is missing', async () => {
   await using group = await makeGroup(4, { redundancy: '2-of-4', timings: {} })
   for (const at of [0, 1, 2]) group.machines[at]!.store.faults.full = true
