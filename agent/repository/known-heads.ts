@@ -177,6 +177,7 @@ export class KnownHeads {
     }, { machine, certificate })
     const head = await verifyHead(published, owner)
     this.#local.set(head, false)
+    if (request.live !== undefined) this.assign() // what it leaves out is nobody's from now on, whether or not anybody takes it
     request.step?.('head-signed')
     const counts = await heads.publish(published, { signal: request.signal })
     this.#local.set(head, true)

@@ -90,6 +90,29 @@ test('a prune whose head nobody took changes nothing; the next backup and prune 
   assert.ok((await again.verify({ readData: true })).ok)
 })
 
+test('what a head that nobody took leaves out is stored again by the next backup, not taken for stored', async (t) => {
+  const device = await makeDevice(t)
+  const refusal = { on: false }
+  const heads = {
+    collect: async () => await device.store.collect(),
+    publish: async (head: Parameters<typeof device.store.publish>[0]) => {
+      if (refusal.on) throw new HoldfastError('too-few-holders', 'Cannot publish: nobody answers')
+      return await device.store.publish(head)
+    },
+  }
+  await using repository = await Repository.create({ ...device.options, heads, keyring: device.keyring })
+  const [kept, gone] = [randomBytes(100_000), randomBytes(100_000)]
+  await backUp(device, repository, { gone: { bytes: gone } })
+  await backUp(device, repository, { kept: { bytes: kept } })
+  refusal.on = true
+  await assert.rejects(repository.forget({ keep: { last: 1 } }), (error) => hasCode(error, 'too-few-holders'))
+  refusal.on = false
+  const { snapshot } = await backUp(device, repository, { kept: { bytes: kept }, again: { bytes: gone } })
+  await dropUnnamed(device, repository)
+  const back = await readBack(repository, snapshot)
+  assert.ok(back['kept']?.equals(kept) && back['again']?.equals(gone))
+})
+
 test('prune() rewrites no more than it is told, and makes few of many indexes', async (t) => {
   const device = await makeDevice(t)
   await using repository = await createRepository(device)
