@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { bytes, count, path, span, tag, time } from './fields.ts'
 import { networkCommands } from './network-commands.ts'
+import { noticeSchema } from './notices.ts'
 import { retentionSchema, settingsChangeSchema, settingsSchema } from './settings.ts'
 
 /** Protected: every shard that the level wants is on a machine of its own. Partial: restorable, but fewer than wanted. */
@@ -228,7 +229,7 @@ export const commands = {
       })),
       pausedUntil: time.nullable(),
       /** `signed-out`: somebody has to sign in on this machine; everything but the roster goes on. */
-      rosters: z.array(z.object({ locator: z.string(), state: z.enum(['ok', 'unreachable', 'signed-out', 'unknown']), detail: z.string() })),
+      rosters: z.array(z.object({ locator: z.string(), state: z.enum(['ok', 'unreachable', 'signed-out', 'unknown']), detail: z.string(), notice: noticeSchema.nullable() })),
       /** What lies here of each owner, most first. `fair`: what it may have here; more is refused once less than half is free. */
       holder: z.object({
         used: bytes, quota: bytes, free: bytes,
@@ -237,13 +238,15 @@ export const commands = {
       /** What this owner has stored on other machines, as shards, and may have there. */
       share: z.object({ stored: bytes, fair: bytes }),
       retention: retentionSchema,
-      keyConfirmed: z.boolean(), nextBackup: time.nullable(), running: z.string().nullable(), warnings: z.array(z.string()),
+      keyConfirmed: z.boolean(), nextBackup: time.nullable(), running: z.string().nullable(),
+      /** What needs somebody's attention; `warnings` says the same in English. */
+      notices: z.array(noticeSchema), warnings: z.array(z.string()),
       /** Those of the warnings that say of a roll-back, a copied key, a recovery, a frozen or refused backup, a failed audit or drill. */
-      alarms: z.array(z.object({ kind: z.enum(['rollback', 'clone', 'recovered', 'frozen', 'refused', 'audit', 'drill']), text: z.string() })),
+      alarms: z.array(z.object({ kind: z.enum(['rollback', 'clone', 'recovered', 'frozen', 'refused', 'audit', 'drill']), text: z.string(), notice: noticeSchema })),
       /** The last restore drill: what came back was compared and checked. */
       drill: z.object({ time, ok: z.boolean(), files: count, bytes, problems: z.array(z.string()) }).nullable(),
       /** What somebody was told of and still is so. */
-      alerts: z.array(z.object({ since: time, text: z.string() })),
+      alerts: z.array(z.object({ since: time, text: z.string(), notices: z.array(noticeSchema) })),
     }),
   },
   'retention agree': {

@@ -1,10 +1,12 @@
 /** The strings of the pane in German. */
 import type { Messages } from './en.ts'
+import { noticesDe } from './notices-de.ts'
 
 const one = (count: number, single: string, several: string) => (count === 1 ? single : several)
 
 export const de: Messages = {
   title: 'Holdfast',
+  notices: noticesDe,
   views: { protection: 'Schutz', restore: 'Zurückholen', team: 'Team', settings: 'Optionen', attach: 'Anhängen' },
   common: {
     cancel: 'Abbrechen', close: 'Schließen', back: 'Zurück', next: 'Weiter', retry: 'Noch einmal', undo: 'Rückgängig', save: 'Speichern', change: 'Ändern', loading: 'Der Agent wird gefragt …', busy: 'Einen Moment …', never: 'nie',
@@ -47,6 +49,15 @@ export const de: Messages = {
       'path-unsafe': { title: 'Dieser Ort ist nicht erlaubt', guidance: 'Dort wurde nichts geschrieben. Wählen Sie einen anderen Ordner.' },
       'timeout': { title: 'Keine Antwort zur rechten Zeit', guidance: 'Versuchen Sie es noch einmal; prüfen Sie das Netz.' },
       'internal': { title: 'Etwas Unerwartetes ist schiefgegangen', guidance: 'Versuchen Sie es noch einmal; bleibt es so, melden Sie es mit dem Protokoll des Agenten.' },
+      'in-use': { title: 'Ein anderes Holdfast benutzt die Daten dieses Rechners', guidance: 'Halten Sie das andere an und versuchen Sie es noch einmal.' },
+      'sign-in-failed': { title: 'Die Anmeldung hat nicht geklappt', guidance: 'Versuchen Sie es noch einmal. Muss Ihre Firma Holdfast erst erlauben, schicken Sie einem Admin dort den Link. Gesichert wird weiter.' },
+      'wrong-host': { title: 'Diese Seite wurde unter einem anderen Namen geöffnet', guidance: 'Öffnen Sie sie mit `holdfast open`.' },
+      'roster-rolled-back': { title: 'Die Liste des Teams ist auf einen alten Stand zurückgefallen', guidance: 'Ihre älteren Einträge werden nicht beachtet. Fragen Sie, wer sie zurückgespielt hat.' },
+      'record-invalid': { title: 'Was ein anderer Rechner geschickt hat, ist ungültig', guidance: 'Es wird nicht beachtet. Im Protokoll des Agenten steht, wer es geschickt hat.' },
+      'peer-misbehaves': { title: 'Ein Rechner des Teams hat falsch geantwortet', guidance: 'Die Antwort wurde verworfen. Versuchen Sie es noch einmal; im Protokoll des Agenten steht, welcher es war.' },
+      'cancelled': { title: 'Angehalten', guidance: 'Beim nächsten Start geht es dort weiter.' },
+      'mail-failed': { title: 'Eine Mail ließ sich nicht senden', guidance: 'Prüfen Sie die Einstellungen mit `holdfast mail test`. Es wird von selbst wieder versucht.' },
+      'agent-not-running': { title: 'Der Holdfast-Agent läuft auf diesem Rechner nicht', guidance: 'Starten Sie ihn mit `holdfast agent`. Diese Seite verbindet sich von selbst wieder.' },
     },
   },
   pairing: {
@@ -75,7 +86,7 @@ export const de: Messages = {
     noLonger: (name) => `${name} wird nicht mehr gesichert. Sicherungen davon bleiben.`, state: { protected: 'Geschützt', partial: 'Teilweise geschützt', unprotected: 'Nicht geschützt' },
     machine: { online: 'an', away: 'aus', doubtful: 'lange aus', gone: 'weg' },
     kind: { outlook: 'Outlook-Archiv', file: 'Datei', folder: 'Ordner', missing: 'Nicht mehr da' },
-    found: 'Outlook-Archive auf diesem Rechner', protectThis: 'Schützen', warnings: 'Bitte beachten',
+    found: 'Outlook-Archive auf diesem Rechner', protectThis: 'Schützen', warnings: 'Bitte beachten', since: (time) => `seit ${time}`,
     kit: 'Ihr Notfallblatt ist noch nicht verwahrt', kitText: 'Ohne es kann niemand Ihre Dateien zurückholen, wenn dieser Rechner verloren geht.', showKit: 'Notfallblatt zeigen',
     keeps: (used, free) => `Dieser Rechner bewahrt ${used} für die anderen auf; ${free} sind noch frei für sie.`,
   },

@@ -1,13 +1,15 @@
 /** Every visible string of the pane, in English. The other languages have the same shape. */
 import type { ErrorCode } from '../../shared/errors.ts'
+import { noticeTexts } from '../../shared/notice-texts.ts'
 
 /** What happened, and what a person can do about it here; the agent's own words stand below it. */
-type Told = Partial<Record<ErrorCode, { readonly title: string; readonly guidance: string }>>
+type Told = Readonly<Record<ErrorCode, { readonly title: string; readonly guidance: string }>>
 
 const one = (count: number, single: string, several: string) => (count === 1 ? single : several)
 
 export const en = {
   title: 'Holdfast',
+  notices: noticeTexts,
   views: { protection: 'Protection', restore: 'Restore', team: 'Team', settings: 'Settings', attach: 'Attach' },
   common: {
     cancel: 'Cancel', close: 'Close', back: 'Back', next: 'Next', retry: 'Try again', undo: 'Undo', save: 'Save', change: 'Change', loading: 'Asking the agent…', busy: 'Working…', never: 'never',
@@ -50,6 +52,15 @@ export const en = {
       'path-unsafe': { title: 'That place is not allowed', guidance: 'Nothing was written there. Choose another folder.' },
       'timeout': { title: 'No answer in time', guidance: 'Try again; check the network.' },
       'internal': { title: 'Something unexpected went wrong', guidance: 'Try again; if it stays, report it with the log of the agent.' },
+      'in-use': { title: 'Another Holdfast uses this computer\'s data', guidance: 'Stop the other one, then try again.' },
+      'sign-in-failed': { title: 'The sign-in did not work', guidance: 'Try again. When your company has to allow Holdfast first, send the link to an admin there. Backups go on meanwhile.' },
+      'wrong-host': { title: 'This page was opened under another name', guidance: 'Open it with `holdfast open`.' },
+      'roster-rolled-back': { title: 'The list of the team went back in time', guidance: 'Its older entries are ignored. Ask who restored it.' },
+      'record-invalid': { title: 'Something that another computer sent is not valid', guidance: 'It is ignored. The log of the agent says who sent it.' },
+      'peer-misbehaves': { title: 'A computer of the team gave a wrong answer', guidance: 'The answer was thrown away. Try again; the log of the agent says which one.' },
+      'cancelled': { title: 'Stopped', guidance: 'Start it again and it goes on where it was.' },
+      'mail-failed': { title: 'A mail could not be sent', guidance: 'Check the mail settings with `holdfast mail test`. It is tried again by itself.' },
+      'agent-not-running': { title: 'The Holdfast agent is not running on this computer', guidance: 'Start it with `holdfast agent`. This page connects again by itself.' },
     } as Told,
   },
   pairing: {
@@ -78,7 +89,7 @@ export const en = {
     noLonger: (name: string) => `${name} is no longer backed up. Backups of it are kept.`, state: { protected: 'Protected', partial: 'Partly protected', unprotected: 'Not protected' },
     machine: { online: 'on', away: 'off', doubtful: 'off for long', gone: 'gone' },
     kind: { outlook: 'Outlook archive', file: 'File', folder: 'Folder', missing: 'Not there any more' },
-    found: 'Outlook archives on this computer', protectThis: 'Protect', warnings: 'Needs your attention',
+    found: 'Outlook archives on this computer', protectThis: 'Protect', warnings: 'Needs your attention', since: (time: string) => `since ${time}`,
     kit: 'Your recovery kit is not stored yet', kitText: 'Without it nobody can bring your files back when this computer is lost.', showKit: 'Show the recovery kit',
     keeps: (used: string, free: string) => `This computer keeps ${used} for the others; ${free} are still free to them.`,
   },

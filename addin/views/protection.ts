@@ -2,6 +2,8 @@
 import { type TemplateResult, html, nothing } from 'lit-html'
 import type { App, View } from '../app.ts'
 import { ageTone, worstFirst } from '../members.ts'
+import { noticesOf } from '../notices.ts'
+import { noticeList } from '../parts/notices.ts'
 import { badge, folderOf, loading, nameOf, progressOf, signOf } from '../parts/parts.ts'
 import { coverageBar, groupVerdict, whoIsNot } from '../parts/team-picture.ts'
 import { type Status, type Tone, shownRuns, toneOf } from '../state.ts'
@@ -99,10 +101,10 @@ export class ProtectionView implements View {
       <fluent-button size="small" appearance="primary" @click=${() => { void this.#protect(archive.path) }} aria-label=${`${m.protectThis}: ${nameOf(archive.path)}`}>${m.protectThis}</fluent-button></li>`)}</ul></section>`
   }
 
-  #warnings({ warnings, rosters, keyConfirmed }: Status): TemplateResult {
-    const shown = [...(keyConfirmed ? warnings : warnings.slice(1)), ...rosters.filter(({ state }) => state === 'unreachable').map(({ locator, detail }) => `${locator}: ${detail}`)]
+  #warnings(status: Status): TemplateResult {
+    const shown = noticesOf(status)
     if (shown.length === 0) return html`${nothing}`
-    return html`<section class="card" aria-labelledby="warnings"><h2 id="warnings">${this.#app.messages.protection.warnings}</h2><ul class="notes">${shown.map((warning) => html`<li>${warning}</li>`)}</ul></section>`
+    return html`<section class="card" aria-labelledby="warnings"><h2 id="warnings">${this.#app.messages.protection.warnings}</h2>${noticeList(this.#app, shown)}</section>`
   }
 
   #holders({ holders, holder }: Status): TemplateResult {

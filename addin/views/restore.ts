@@ -95,7 +95,7 @@ export class RestoreView implements View {
       <p>${files === 0 && unchangedFiles > 0 ? m.doneSame : m.doneFiles(f.number(files), f.bytes(bytes))}</p>
       <p class="facts">${m.where}: <code class="path">${written.length === 1 ? written[0] : target}</code></p>
       ${archives.length === 0 ? nothing : html`<div class="message"><p>${host.name === 'browser' ? m.inOutlook : m.inOutlookHere}</p>${archives.map((path) => html`<div class="row"><code class="grow path">${path}</code><fluent-button size="small" @click=${() => { void this.#app.copy(path) }}>${this.#app.messages.common.copy}</fluent-button></div>`)}</div>`}
-      ${skipped.length === 0 ? nothing : html`<details><summary class="warning">${m.skipped(skipped.length)}</summary><ul class="notes">${skipped.map(({ path, reason }) => html`<li>${path}: ${reason}</li>`)}</ul></details>`}
+      ${skipped.length === 0 ? nothing : html`<details><summary class="warning">${m.skipped(skipped.length)}</summary><ul class="notes">${skipped.map(({ path, reason }) => html`<li>${path} <span class="facts" lang="en">${reason}</span></li>`)}</ul></details>`}
       <fluent-button @click=${() => { this.#again() }}>${m.again}</fluent-button>
     </section>`
   }

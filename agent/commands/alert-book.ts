@@ -4,18 +4,21 @@
  * tells nothing twice; a mail that could not be sent is tried again with the next look.
  */
 import { z } from 'zod'
+import { type Notice, noticeSchema } from '../../shared/notices.ts'
 
 export interface Alert {
   /** Names the state, such as `stale:MACHINE`: it is raised once, however its text changes. */
   readonly key: string
   readonly text: string
+  /** The same for those who say it in words of their own. */
+  readonly notices: readonly Notice[]
   /** About this machine's own backup; else only the admins are told. */
   readonly own: boolean
   /** It has to stand so long before anybody is told, ms. */
   readonly afterMs: number
 }
 
-const entrySchema = z.object({ since: z.number(), text: z.string(), own: z.boolean(), raised: z.boolean(), told: z.boolean(), over: z.boolean() })
+const entrySchema = z.object({ since: z.number(), text: z.string(), own: z.boolean(), raised: z.boolean(), told: z.boolean(), over: z.boolean(), notices: z.array(noticeSchema).catch([]) })
 const fileSchema = z.object({ v: z.literal(1), alerts: z.record(z.string(), entrySchema) })
 type Entry = z.infer<typeof entrySchema>
 
@@ -29,6 +32,7 @@ export interface Standing {
   readonly since: number
   readonly text: string
   readonly own: boolean
+  readonly notices: readonly Notice[]
 }
 
 /** What is to be told, and what to call once it was. */
@@ -56,11 +60,11 @@ export class AlertBook {
   update(alerts: readonly Alert[], nowMs: number): News {
     const before = JSON.stringify([...this.#alerts])
     const now = new Map(alerts.map((alert) => [alert.key, alert]))
-    for (const { key, text, own, afterMs } of alerts) {
+    for (const { key, text, notices, own, afterMs } of alerts) {
       const known = this.#alerts.get(key)
       const since = known === undefined || known.over ? nowMs : known.since
       const raised = (known !== undefined && !known.over && known.raised) || nowMs - since >= afterMs
-      this.#alerts.set(key, { since, text, own, raised, told: known !== undefined && !known.over && known.told, over: false })
+      this.#alerts.set(key, { since, text, notices: [...notices], own, raised, told: known !== undefined && !known.over && known.told, over: false })
     }
     for (const [key, entry] of this.#alerts) {
       if (now.has(key)) continue

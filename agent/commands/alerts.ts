@@ -3,6 +3,8 @@
  * one machine of the group alone, the lowest id of those online admins (or of all that are online when no admin is).
  */
 import type { CommandResult } from '../../shared/api.ts'
+import { noticeText } from '../../shared/notice-texts.ts'
+import type { Notice } from '../../shared/notices.ts'
 import type { Config } from '../config.ts'
 import type { Alert, News, Standing } from './alert-book.ts'
 
@@ -37,38 +39,39 @@ export function speaker(members: readonly Member[]): Member | undefined {
 }
 
 function ownAlerts({ status, settings }: AlertInput, self: Member | undefined): Alert[] {
-  const { protection, paths, alarms } = status
+  const { protection: { state, placed, wanted }, paths, alarms } = status
   const isBackedUp = paths.some(({ lastSnapshot }) => lastSnapshot !== null)
   return [
-    ...(self !== undefined && paths.length > 0 && isOld(self, settings)
-      ? [{ key: 'stale', own: true, afterMs: self.lastSnapshotAgeSeconds === null ? settings.staleDays * 24 * hourMs : 0, text: `${self.name} has had no complete backup ${ageText(self)}` }] : []),
-    ...(isBackedUp && protection.state !== 'protected'
-      ? [{ key: 'deficit', own: true, afterMs: mendsMs, text: `The backup of ${self?.name ?? 'this machine'} is only partly protected: ${protection.placed} of ${protection.wanted} copies for more than a day` }] : []),
-    ...Object.entries(Object.groupBy(alarms, ({ kind }) => kind)).map(([kind, of = []]) => ({
-      key: kind, own: true, afterMs: kind === 'refused' ? mendsMs : 0, text: of.map(({ text }) => text).join('; '),
+    ...(self !== undefined && paths.length > 0 && isOld(self, settings) ? [staleAlert('stale', self, { settings, own: true })] : []),
+    ...(isBackedUp && state !== 'protected' ? [alertOf('deficit', { own: true, afterMs: mendsMs, notices: [{ code: 'deficit', name: self?.name ?? 'this machine', placed, wanted }] })] : []),
+    ...Object.entries(Object.groupBy(alarms, ({ kind }) => kind)).map(([kind, of = []]) => alertOf(kind, {
+      own: true, afterMs: kind === 'refused' ? mendsMs : 0, notices: of.map(({ notice }) => notice),
     })),
   ]
 }
 
 function alertsAbout(member: Member, settings: Config['alerts']): Alert[] {
-  const { machine, name, offSinceSeconds, state, chosen } = member
-  const silent = offSinceSeconds !== null && offSinceSeconds > settings.silentDays * daySeconds
+  const { machine, name, offSinceSeconds, state, chosen, placed, wanted, frozenAt } = member
+  const about = (kind: string, notice: Notice, afterMs = 0) => alertOf(`${kind}:${machine}`, { own: false, afterMs, notices: [notice] })
   return [
-    ...(silent ? [{ key: `silent:${machine}`, own: false, afterMs: 0, text: `${name} has not been seen for ${Math.floor(offSinceSeconds / daySeconds)} days` }] : []),
-    ...(chosen !== 0 && isOld(member, settings)
-      ? [{ key: `stale:${machine}`, own: false, afterMs: member.lastSnapshotAgeSeconds === null ? settings.staleDays * 24 * hourMs : 0, text: `${name} has had no complete backup ${ageText(member)}` }] : []),
-    ...(chosen !== 0 && (state === 'partial' || state === 'unprotected')
-      ? [{ key: `deficit:${machine}`, own: false, afterMs: mendsMs, text: `The backup of ${name} is only partly protected: ${member.placed} of ${member.wanted} copies` }] : []),
-    ...(member.frozenAt > 0 ? [{ key: `frozen:${machine}`, own: false, afterMs: 0, text: `Most of the backup of ${name} was dropped at once; ${member.frozenAt} machines let nothing of it go until its owner and an admin agree` }] : []),
+    ...(offSinceSeconds !== null && offSinceSeconds > settings.silentDays * daySeconds ? [about('silent', { code: 'silent', name, days: Math.floor(offSinceSeconds / daySeconds) })] : []),
+    ...(chosen !== 0 && isOld(member, settings) ? [staleAlert(`stale:${machine}`, member, { settings, own: false })] : []),
+    ...(chosen !== 0 && (state === 'partial' || state === 'unprotected') ? [about('deficit', { code: 'deficit', name, placed, wanted }, mendsMs)] : []),
+    ...(frozenAt > 0 ? [about('frozen', { code: 'member-frozen', name, machines: frozenAt })] : []),
   ]
+}
+
+function staleAlert(key: string, { name, lastSnapshotAgeSeconds: age }: Member, { settings, own }: { settings: Config['alerts']; own: boolean }): Alert {
+  const days = age === null ? null : Math.floor(age / daySeconds)
+  return alertOf(key, { own, afterMs: age === null ? settings.staleDays * 24 * hourMs : 0, notices: [{ code: 'stale', name, days }] })
+}
+
+function alertOf(key: string, alert: Pick<Alert, 'own' | 'afterMs' | 'notices'>): Alert {
+  return { key, text: alert.notices.map(noticeText).join('; '), ...alert }
 }
 
 function isOld({ lastSnapshotAgeSeconds }: Member, { staleDays }: Config['alerts']): boolean {
   return lastSnapshotAgeSeconds === null || lastSnapshotAgeSeconds > staleDays * daySeconds
-}
-
-function ageText({ lastSnapshotAgeSeconds }: Member): string {
-  return lastSnapshotAgeSeconds === null ? 'yet' : `for ${Math.floor(lastSnapshotAgeSeconds / daySeconds)} days`
 }
 
 /** Who is told what; nothing for nobody. */

@@ -17,7 +17,10 @@ export async function coverage(context: AgentContext, { fresh }: CommandRequest<
   if (fresh) await context.group().meetPeers(signal, { patienceMs: meetMs })
   const now = context.clock.now()
   const shares = context.group().shares()
-  const frozenAt = (owner: OwnerId) => freezersOf(context, owner).length
+  const frozenAt = (owner: OwnerId) => {
+    const { names, here } = freezersOf(context, owner)
+    return names.length + (here ? 1 : 0)
+  }
   const members = membership.members().flatMap((member) => ownersOf(member).map((owner): Row => {
     const said = membership.coverage.get(member.id)?.report
     const identity = {

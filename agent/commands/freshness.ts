@@ -2,6 +2,8 @@
 import type { CommandResult } from '../../shared/api.ts'
 import { hasCode } from '../../shared/errors.ts'
 import { shortId } from '../../shared/ids.ts'
+import { noticeText } from '../../shared/notice-texts.ts'
+import type { Notice } from '../../shared/notices.ts'
 import type { AgentContext, Backup } from './context.ts'
 
 /** How long a command that tells what is so waits for the others, so that a short-lived one tells what is so now. */
@@ -14,20 +16,21 @@ export async function meetHolders(context: AgentContext, { dispersal }: Backup, 
 
 type Freshness = CommandResult<'snapshots'>['freshness']
 
-/** Asks for the newest heads. With nobody answering, what was known before counts, graded `found`. */
-export async function refreshHeads({ repository, heads }: Backup, signal: AbortSignal): Promise<{ freshness: Freshness; warnings: string[] }> {
+/** Asks for the newest heads. With nobody answering, what was known before counts, graded `found`. `warnings`: the notices in English. */
+export async function refreshHeads({ repository, heads }: Backup, signal: AbortSignal): Promise<{ freshness: Freshness; notices: Notice[]; warnings: string[] }> {
+  const told = (freshness: Freshness, notices: Notice[]) => ({ freshness, notices, warnings: notices.map(noticeText) })
   try {
     const report = await repository.refresh({ signal })
     const cloned = new Set([...report.conflicts, ...heads.clones])
-    const warnings = [
-      ...report.rolledBack.map(({ machine, seen, found }) => `The holders show head ${found} of machine ${shortId(machine)} although head ${seen} existed: somebody went back in time`),
-      ...heads.newer.map(({ machine, seq }) => `Head ${seq} of machine ${shortId(machine)} is known to exist, but nobody who answers has it`),
-      ...[...cloned].map((machine) => `Two machines sign backups with the key of machine ${shortId(machine)}: stop the copy, or recover with the recovery kit on an empty machine, which shuts both out`),
+    const notices: Notice[] = [
+      ...report.rolledBack.map(({ machine, seen, found }) => ({ code: 'head-rolled-back' as const, machine: shortId(machine), seen, found })),
+      ...heads.newer.map(({ machine, seq }) => ({ code: 'head-missing' as const, machine: shortId(machine), seq })),
+      ...[...cloned].map((machine) => ({ code: 'head-conflict' as const, machine: shortId(machine) })),
     ]
-    const confirmed = report.answered === report.asked && report.asked > 0 && warnings.length === 0
-    return { freshness: { answered: report.answered, asked: report.asked, newest: confirmed ? 'confirmed' : 'found' }, warnings }
+    const confirmed = report.answered === report.asked && report.asked > 0 && notices.length === 0
+    return told({ answered: report.answered, asked: report.asked, newest: confirmed ? 'confirmed' : 'found' }, notices)
   } catch (error) {
     if (!hasCode(error, 'too-few-holders', 'peer-unreachable', 'object-missing')) throw error
-    return { freshness: { answered: 0, asked: 0, newest: 'found' }, warnings: [error.message] }
+    return told({ answered: 0, asked: 0, newest: 'found' }, [{ code: 'heads-unreachable', detail: error.message }])
   }
 }

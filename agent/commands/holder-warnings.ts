@@ -1,28 +1,28 @@
 /** Sudden changes that holders do not believe: what this machine says of others' backups, and the others of this one's. */
 import { type OwnerId, shortId } from '../../shared/ids.ts'
+import type { Notice } from '../../shared/notices.ts'
 import type { AgentContext } from './context.ts'
 
-/** Names of the machines that let nothing of the owner go. */
-export function freezersOf(context: AgentContext, owner: OwnerId): string[] {
+/** The machines that let nothing of the owner go: the names of others, and whether this one is among them. */
+export function freezersOf(context: AgentContext, owner: OwnerId): { names: string[]; here: boolean } {
   const { membership } = context.group()
-  const others = membership.coverage.all().filter(({ report }) => report.frozen.includes(owner))
+  const names = membership.coverage.all().filter(({ report }) => report.frozen.includes(owner))
     .flatMap(({ report }) => membership.member(report.id)?.name ?? [])
-  const here = context.holder.accounts().some((account) => account.owner === owner && account.freezes.length > 0)
-  return [...others, ...(here ? ['this machine'] : [])]
+  return { names, here: context.holder.accounts().some((account) => account.owner === owner && account.freezes.length > 0) }
 }
 
 /** Others do not believe what happened to this backup. */
-export function ownFrozen(context: AgentContext): string[] {
+export function ownFrozen(context: AgentContext): Notice[] {
   const own = context.ownerFile()?.owner
-  const freezers = own === undefined ? [] : freezersOf(context, own)
-  return freezers.length === 0 ? [] : [`Most of this backup was dropped at once, so ${freezers.join(', ')} let nothing of it go. If you did not do that, this machine may be attacked: holdfast snapshots --kept shows what is still there. If you did: holdfast retention agree`]
+  const { names, here } = own === undefined ? { names: [], here: false } : freezersOf(context, own)
+  return names.length === 0 && !here ? [] : [{ code: 'own-frozen', names, here }]
 }
 
 /** This machine does not believe what happened to somebody else's. */
-export function othersFrozen(context: AgentContext): string[] {
+export function othersFrozen(context: AgentContext): Notice[] {
   const own = context.ownerFile()?.owner
   return context.holder.accounts().filter(({ owner, freezes }) => owner !== own && freezes.length > 0)
-    .map(({ owner }) => `Most of the backup of ${nameOfOwner(context, owner)} was dropped at once: this machine keeps all of it until its owner and an admin have agreed`)
+    .map(({ owner }) => ({ code: 'other-frozen', name: nameOfOwner(context, owner) }))
 }
 
 export function nameOfOwner(context: AgentContext, owner: OwnerId): string {

@@ -1,5 +1,6 @@
 /** Who uses how much space where, and how much is fair (network/fair-share.ts). */
 import type { CommandResult } from '../../shared/api.ts'
+import type { Notice } from '../../shared/notices.ts'
 import type { Dispersal } from '../network/dispersal.ts'
 import type { AgentContext } from './context.ts'
 import { nameOfOwner } from './holder-warnings.ts'
@@ -30,6 +31,6 @@ export function refusalsOf({ clock, holders, refusals }: Dispersal): { name: str
   return [...refusals].filter(([, { atMs }]) => clock.now() - atMs < refusalMs).map(([machine, { reason }]) => ({ name: holders.nameOf(machine), reason }))
 }
 
-export function refusalWarnings(dispersal: Dispersal): string[] {
-  return refusalsOf(dispersal).map(({ name, reason }) => `${name} takes no more of this backup: ${reason}`)
+export function refusalNotices(dispersal: Dispersal): Notice[] {
+  return refusalsOf(dispersal).map(({ name, reason }) => ({ code: 'refused', name, detail: reason }))
 }

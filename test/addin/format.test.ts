@@ -27,6 +27,7 @@ test('ages and durations are told as a person says them', () => {
 function texts(messages: object, at = ''): [string, string][] {
   return Object.entries(messages).flatMap(([name, value]: [string, unknown]) => {
     const path = `${at}.${name}`
+    if (path === '.notices') return [] // notices.test.ts
     if (typeof value === 'string') return [[path, value]]
     if (typeof value === 'function') return [1, 2].map((count): [string, string] => [`${path}(${count})`, String((value as (...given: unknown[]) => unknown)(count, count + 1))])
     return texts(value as object, path)

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { CommandResult } from '../../shared/api.ts'
 import { hasCode } from '../../shared/errors.ts'
+import { noticeText } from '../../shared/notice-texts.ts'
+import type { Notice } from '../../shared/notices.ts'
 import { type Alert, AlertBook } from '../../agent/commands/alert-book.ts'
 import { type AlertInput, alertsOf, mailsOf, speaker } from '../../agent/commands/alerts.ts'
 import type { RunCommand } from '../../agent/commands/command.ts'
@@ -23,11 +25,12 @@ const calm: AlertInput = {
   status: { protection: { state: 'protected', placed: 3, wanted: 3, survives: 2 }, paths: [{ lastSnapshot: 'x' }] as never, alarms: [] },
   members: [member('a', { self: true }), member('b'), member('c')], settings: defaultConfig.alerts, left: new Set(),
 }
+const alarm = (kind: AlertInput['status']['alarms'][number]['kind'], notice: Notice) => ({ kind, text: noticeText(notice), notice })
 const keysOf = (input: Partial<AlertInput>) => alertsOf({ ...calm, ...input }).map(({ key }) => key).sort()
 
 test('a calm group has no alerts; each thing that is wrong has one', () => {
   assert.deepEqual(keysOf({}), [])
-  const status = { ...calm.status, protection: { state: 'partial', placed: 2, wanted: 3, survives: 1 } as const, alarms: [{ kind: 'rollback', text: 'x' }, { kind: 'rollback', text: 'y' }, { kind: 'audit', text: 'z' }] as never }
+  const status = { ...calm.status, protection: { state: 'partial', placed: 2, wanted: 3, survives: 1 } as const, alarms: [alarm('rollback', { code: 'head-missing', machine: 'x', seq: 1 }), alarm('rollback', { code: 'head-missing', machine: 'y', seq: 2 }), alarm('audit', { code: 'audit-failed', name: 'z' })] }
   assert.deepEqual(keysOf({ status }), ['audit', 'deficit', 'rollback'])
   const members = [member('a', { self: true, lastSnapshotAgeSeconds: 8 * day }), member('b', { machineState: 'away', offSinceSeconds: 8 * day }), member('c', { lastSnapshotAgeSeconds: 30 * day, frozenAt: 2 }), member('d', { state: 'partial' })]
   assert.deepEqual(keysOf({ members }), ['deficit:d', 'frozen:c', 'silent:b', 'stale', 'stale:c'])
@@ -52,7 +55,7 @@ function alertFile() {
   return { kept, file: { read: () => kept.text, write: (text: string) => { kept.text = text } } }
 }
 
-const alert = (key: string, change: Partial<Alert> = {}): Alert => ({ key, text: key, own: true, afterMs: 0, ...change })
+const alert = (key: string, change: Partial<Alert> = {}): Alert => ({ key, text: key, notices: [], own: true, afterMs: 0, ...change })
 
 test('an alert is told once and its end once, over restarts, and again when it comes back', () => {
   const { file } = alertFile()
@@ -81,7 +84,7 @@ test('what passes by itself in its time is never told', () => {
 })
 
 test('admins hear of everything, a member of its own backup, and a hostile name starts no line', () => {
-  const standing = (text: string, own: boolean) => ({ since: 1, text, own })
+  const standing = (text: string, own: boolean) => ({ since: 1, text, notices: [], own })
   const news = { raised: [standing('mine', true), standing('Bob\r\nBcc: evil@example.com\nis silent', false)], over: [standing('old', true)] }
   const mails = mailsOf(news, { group: 'Sales', mail: { to: ['ann@x.com', 'boss@x.com'], admins: ['boss@x.com'] } })
   assert.deepEqual(mails.map(({ to }) => to), [['boss@x.com'], ['ann@x.com']])

@@ -1,0 +1,95 @@
+/** What `status` says needs somebody's attention. The words are in shared/notice-texts.ts. */
+import type { CommandResult } from '../../shared/api.ts'
+import { type MachineId, shortId } from '../../shared/ids.ts'
+import type { Notice, NoticeCode } from '../../shared/notices.ts'
+import type { Member, Membership } from '../network/membership/membership.ts'
+import type { RosterStatus } from '../network/roster/roster-sync.ts'
+import type { AgentContext, Backup } from './context.ts'
+import { meetMs, refreshHeads } from './freshness.ts'
+import { ownFrozen } from './holder-warnings.ts'
+import { reachNow } from './protection.ts'
+import { refusalNotices } from './space.ts'
+
+type AlarmKind = CommandResult<'status'>['alarms'][number]['kind']
+
+/** Those that are worth a mail, besides the protection itself. */
+const alarmKinds: Partial<Record<NoticeCode, AlarmKind>> = {
+  'key-cloned-here': 'clone', 'key-cloned': 'clone', 'recovered-elsewhere': 'recovered', 'own-frozen': 'frozen', 'refused': 'refused', 'audit-failed': 'audit', 'drill-failed': 'drill',
+}
+
+/** What is not named is about heads. */
+export function alarmKind({ code }: Notice): AlarmKind {
+  return alarmKinds[code] ?? 'rollback'
+}
+
+export function alarmingNotices(context: AgentContext, services: Backup, { headNotices, holders }: { headNotices: readonly Notice[]; holders: CommandResult<'status'>['holders'] }): Notice[] {
+  const { membership } = context.group()
+  const owner = context.ownerFile()
+  const recovered = owner !== undefined && membership.ownerEpoch(owner.owner) > owner.epoch
+  const failedAudits = holders.filter(({ lastAudit, lastFailedAudit }) => lastFailedAudit !== null && (lastAudit === null || lastFailedAudit > lastAudit))
+  const { drill } = context.checks
+  return [
+    ...headNotices, ...cloneNotices(membership), ...(recovered ? [{ code: 'recovered-elsewhere' as const }] : []),
+    ...ownFrozen(context), ...refusalNotices(services.dispersal), ...failedAudits.map(({ name }) => ({ code: 'audit-failed' as const, name })),
+    ...(drill?.ok === false ? [{ code: 'drill-failed' as const, detail: drill.problems[0] ?? 'nothing could be tried' }] : []),
+  ]
+}
+
+export function signInNotices(rosters: readonly RosterStatus[]): Notice[] {
+  return rosters.filter(({ needsSignIn }) => needsSignIn).map(({ locator }) => ({ code: 'sign-in-needed', locator }))
+}
+
+/** Null when it is in order, or was not read yet. */
+export function rosterNotice({ locator, state, problem, needsSignIn }: RosterStatus): Notice | null {
+  const detail = problem === undefined ? {} : { detail: problem }
+  if (needsSignIn) return { code: 'sign-in-needed', locator, ...detail }
+  switch (state) {
+    case 'ok': case 'unread': return null
+    case 'empty': return { code: 'roster-empty', locator }
+    case 'foreign': return { code: 'roster-foreign', locator }
+    case 'rolled-back': return { code: 'roster-rolled-back', locator }
+    case 'unavailable': return { code: 'roster-unreachable', locator, ...detail }
+  }
+}
+
+export function groupNotices(members: readonly Member[], answering: ReadonlySet<MachineId>, { isSingle }: { isSingle: boolean }): Notice[] {
+  const silent = members.filter(({ id }) => !answering.has(id)).map(({ name }) => name)
+  return [
+    ...(silent.length === 0 ? [] : [{ code: 'silent-machines' as const, names: silent }]),
+    ...(members.length === 0 ? [{ code: 'alone' as const }] : []),
+    ...(isSingle && members.length > 0 ? [{ code: 'single-copy' as const }] : []),
+  ]
+}
+
+/** Acknowledged shards count as placed while their machine is away; what that means for a restore now is said here. */
+export function reachNotices(services: Backup, answering: ReadonlySet<MachineId>): Notice[] {
+  const reach = reachNow(services, answering)
+  if (reach === undefined || reach.have >= reach.placed) return []
+  const { have, placed, need } = reach
+  return [{ code: have < need ? 'not-restorable-now' : 'few-answer', have, placed, need }]
+}
+
+/** A short-lived command has not asked for heads yet; what is slow to answer is left out. */
+export async function headNoticesOf(services: Backup, signal: AbortSignal): Promise<Notice[]> {
+  const timeout = AbortSignal.timeout(meetMs)
+  try {
+    return (await refreshHeads(services, AbortSignal.any([signal, timeout]))).notices
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!timeout.aborted) throw error
+    return [{ code: 'heads-not-in-time' }]
+  }
+}
+
+export function standingNotices(membership: Membership): Notice[] {
+  const refusal = membership.ownRefusal()
+  return [
+    ...(refusal === 'approval-missing' ? [{ code: 'approval-missing' as const }] : []),
+    ...(refusal === 'revoked' ? [{ code: 'shut-out' as const }] : []),
+    ...(membership.refusedForks > 0 ? [{ code: 'former-admin' as const }] : []),
+  ]
+}
+
+function cloneNotices(membership: Membership): Notice[] {
+  return [...membership.clones].map((id) => (id === membership.self ? { code: 'key-cloned-here' } : { code: 'key-cloned', name: membership.member(id)?.name ?? shortId(id) }))
+}

@@ -1,0 +1,45 @@
+/** The notices in English, for the command line, mail and the pane. */
+import { type Notice, type NoticeTexts, sayNotice } from './notices.ts'
+
+const machines = (count: number) => (count === 1 ? '1 machine' : `${count} machines`)
+const days = (count: number) => (count === 1 ? '1 day' : `${count} days`)
+
+export const noticeTexts: NoticeTexts = {
+  'kit-unconfirmed': () => 'The recovery kit is not confirmed as stored: `holdfast key show`, then `holdfast key confirm`',
+  'alone': () => 'No other machine is in the work group yet: nothing can be backed up',
+  'single-copy': () => 'Only one copy elsewhere is possible: add a machine',
+  'silent-machines': ({ names }) => `No answer from ${names.join(', ')}`,
+  'approval-missing': () => 'This machine waits to be let in: an admin has to run `holdfast network approve`, or to let it in by the team view',
+  'shut-out': () => 'An admin shut this machine out of the work group: nothing is backed up any more. Ask an admin for a new invitation, for another --home',
+  'former-admin': () => 'Somebody who is no admin any more tried to change the work group from before; it was not followed here',
+  'sign-in-needed': ({ locator }) => `The sign-in to the roster is missing or ended; backups go on. Sign in again: \`holdfast sign-in '${locator}'\``,
+  'roster-unreachable': ({ locator }) => `The roster in ${locator} cannot be reached; backups go on without it`,
+  'roster-empty': ({ locator }) => `Nothing of the work group is in the roster in ${locator} any more; see whether it was moved or emptied`,
+  'roster-foreign': ({ locator }) => `The roster in ${locator} belongs to another work group; nothing is written to it`,
+  'roster-rolled-back': ({ locator }) => `The roster in ${locator} went back in time; its older records are ignored. Ask who restored it`,
+  'not-restorable-now': ({ have, placed, need }) => `Not everything can be restored right now: only ${have} of the ${placed} machines that hold it answer, ${need} are needed`,
+  'few-answer': ({ have, placed, need }) => `Only ${have} of the ${placed} machines that hold the backup answer; ${need} are needed to restore it`,
+  'head-rolled-back': ({ machine, seen, found }) => `The holders show head ${found} of machine ${machine} although head ${seen} existed: somebody went back in time`,
+  'head-missing': ({ machine, seq }) => `Head ${seq} of machine ${machine} is known to exist, but nobody who answers has it`,
+  'head-conflict': ({ machine }) => `Two machines sign backups with the key of machine ${machine}: stop the copy, or recover with the recovery kit on an empty machine, which shuts both out`,
+  'heads-unreachable': () => 'The newest backups could not be asked for',
+  'heads-not-in-time': () => 'The newest heads could not be asked for in time',
+  'key-cloned-here': () => 'Another machine uses the key of this one, perhaps a copy of its home: stop the copy, or recover with the recovery kit on an empty machine, which shuts both out',
+  'key-cloned': ({ name }) => `Two machines use the key of ${name}: its user is to stop the copy`,
+  'recovered-elsewhere': () => 'Somebody recovered this backup with its 24 words on another machine, and this one is shut out. If that was not you, the recovery kit is in other hands',
+  'own-frozen': ({ names, here }) => `Most of this backup was dropped at once, so ${[...names, ...(here ? ['this machine'] : [])].join(', ')} let nothing of it go. If you did not do that, this machine may be attacked: \`holdfast snapshots --kept\` shows what is still there. If you did: \`holdfast retention agree\``,
+  'other-frozen': ({ name }) => `Most of the backup of ${name} was dropped at once: this machine keeps all of it until its owner and an admin have agreed`,
+  'refused': ({ name }) => `${name} takes no more of this backup`,
+  'audit-failed': ({ name }) => `${name} could not show what it should keep of this backup; what is missing is made anew`,
+  'drill-failed': () => 'The last restore drill failed',
+  'stale': ({ name, days: age }) => `${name} has had no complete backup ${age === null ? 'yet' : `for ${days(age)}`}`,
+  'silent': ({ name, days: age }) => `${name} has not been seen for ${days(age)}`,
+  'deficit': ({ name, placed, wanted }) => `The backup of ${name} is only partly protected: ${placed} of ${wanted} copies for more than a day`,
+  'member-frozen': ({ name, machines: count }) => `Most of the backup of ${name} was dropped at once; ${machines(count)} let nothing of it go until its owner and an admin agree`,
+}
+
+/** For the command line and for mail. */
+export function noticeText(notice: Notice): string {
+  const text = sayNotice(noticeTexts, notice).replaceAll('`', '')
+  return notice.detail === undefined ? text : `${text}: ${notice.detail}`
+}
