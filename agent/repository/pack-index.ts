@@ -93,6 +93,8 @@ export class PackIndex implements Disposable {
   /** Chunks of packs that are not expanded. */
   readonly #recent = new Set<string>()
   #expandable = 1
+  /** How often packs went: places that were looked up before may not hold any more. */
+  removals = 0
   readonly #segments = new Map<number, SegmentRow & { readonly ends: Uint32Array }>()
 
   /** Opens `directory`/index.sqlite, and begins anew when it is of another version or unreadable. */
@@ -342,6 +344,7 @@ export class PackIndex implements Disposable {
 
   #remove(numbers: readonly number[]): void {
     if (numbers.length === 0) return
+    this.removals++
     this.#segments.clear()
     const list = JSON.stringify(numbers)
     this.#run(`DELETE FROM chunks WHERE place / ${packStep} IN (SELECT value FROM json_each(?))`, list)
@@ -394,6 +397,7 @@ export class PackIndex implements Disposable {
   clear(): void {
     this.#transaction(() => {
       for (const table of ['objects', 'packs', 'segments', 'chunks', 'metadata', 'documents']) this.#database.exec(`DELETE FROM ${table}`)
+      this.removals++
       this.#segments.clear()
       this.#recent.clear()
       this.#readUnusable()

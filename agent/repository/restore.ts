@@ -12,7 +12,7 @@ import { isHole } from './chunk-id.ts'
 import { missingChunk } from './chunk-reader.ts'
 import type { FileContent, ListedChunk } from './content.ts'
 import type { MetadataReader } from './metadata.ts'
-import type { PackIndex, Place } from './pack-index.ts'
+import type { PackIndex, PackRow, Place } from './pack-index.ts'
 import type { RestoreJob, RestoreResult, RestoreSetup, SegmentJob, WantedChunk } from './restore-worker.ts'
 import { type KeyOptions, damaged } from './seal.ts'
 import { endOf } from './thread-end.ts'
@@ -55,6 +55,8 @@ interface Want extends WantedChunk { readonly place: Place }
 const batchBytes = 67_108_864
 const batchChunks = 8192
 const batchFiles = 256
+/** That one look-up in the index takes. */
+const idsAtOnce = 4096
 /** Bytes fetched for nothing rather than in two calls. */
 const closeBytes = 131_072
 /** Below the size from which glibc gives each buffer pages of its own (the launcher's MALLOC_MMAP_THRESHOLD_). */
@@ -75,6 +77,8 @@ class RestoreRun implements AsyncDisposable {
   readonly #active = new Set<Promise<void>>()
   #wants: Want[] = []
   #wantedBytes = 0
+  /** Of the index, when the first place of the batch was looked up. */
+  #removals = 0
   #nextFile = 0
 
   constructor(options: RestoreOptions) {
@@ -124,6 +128,7 @@ class RestoreRun implements AsyncDisposable {
 
   #want(number: number, { item }: OpenFile, chunks: readonly ListedChunk[]): void {
     const fd = 'fd' in item.target ? item.target.fd : undefined
+    if (this.#wants.length === 0) this.#removals = this.#options.index.removals
     const places = this.#options.index.placeEach(Buffer.concat(chunks.map(({ id }) => id)))
     for (const [i, { id, offset, length }] of chunks.entries()) {
       const place = places[i]
@@ -139,8 +144,12 @@ class RestoreRun implements AsyncDisposable {
     const wants = this.#wants
     this.#wants = []
     this.#wantedBytes = 0
-    const jobs = this.#jobsOf(wants)
+    const jobs = this.#jobsOf(this.#current(wants))
     for (const { files } of jobs) for (const file of files) (this.#files.get(file) as OpenFile).jobs++
+    for (const number of new Set(wants.map(({ file }) => file))) {
+      const file = this.#files.get(number)
+      if (file?.planned === true && file.jobs === 0) await this.#end(number, file)
+    }
     for (const job of jobs) {
       while (this.#active.size >= this.#options.threads * jobsPerThread) await Promise.race(this.#active)
       this.#options.signal?.throwIfAborted()
@@ -151,10 +160,28 @@ class RestoreRun implements AsyncDisposable {
     if (this.#files.size >= batchFiles) while (this.#active.size > 0) await Promise.race(this.#active)
   }
 
+  /** A prune may have rewritten packs since the places were looked up: then they are looked up again. */
+  #current(wants: readonly Want[]): readonly Want[] {
+    const { index } = this.#options
+    if (index.removals === this.#removals) return wants
+    const current: Want[] = []
+    for (let first = 0; first < wants.length; first += idsAtOnce) {
+      const part = wants.slice(first, first + idsAtOnce)
+      for (const [i, place] of index.placeEach(Buffer.concat(part.map(({ id }) => id))).entries()) {
+        const want = part[i] as Want
+        if (place !== undefined) current.push({ ...want, offset: place.offset, place })
+        else (this.#files.get(want.file) as OpenFile).error ??= missingChunk()
+      }
+    }
+    return current
+  }
+
   #jobsOf(wants: readonly Want[]): Fetch[] {
     const packs = Map.groupBy(wants, ({ place }) => place.pack)
     const jobs: Fetch[] = []
     for (const [pack, wanted] of [...packs].sort(([a], [b]) => a - b)) {
+      const row = this.#options.index.pack(pack)
+      if (row === undefined) throw missingChunk()
       const segments = [...Map.groupBy(wanted, ({ place }) => place.segment)].sort(([a], [b]) => a - b)
       let end = -1
       for (const [number, chunks] of segments) {
@@ -164,7 +191,7 @@ class RestoreRun implements AsyncDisposable {
         const entry = { number, ...shape, wanted: chunks.sort((a, b) => a.offset - b.offset || a.position - b.position) }
         const near = last !== undefined && last.pack === pack && shape.offset - end <= closeBytes && shape.offset + shape.length - last.offset <= rangeBytes
         if (near) last.segments.push(entry)
-        else jobs.push({ pack, offset: shape.offset, segments: [entry], files: new Set() })
+        else jobs.push({ pack, row, offset: shape.offset, segments: [entry], files: new Set() })
         end = shape.offset + shape.length
         for (const { file } of chunks) (jobs.at(-1) as Fetch).files.add(file)
       }
@@ -172,11 +199,9 @@ class RestoreRun implements AsyncDisposable {
     return jobs
   }
 
-  async #run({ pack, offset, segments, files }: Fetch): Promise<void> {
-    const { index, store, keyFor, signal } = this.#options
+  async #run({ row, offset, segments, files }: Fetch): Promise<void> {
+    const { store, keyFor, signal } = this.#options
     try {
-      const row = index.pack(pack)
-      if (row === undefined) throw missingChunk()
       const last = segments.at(-1) as SegmentJob
       const bytes = await store.get(row.ref, { offset, length: last.offset + last.length - offset }, { signal })
       const shifted = segments.map((segment) => ({ ...segment, offset: segment.offset - offset, wanted: segment.wanted.map(plainWant) }))
@@ -215,6 +240,7 @@ class RestoreRun implements AsyncDisposable {
 
 interface Fetch {
   readonly pack: number
+  readonly row: PackRow
   readonly offset: number
   readonly segments: (Omit<SegmentJob, 'wanted'> & { readonly wanted: Want[] })[]
   readonly files: Set<number>

@@ -85,3 +85,22 @@ test('a file that cannot be written fails by itself', async (t) => {
   })))
   assert.deepEqual(outcome, { a: 'file-unreadable', b: 'whole' })
 })
+
+test('a restore goes on when a prune rewrites, between planning and reading, the packs that it was about to read', async (t) => {
+  const device = await makeDevice(t)
+  await using repository = await createRepository(device)
+  const kept = randomBytes(200_000)
+  await backUp(device, repository, { kept: { bytes: kept }, ...Object.fromEntries(Array.from({ length: 6 }, (_, at) => [`other-${at}`, { bytes: randomBytes(200_000) }])) })
+  const { snapshot } = await backUp(device, repository, { kept: { bytes: kept } })
+  await repository.forget({ keep: { last: 1 } })
+  const { content } = await repository.entry(snapshot, '/data/kept') as FileEntry
+  const back = Buffer.alloc(kept.length)
+  const ends: (string | undefined)[] = []
+  async function* items() {
+    yield { content, target: { write: (offset: number, bytes: Uint8Array) => back.set(bytes, offset) }, done: (error?: HoldfastError) => { ends.push(error?.code) } }
+    assert.equal((await repository.prune({})).rewritten, 1)
+  }
+  await repository.restore(items())
+  assert.deepEqual(ends, [undefined])
+  assert.ok(back.equals(kept))
+})
