@@ -265,7 +265,7 @@ interface PoolThread {
 export class Pool implements AsyncDisposable {
   readonly #options: PoolOptions
   readonly #workers: PoolThread[] = []
-  readonly #waiting = new Map<number, PromiseWithResolvers<RestoreResult>>()
+  readonly #waiting = new Map<number, PromiseWithResolvers<RestoreResult> & { readonly thread: PoolThread }>()
   #next = 0
   #ended = false
 
@@ -275,10 +275,10 @@ export class Pool implements AsyncDisposable {
 
   async run(job: Omit<RestoreJob, 'job'>): Promise<RestoreResult> {
     if (this.#ended) throw cancelled()
-    const waiting = Promise.withResolvers<RestoreResult>()
+    const thread = this.#pick()
+    const waiting = { ...Promise.withResolvers<RestoreResult>(), thread }
     const number = this.#next++
     this.#waiting.set(number, waiting)
-    const thread = this.#pick()
     thread.load++
     thread.worker.postMessage({ job: number, ...job }, ownBuffer(job.bytes))
     try {
@@ -296,15 +296,22 @@ export class Pool implements AsyncDisposable {
       this.#waiting.get(result.job)?.resolve(result)
       this.#waiting.delete(result.job)
     })
-    worker.on('error', (cause) => this.#fail(new HoldfastError('internal', 'Cannot go on restoring: a thread failed', { cause })))
     const thread = { worker, ended: endOf(worker), load: 0 }
+    worker.on('error', (cause) => {
+      this.#workers.splice(this.#workers.indexOf(thread), 1)
+      this.#fail(new HoldfastError('internal', 'Cannot go on restoring: a thread failed', { cause }), thread)
+    })
     this.#workers.push(thread)
     return thread
   }
 
-  #fail(error: HoldfastError): void {
-    for (const { reject } of this.#waiting.values()) reject(error)
-    this.#waiting.clear()
+  /** What waits, or only what waits for one thread. */
+  #fail(error: HoldfastError, of?: PoolThread): void {
+    for (const [number, { reject, thread }] of this.#waiting) {
+      if (of !== undefined && thread !== of) continue
+      this.#waiting.delete(number)
+      reject(error)
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

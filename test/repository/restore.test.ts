@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { hasCode, type HoldfastError } from '../../shared/errors.ts'
 import type { ObjectStore } from '../../agent/object-store.ts'
 import { Repository } from '../../agent/repository/repository.ts'
+import { Pool } from '../../agent/repository/restore.ts'
 import type { FileEntry } from '../../agent/repository/tree.ts'
 import { type TestFile, backUp, createRepository, makeDevice } from '../support/test-repository.ts'
 
@@ -103,4 +104,13 @@ test('a restore goes on when a prune rewrites, between planning and reading, the
   await repository.restore(items())
   assert.deepEqual(ends, [undefined])
   assert.ok(back.equals(kept))
+})
+
+test('a pool whose thread died runs the next job on another thread, and fails what the dead one had', async (t) => {
+  const device = await makeDevice(t)
+  const { chunkIdKey } = device.keyring
+  await using pool = new Pool({ secrets: { owner: new Uint8Array(32), chunkIdKey }, threads: 1 })
+  const job = () => ({ epoch: 1, salt: new Uint8Array(32), dataKey: new Uint8Array(32), bytes: new Uint8Array(8), segments: [] })
+  await assert.rejects(pool.run({ ...job(), segments: undefined as unknown as [] }), (error) => hasCode(error, 'internal'))
+  assert.deepEqual((await pool.run(job())).failures, [])
 })
