@@ -36,7 +36,7 @@ import { pause, settings } from './commands/settings.ts'
 import { status } from './commands/status.ts'
 import { suggestions } from './commands/suggestions.ts'
 import { repair, verify } from './commands/verify.ts'
-import { type AgentOptions, AgentParts } from './composition/agent-parts.ts'
+import { type AgentOptions, AgentParts, type Perform } from './composition/agent-parts.ts'
 import { formatMetrics, metricsOf } from './http/metrics.ts'
 import { openMetricsDoor } from './http/metrics-door.ts'
 import { openPane } from './composition/open-pane-door.ts'
@@ -54,7 +54,7 @@ export interface Agent extends AsyncDisposable {
 export async function openAgent(home: Home, options: AgentOptions): Promise<Agent> {
   await using stack = new AsyncDisposableStack()
   stack.use(lockHome(home))
-  const parts = await AgentParts.open(home, options, { stack, perform: (name, context, request, runOptions) => handlers[name](context, request, runOptions) })
+  const parts = await AgentParts.open(home, options, { stack, perform })
   const { run } = parts.runs
   // The group first: a pane that was answered in between would take this machine for one that is in none.
   await parts.startGroup()
@@ -99,3 +99,6 @@ const handlers: Handlers = {
   'settings': settings, 'pause': pause, 'suggestions': suggestions, 'folders': folders,
   'retention agree': retentionAgree, 'retention approve': retentionApprove,
 }
+
+/** Carries a command out on the parts of an agent. */
+export const perform: Perform = (name, context, request, options) => handlers[name](context, request, options)

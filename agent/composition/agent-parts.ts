@@ -18,7 +18,6 @@ import type { PublicJwk } from '../identity/jws.ts'
 import type { Machine } from '../identity/machine.ts'
 import { type OwnerFile, openAdminKey, openFromMachine, parseOwnerFile } from '../identity/owner-file.ts'
 import type { OwnerRoot } from '../identity/owner.ts'
-import { systemClock } from '../network/clock.ts'
 import { adminsOf } from '../network/membership/admins.ts'
 import type { Membership } from '../network/membership/membership.ts'
 import type { Address } from '../network/membership/records.ts'
@@ -26,7 +25,6 @@ import { MembershipStore } from '../network/membership/store.ts'
 import { callOut } from '../network/peer/beacon.ts'
 import { makeCertificate } from '../network/peer/certificate.ts'
 import type { Identity } from '../network/peer/dial.ts'
-import { Door } from '../network/peer/door.ts'
 import { askMembers } from '../network/peer/recovery-peers.ts'
 import { packsToRespread } from '../network/respread.ts'
 import { openRoster } from '../network/roster/open-roster.ts'
@@ -57,6 +55,7 @@ import { reachableAddresses } from './reachable-addresses.ts'
 import { openRecovery, recoveryDialling } from './recovery-session.ts'
 import { SilentOwnersHelp } from './silent-owners-help.ts'
 import { SignIns } from './sign-ins.ts'
+import { type OpenDoor, type Surroundings, realSurroundings } from './surroundings.ts'
 
 export interface AgentOptions {
   readonly config: Config
@@ -65,13 +64,15 @@ export interface AgentOptions {
   readonly testMachine?: string
   /** Aborts when the agent is to stop: commands under way are cancelled. */
   readonly signal: AbortSignal
+  /** Of a simulation: then the agent can be reached and starts nothing by itself. */
+  readonly surroundings?: Surroundings | undefined
 }
 
 /** What carries a command out. */
-type Perform = <C extends CommandName>(name: C, context: AgentContext, request: CommandRequest<C>, options: RunOptions) => Promise<CommandResult<C>> | CommandResult<C>
+export type Perform = <C extends CommandName>(name: C, context: AgentContext, request: CommandRequest<C>, options: RunOptions) => Promise<CommandResult<C>> | CommandResult<C>
 
 export class AgentParts implements AgentContext {
-  readonly clock = { now: Date.now, monotonic: () => performance.now() }
+  readonly clock: AgentContext['clock']
   readonly machine: Machine
   readonly settings: Settings
   readonly holder: FolderShardStore
@@ -83,12 +84,13 @@ export class AgentParts implements AgentContext {
   readonly signIns: SignIns
   readonly #home: Home
   readonly #options: AgentOptions
+  readonly #surroundings: Surroundings
   /** What starts while the agent runs: the group's services, the backup. */
   readonly #later = new AsyncDisposableStack()
   readonly #log: Log
   readonly #identity: Identity
   readonly version: string
-  #door: Door | undefined
+  #door: OpenDoor | undefined
   #group: GroupServices | undefined
   #backup: Promise<Backup> | undefined
   #triggers: AgentTriggers | undefined
@@ -96,7 +98,8 @@ export class AgentParts implements AgentContext {
 
   static async open(home: Home, options: AgentOptions, { stack, perform }: { stack: AsyncDisposableStack; perform: Perform }): Promise<AgentParts> {
     const machine = loadMachine(home)
-    const log = fileLog(home.log, Date.now)
+    const { clock, monotonic, diskOf } = options.surroundings ?? realSurroundings
+    const log = fileLog(home.log, clock.now)
     rmSync(home.scratch, { recursive: true, force: true })
     const made: { parts?: AgentParts } = {}
     const holder = stack.use(await FolderShardStore.open({
@@ -104,11 +107,11 @@ export class AgentParts implements AgentContext {
       certificateOf: (owner, of) => made.parts?.knownGroup()?.membership.deviceOf(owner, of),
       keepDaysOf: (owner) => made.parts?.knownGroup()?.membership.peers.keepDaysOf(owner),
       fairShare: (owner, offer) => made.parts?.knownGroup()?.shares().at(machine.id, owner, offer),
-      report: (error) => log('holder-folder-fault', { error }),
+      report: (error) => log('holder-folder-fault', { error }), clock, monotonic, diskOf,
     }))
     const parts = new AgentParts({ home, options, machine, holder, log, perform, certificate: await makeCertificate(machine) })
     made.parts = parts
-    if (options.serve) stack.use(await parts.openDoor())
+    if (options.serve || options.surroundings !== undefined) stack.use(await parts.openDoor())
     if (options.serve) void parts.shadowCopies()?.removeLeftovers()
     stack.use(parts.#later)
     return parts
@@ -117,6 +120,8 @@ export class AgentParts implements AgentContext {
   private constructor({ home, options, machine, holder, log, perform, certificate }: {
     home: Home, options: AgentOptions, machine: Machine, holder: FolderShardStore, log: Log, perform: Perform, certificate: string,
   }) {
+    this.#surroundings = options.surroundings ?? realSurroundings
+    this.clock = { now: this.#surroundings.clock.now, monotonic: this.#surroundings.monotonic }
     this.machine = machine
     this.holder = holder
     this.signIns = new SignIns(home, { machine, version: packageVersion() })
@@ -140,10 +145,10 @@ export class AgentParts implements AgentContext {
   }
 
   /** Listens before this machine is a member too: then everybody is a stranger. */
-  async openDoor(): Promise<Door> {
+  async openDoor(): Promise<OpenDoor> {
     const { port, host } = this.#options.config.peerAddress
-    this.#door = await Door.open({
-      identity: this.#identity, listen: { host: host ?? '::', port }, clock: systemClock,
+    this.#door = await this.#surroundings.openDoor({
+      identity: this.#identity, listen: { host: host ?? '::', port }, clock: this.#surroundings.clock,
       membership: { admits: async (jws) => await this.#groupServices().membership.admits(jws) },
       onGuest: (guest) => {
         if (this.#group === undefined) return guest.end()
@@ -258,7 +263,7 @@ export class AgentParts implements AgentContext {
       store, identity: this.#identity, holder: this.holder, log: this.#log, version: this.version,
       openRoster: (locator) => this.openRoster(locator), name: () => this.settings.config.label ?? testMachine ?? hostname(), owner: () => this.ownerFile(),
       addresses: this.#door === undefined ? undefined : this.addresses(), testMachine,
-      minFree: () => minFreeOf(this.settings.config, testMachine), limits: config.limits, adminKey: async () => await this.ownAdminKey(),
+      minFree: () => minFreeOf(this.settings.config, testMachine), limits: config.limits, adminKey: async () => await this.ownAdminKey(), surroundings: this.#options.surroundings,
       onlineFile: { read: () => readFileIfThere(this.#home.online), write: (text) => { writePrivateFile(this.#home.online, text) } },
     }))
     this.#group = group
@@ -303,24 +308,24 @@ export class AgentParts implements AgentContext {
   async #openBackup(group: GroupServices): Promise<Backup> {
     const owner = this.ownerFile()
     if (owner === undefined) throw new HoldfastError('key-missing', 'Cannot open the backup: owner.json is missing; recover with the recovery kit')
-    const common = { home: this.#home, machine: this.machine, owner }
+    const common = { home: this.#home, machine: this.machine, owner, surroundings: this.#options.surroundings }
     const stores = await openStores({ ...common, membership: group.membership, peers: group.links, log: this.#log, spread: () => group.spread() })
     return this.#later.use(await openBackup({ ...common, workers: this.settings.config.limits.workers }, stores))
   }
 
   async askMembers(address: Address, root: OwnerRoot, signal: AbortSignal): Promise<string[]> {
-    return await askMembers(address, await recoveryDialling(this.#identity, root, this.clock.now()), signal)
+    return await askMembers(address, await recoveryDialling(this.#identity, root, this.#surroundings), signal)
   }
 
   async callOut(net: NetworkId, signal: AbortSignal): Promise<Address[]> {
     const { beacon, peerAddress: { host } } = this.#options.config
     if (!beacon) return []
-    const sightings = await callOut({ net, self: undefined, doorPort: 0, host, clock: systemClock }, { signal, patienceMs: 3_000, enough: 3 })
+    const sightings = await callOut({ net, self: undefined, doorPort: 0, host, clock: this.#surroundings.clock }, { signal, patienceMs: 3_000, enough: 3 })
     return sightings.map(({ address }) => address)
   }
 
   async beginRecovery(membership: Membership, root: OwnerRoot): Promise<RecoverySession> {
-    return await openRecovery({ home: this.#home, identity: this.#identity, log: this.#log, nowMs: this.clock.now() }, membership, root)
+    return await openRecovery({ home: this.#home, identity: this.#identity, log: this.#log, surroundings: this.#options.surroundings }, membership, root)
   }
 
   nextBackupMs(): number | null {

@@ -1,5 +1,4 @@
 /** The owner's side: placement, dispersal and heads over the group's links, and the repository on top of them. */
-import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Backup } from '../commands/context.ts'
@@ -15,6 +14,7 @@ import type { Peers } from '../network/peers.ts'
 import { PlacementIndex } from '../network/placement-index.ts'
 import { Repository } from '../repository/repository.ts'
 import type { Log } from './log.ts'
+import { type Surroundings, realSurroundings } from './surroundings.ts'
 
 export interface StoreParts {
   readonly home: Home
@@ -25,6 +25,7 @@ export interface StoreParts {
   readonly log: Log
   /** Called after a head was published, to take it to the rosters. */
   readonly spread: () => void
+  readonly surroundings?: Surroundings | undefined
 }
 
 export interface StoreServices extends AsyncDisposable {
@@ -34,7 +35,7 @@ export interface StoreServices extends AsyncDisposable {
 }
 
 /** Dispersal and heads of one owner over `peers`. */
-export async function openStores({ home, machine, owner, membership, peers, log, spread }: StoreParts): Promise<StoreServices> {
+export async function openStores({ home, machine, owner, membership, peers, log, spread, surroundings: { clock } = realSurroundings }: StoreParts): Promise<StoreServices> {
   await using stack = new AsyncDisposableStack()
   mkdirSync(home.repository, { recursive: true, mode: 0o700 })
   const keys = new DeviceKeys()
@@ -42,7 +43,7 @@ export async function openStores({ home, machine, owner, membership, peers, log,
   const audits = stack.use(new AuditBook(home.audits))
   const dispersal = stack.use(new Dispersal({
     owner: owner.owner, device: machine, epoch: owner.epoch, peers, index: stack.use(new PlacementIndex(home.placement)), keys,
-    redundancy: () => membership.network.redundancy, scoreOf: (holder) => audits.score(holder, Date.now()),
+    redundancy: () => membership.network.redundancy, scoreOf: (holder) => audits.score(holder, clock.now()), clock,
     report: ({ machine: holder, name, fault, error }) => log('holder-fault', { holder, name, fault, error }),
   }))
   const heads = new HeadDistribution({
@@ -65,15 +66,16 @@ export interface RepositoryParts {
   readonly machine: Machine
   readonly owner: Pick<OwnerFile, 'certificate'>
   readonly workers: number | null
+  readonly surroundings?: Surroundings | undefined
 }
 
 /** Opens the repository of the home; it owns `stores` from then on, and ends them when it cannot be opened. */
-export async function openBackup({ home, machine, owner, workers }: RepositoryParts, stores: StoreServices): Promise<Backup & AsyncDisposable> {
+export async function openBackup({ home, machine, owner, workers, surroundings: { clock, randomBytes } = realSurroundings }: RepositoryParts, stores: StoreServices): Promise<Backup & AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
   stack.use(stores)
   const repository = stack.use(await Repository.open({
     store: stores.dispersal, heads: stores.heads, machine, certificate: owner.certificate, directory: home.repository,
-    clock: Date.now, random: (length) => randomBytes(length), threads: workers ?? undefined,
+    clock: clock.now, random: randomBytes, threads: workers ?? undefined,
   }))
   const owned = stack.move()
   return { repository, dispersal: stores.dispersal, heads: stores.heads, audits: stores.audits, [Symbol.asyncDispose]: async () => { await owned[Symbol.asyncDispose]() } }

@@ -9,7 +9,7 @@ import type { Group, Standing, Told } from '../commands/context.ts'
 import type { Config } from '../config.ts'
 import type { PublicJwk } from '../identity/jws.ts'
 import type { OwnerFile } from '../identity/owner-file.ts'
-import { type Clock as NetworkClock, systemClock } from '../network/clock.ts'
+import type { Clock as NetworkClock } from '../network/clock.ts'
 import { type Agreement, verifyAgreement } from '../network/membership/agreement.ts'
 import { FairShares } from '../network/fair-share.ts'
 import type { HandoverParts } from '../network/handover.ts'
@@ -30,6 +30,7 @@ import type { Roster } from '../network/roster/port.ts'
 import { RosterSync, type RosterStatus } from '../network/roster/roster-sync.ts'
 import type { HolderAccounts, TransferringShardStore } from '../network/shard-store/port.ts'
 import type { Log } from './log.ts'
+import { type Surroundings, realSurroundings } from './surroundings.ts'
 
 const upkeepMs = 20_000
 const onlineSaveMs = 10 * 60_000
@@ -56,6 +57,7 @@ export interface GroupOptions {
   /** What the owner would sign with as an admin. */
   readonly adminKey: () => Promise<PublicJwk | undefined>
   readonly limits: Pick<Config['limits'], 'uploadBytesPerSecond' | 'downloadBytesPerSecond'>
+  readonly surroundings?: Surroundings | undefined
 }
 
 export class GroupServices implements Group, AsyncDisposable {
@@ -63,19 +65,20 @@ export class GroupServices implements Group, AsyncDisposable {
   readonly links: Links
   readonly host: Host
   /** How much of the time the others are online. */
-  readonly online = new OnlineShares(() => performance.now())
+  readonly online: OnlineShares
   readonly #options: GroupOptions
   readonly #gossip: Gossip
   readonly #rosters: RosterSync
   readonly #hostId: string
   readonly #pending = new Set<Promise<unknown>>()
-  readonly #clock: NetworkClock = systemClock
+  readonly #clock: NetworkClock
+  readonly #monotonic: () => number
   readonly #unsubscribe: () => void
   #renewing: Promise<void> = Promise.resolve()
   #cancelUpkeep: () => void = () => {}
   #stopped = false
-  #onlineSavedMs = performance.now()
-  readonly #openedMs = performance.now()
+  #onlineSavedMs: number
+  readonly #openedMs: number
   #isStarted = false
   /** A machine that stopped while it was leaving is a member again. */
   #standing: Standing = { state: 'on' }
@@ -91,23 +94,28 @@ export class GroupServices implements Group, AsyncDisposable {
   private constructor(options: GroupOptions, id: string) {
     const { identity, limits, log, store } = options
     const { membership } = store
+    const { clock, dial, monotonic, random } = options.surroundings ?? realSurroundings
     this.membership = membership
+    this.#clock = clock
+    this.#monotonic = monotonic
+    this.#openedMs = this.#onlineSavedMs = monotonic()
+    this.online = new OnlineShares(monotonic)
     this.#options = options
     this.#hostId = id
     const limit = (bytesPerSecond: number | null) => (bytesPerSecond === null ? undefined : new Bandwidth(bytesPerSecond, this.#clock))
     this.online.load(options.onlineFile.read())
     this.links = new Links({
-      membership, identity, clock: this.#clock, random: Math.random, upload: limit(limits.uploadBytesPerSecond),
+      membership, identity, clock, random, dial, upload: limit(limits.uploadBytesPerSecond),
       download: limit(limits.downloadBytesPerSecond), onlineShare: (of) => this.online.shareOf(of), onLink: (link) => this.#track(this.#gossip.meet(link)),
     })
-    this.#gossip = new Gossip({ membership, links: this.links, clock: this.#clock, random: Math.random })
+    this.#gossip = new Gossip({ membership, links: this.links, clock, random })
     this.#rosters = new RosterSync({
-      membership, rosters: membership.network.rosters.map((locator) => options.openRoster(locator)), now: Date.now, random: Math.random,
+      membership, rosters: membership.network.rosters.map((locator) => options.openRoster(locator)), now: clock.now, random,
       delay: async (ms, signal) => { await delay(ms, undefined, { signal }) },
       onChange: async () => { await store.saveIfChanged() },
       onFault: (error, locator) => log('roster-fault', { locator, error }),
     })
-    this.host = new Host({ store: options.holder, membership, about: { name: options.name(), agent: options.version }, clock: this.#clock,
+    this.host = new Host({ store: options.holder, membership, about: { name: options.name(), agent: options.version }, clock,
       agree: ({ owner, ...agreed }) => { options.holder.agree(owner, agreed) }, onEvent: (event) => this.#logHost(event) })
     this.#unsubscribe = membership.subscribe((event) => this.#onMembership(event))
   }
@@ -174,7 +182,7 @@ export class GroupServices implements Group, AsyncDisposable {
   /** Nobody of those who should be there was heard lately, nor since this agent started: time to call out on the local network. */
   get isAlone(): boolean {
     const others = this.membership.members().filter(({ state }) => state !== 'gone')
-    const lately = Math.min(onlineSeconds, (performance.now() - this.#openedMs) / 1000)
+    const lately = Math.min(onlineSeconds, (this.#monotonic() - this.#openedMs) / 1000)
     return others.length > 0 && others.every(({ id }) => (this.membership.liveness.heardAge(id) ?? Infinity) > lately)
   }
 
@@ -297,7 +305,7 @@ export class GroupServices implements Group, AsyncDisposable {
   async #renewAfter(before: Promise<void>): Promise<void> {
     await before.catch(() => {}) // its caller has seen it
     const { identity, store } = this.#options
-    await renewOwnRecord(await this.#ownContent(), { membership: this.membership, machine: identity.machine, nowMs: Date.now(), save: async () => { await store.save() } })
+    await renewOwnRecord(await this.#ownContent(), { membership: this.membership, machine: identity.machine, nowMs: this.#clock.now(), save: async () => { await store.save() } })
   }
 
   async #ownContent(): Promise<OwnContent> {
@@ -333,8 +341,8 @@ export class GroupServices implements Group, AsyncDisposable {
   }
 
   #saveOnline(): void {
-    if (performance.now() - this.#onlineSavedMs < onlineSaveMs) return
-    this.#onlineSavedMs = performance.now()
+    if (this.#monotonic() - this.#onlineSavedMs < onlineSaveMs) return
+    this.#onlineSavedMs = this.#monotonic()
     this.#options.onlineFile.write(this.online.toJson())
   }
 

@@ -28,6 +28,9 @@ export interface DialOptions {
   readonly idleMs?: number | undefined
 }
 
+/** How links come about: dial(), or what a test has in its place. */
+export type Dial = (target: Target, options: DialOptions) => Promise<Link>
+
 const defaultDialMs = 10_000
 const defaultIdleMs = 60_000
 

@@ -14,7 +14,7 @@ import type { Peer, Peers } from '../peers.ts'
 import type { ShardStore } from '../shard-store/port.ts'
 import type { Bandwidth } from './bandwidth.ts'
 import type { Identity } from './dial.ts'
-import { type Link, dial } from './link.ts'
+import { type Dial, type Link, dial } from './link.ts'
 import { RemoteShardStore } from './remote-shard-store.ts'
 
 export interface LinksOptions {
@@ -32,6 +32,7 @@ export interface LinksOptions {
   readonly onlineShare?: ((id: MachineId) => number) | undefined
   /** Milliseconds without use after which a link is closed. */
   readonly idleCloseMs?: number | undefined
+  readonly dial?: Dial | undefined
   /** Milliseconds for one address. */
   readonly dialMs?: number | undefined
   /** Milliseconds without an answer after which a holder is given up. */
@@ -152,12 +153,13 @@ export class Links implements Peers, AsyncDisposable {
 
   async #tryAddresses(member: Member): Promise<Link> {
     const { clock, dialMs, identity, idleMs, membership } = this.#options
+    const reach = this.#options.dial ?? dial
     const own = membership.own.peer
     if (own === undefined) throw new HoldfastError('not-a-member', 'Cannot reach other machines: this one has no peer record yet')
     let failure = new HoldfastError('peer-unreachable', `Cannot reach ${member.name}: its record names no address`, { details: { peer: member.name } })
     for (const address of this.#addressesOf(member)) {
       try {
-        return await dial({ name: member.name, ...address, pin: { id: member.id, certificate: member.record.cert } }, {
+        return await reach({ name: member.name, ...address, pin: { id: member.id, certificate: member.record.cert } }, {
           identity, clock, dialMs, idleMs, credential: { v: 1, as: 'member', peer: own.jws }, signal: this.#stop.signal,
         })
       } catch (error) {

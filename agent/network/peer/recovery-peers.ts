@@ -10,7 +10,7 @@ import type { Address } from '../membership/records.ts'
 import type { Peer, Peers } from '../peers.ts'
 import type { ShardStore } from '../shard-store/port.ts'
 import type { Identity } from './dial.ts'
-import { type Link, dial } from './link.ts'
+import { type Dial, type Link, dial } from './link.ts'
 import { RemoteShardStore } from './remote-shard-store.ts'
 
 export interface RecoveryDialling {
@@ -18,13 +18,15 @@ export interface RecoveryDialling {
   /** JWS typ `holdfast-recovery` for the key of `identity`. */
   readonly proof: string
   readonly clock: Clock
+  readonly dial?: Dial | undefined
 }
 
 const mostRecords = 20_000
 
 /** All network and peer records that the machine at `address` knows. Its key is not known, so nothing here is believed yet. */
 export async function askMembers({ host, port }: Address, dialling: RecoveryDialling, signal?: AbortSignal): Promise<string[]> {
-  await using link = await dial({ name: `${host}:${port}`, host, port }, optionsOf(dialling, signal))
+  const reach = dialling.dial ?? dial
+  await using link = await reach({ name: `${host}:${port}`, host, port }, optionsOf(dialling, signal))
   const records: string[] = []
   for (let more = true; more && records.length < mostRecords;) {
     const page = await link.call('members', { after: records.length }, { signal })
@@ -81,7 +83,7 @@ export class RecoveryPeers implements Peers, AsyncDisposable {
     for (const { host, port } of member?.record.addrs ?? []) {
       try {
         const pin = { id, certificate: member?.record.cert ?? '' }
-        return await dial({ name: member?.name ?? id, host, port, pin }, optionsOf(this.#dialling, undefined))
+        return await (this.#dialling.dial ?? dial)({ name: member?.name ?? id, host, port, pin }, optionsOf(this.#dialling, undefined))
       } catch (error) {
         failure = error
       }

@@ -10,6 +10,7 @@
  * retention.ts, by this holder's own time.
  */
 import type { KeyObject } from 'node:crypto'
+import type { StatsFs } from 'node:fs'
 import { type FileHandle, mkdir, open as openFile, readFile, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError, hasCode } from '../../../shared/errors.ts'
@@ -38,6 +39,9 @@ const incomingAgeMs = 3 * 86_400_000
 const ownerFolder = /^[0-9a-f]{64}$/
 const shardName = /^([0-9a-f]{64})\.(\d{1,3})\.shard$/
 
+/** Blocks of `bsize` bytes: all there are, and those that are free to this user. */
+export type DiskSpace = Pick<StatsFs, 'bavail' | 'blocks' | 'bsize'>
+
 export interface FolderOptions {
   readonly path: string
   /** Bytes that may be stored at most; without it the reserve alone decides. */
@@ -54,6 +58,8 @@ export interface FolderOptions {
   /** Milliseconds that never go back; what the holder's own time runs by. */
   readonly monotonic?: (() => number) | undefined
   readonly openFile?: OpenFile | undefined
+  /** How full the disk is; the system's answer without it. */
+  readonly diskOf?: ((path: string) => Promise<DiskSpace>) | undefined
   /** Told of files in the folder that are not what they should be; they count as not there. */
   readonly report?: ((error: unknown) => void) | undefined
 }
@@ -347,9 +353,14 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
     const { quota = Number.MAX_SAFE_INTEGER } = this.#options
     const { minFree: reserve = 0.3 } = this.#options
     const minFree = typeof reserve === 'number' ? reserve : reserve()
-    const disk = minFree > 0 ? await spareBytes(this.#options.path, minFree) - coming : Number.MAX_SAFE_INTEGER
+    const disk = minFree > 0 ? await this.#spareBytes(minFree) - coming : Number.MAX_SAFE_INTEGER
     const free = Math.max(0, Math.min(quota - used, disk))
     return { free, quota: this.#options.quota ?? used + free, used }
+  }
+
+  async #spareBytes(minFree: number): Promise<number> {
+    const { bavail, blocks, bsize } = await (this.#options.diskOf ?? statfs)(this.#options.path)
+    return Math.floor((bavail - blocks * minFree) * bsize)
   }
 
   #folderPath(owner: OwnerId): string {
@@ -442,9 +453,4 @@ async function openIndex(options: FolderOptions): Promise<FolderIndex> {
     for (const ending of ['', '-wal', '-shm']) await rm(path + ending, { force: true })
     return new FolderIndex(path)
   }
-}
-
-async function spareBytes(path: string, minFree: number): Promise<number> {
-  const { bavail, blocks, bsize } = await statfs(path)
-  return Math.floor((bavail - blocks * minFree) * bsize)
 }

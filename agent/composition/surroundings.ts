@@ -1,0 +1,26 @@
+/** What an agent does not decide itself: time, lots, its disk, and how machines reach each other. A simulation gives its own. */
+import { randomBytes } from 'node:crypto'
+import { type Clock, systemClock } from '../network/clock.ts'
+import { Door, type DoorOptions } from '../network/peer/door.ts'
+import { type Dial, dial } from '../network/peer/link.ts'
+import type { FolderOptions } from '../network/shard-store/folder.ts'
+
+export type OpenDoor = Pick<Door, 'port' | 'guests'> & AsyncDisposable
+
+export interface Surroundings {
+  readonly clock: Clock
+  /** Milliseconds that never go back while the machine runs. */
+  readonly monotonic: () => number
+  /** 0 up to 1, exclusive. */
+  readonly random: () => number
+  readonly randomBytes: (length: number) => Uint8Array
+  readonly dial: Dial
+  readonly openDoor: (options: DoorOptions) => Promise<OpenDoor>
+  /** How full the disk is that shards lie on; undefined: the system knows. */
+  readonly diskOf?: FolderOptions['diskOf']
+}
+
+export const realSurroundings: Surroundings = {
+  clock: systemClock, monotonic: () => performance.now(), random: Math.random, randomBytes: (length) => randomBytes(length), dial,
+  openDoor: async (options) => await Door.open(options),
+}
