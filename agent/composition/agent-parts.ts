@@ -134,7 +134,7 @@ export class AgentParts implements AgentContext {
       try {
         return await perform(name, this, request, runOptions)
       } catch (error) {
-        if (!(error instanceof HoldfastError)) log('defect', { command: name, error }) // who asked hears "internal" alone
+        if (!(error instanceof HoldfastError) || error.code === 'internal') log('defect', { command: name, error }) // who asked hears "internal" alone
         throw error
       }
     }, options.signal)

@@ -20,9 +20,13 @@ export function fileLog(path: string, now: () => number): Log {
   }
 }
 
+function causeOf({ cause }: Error): object {
+  return cause instanceof Error ? { cause: plain(cause) } : {}
+}
+
 function plain(value: unknown): unknown {
-  if (value instanceof HoldfastError) return { code: value.code, message: value.message, details: value.details }
-  if (value instanceof Error) return { message: value.message, stack: value.stack?.split('\n').slice(0, 6) }
+  if (value instanceof HoldfastError) return { code: value.code, message: value.message, details: value.details, ...causeOf(value) }
+  if (value instanceof Error) return { message: value.message, stack: value.stack?.split('\n').slice(0, 6), ...causeOf(value) }
   if (typeof value === 'string' && /^[0-9a-f]{64}$|^[A-Za-z0-9_-]{43}$/.test(value)) return shortId(value)
   return value
 }

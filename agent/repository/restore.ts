@@ -45,7 +45,9 @@ export interface RestoreOptions {
 
 interface OpenFile {
   readonly item: RestoreItem
-  jobs: number
+  /** Chunks that are wanted and neither written nor given up yet, whether or not their job has begun. */
+  pending: number
+  /** All its chunks were looked up. Without it, or with chunks pending, the file is not whole. */
   planned: boolean
   error: HoldfastError | undefined
 }
@@ -110,7 +112,7 @@ class RestoreRun implements AsyncDisposable {
 
   async #plan(item: RestoreItem): Promise<void> {
     const number = this.#nextFile++
-    const file: OpenFile = { item, jobs: 0, planned: false, error: undefined }
+    const file: OpenFile = { item, pending: 0, planned: false, error: undefined }
     this.#files.set(number, file)
     this.#options.signal?.throwIfAborted()
     try {
@@ -123,11 +125,12 @@ class RestoreRun implements AsyncDisposable {
       file.error ??= error
     }
     file.planned = true
-    if (file.jobs === 0 && !this.#wants.some((want) => want.file === number)) await this.#end(number, file)
+    await this.#endIfSettled(number, file)
   }
 
-  #want(number: number, { item }: OpenFile, chunks: readonly ListedChunk[]): void {
-    const fd = 'fd' in item.target ? item.target.fd : undefined
+  #want(number: number, file: OpenFile, chunks: readonly ListedChunk[]): void {
+    const { target } = file.item
+    const fd = 'fd' in target ? target.fd : undefined
     if (this.#wants.length === 0) this.#removals = this.#options.index.removals
     const places = this.#options.index.placeEach(Buffer.concat(chunks.map(({ id }) => id)))
     for (const [i, { id, offset, length }] of chunks.entries()) {
@@ -135,6 +138,7 @@ class RestoreRun implements AsyncDisposable {
       if (place === undefined) throw missingChunk()
       if (place.length !== length) throw damaged('a chunk has another length than its list says')
       this.#wants.push({ id, offset: place.offset, length, position: offset, fd, file: number, place })
+      file.pending++
       this.#wantedBytes += length
     }
   }
@@ -144,12 +148,9 @@ class RestoreRun implements AsyncDisposable {
     const wants = this.#wants
     this.#wants = []
     this.#wantedBytes = 0
-    const jobs = this.#jobsOf(this.#current(wants))
-    for (const { files } of jobs) for (const file of files) (this.#files.get(file) as OpenFile).jobs++
-    for (const number of new Set(wants.map(({ file }) => file))) {
-      const file = this.#files.get(number)
-      if (file?.planned === true && file.jobs === 0) await this.#end(number, file)
-    }
+    const { current, gone } = this.#current(wants)
+    const jobs = this.#jobsOf(current)
+    await this.#settle(gone)
     for (const job of jobs) {
       while (this.#active.size >= this.#options.threads * jobsPerThread) await Promise.race(this.#active)
       this.#options.signal?.throwIfAborted()
@@ -161,19 +162,23 @@ class RestoreRun implements AsyncDisposable {
   }
 
   /** A prune may have rewritten packs since the places were looked up: then they are looked up again. */
-  #current(wants: readonly Want[]): readonly Want[] {
+  #current(wants: readonly Want[]): { current: readonly Want[]; gone: ChunkCounts } {
     const { index } = this.#options
-    if (index.removals === this.#removals) return wants
+    const gone = new Map<number, number>()
+    if (index.removals === this.#removals) return { current: wants, gone }
     const current: Want[] = []
     for (let first = 0; first < wants.length; first += idsAtOnce) {
       const part = wants.slice(first, first + idsAtOnce)
       for (const [i, place] of index.placeEach(Buffer.concat(part.map(({ id }) => id))).entries()) {
         const want = part[i] as Want
         if (place !== undefined) current.push({ ...want, offset: place.offset, place })
-        else (this.#files.get(want.file) as OpenFile).error ??= missingChunk()
+        else {
+          (this.#files.get(want.file) as OpenFile).error ??= missingChunk()
+          gone.set(want.file, (gone.get(want.file) ?? 0) + 1)
+        }
       }
     }
-    return current
+    return { current, gone }
   }
 
   #jobsOf(wants: readonly Want[]): Fetch[] {
@@ -191,15 +196,16 @@ class RestoreRun implements AsyncDisposable {
         const entry = { number, ...shape, wanted: chunks.sort((a, b) => a.offset - b.offset || a.position - b.position) }
         const near = last !== undefined && last.pack === pack && shape.offset - end <= closeBytes && shape.offset + shape.length - last.offset <= rangeBytes
         if (near) last.segments.push(entry)
-        else jobs.push({ pack, row, offset: shape.offset, segments: [entry], files: new Set() })
+        else jobs.push({ pack, row, offset: shape.offset, segments: [entry], chunksOf: new Map() })
         end = shape.offset + shape.length
-        for (const { file } of chunks) (jobs.at(-1) as Fetch).files.add(file)
+        const { chunksOf } = jobs.at(-1) as Fetch
+        for (const { file } of chunks) chunksOf.set(file, (chunksOf.get(file) ?? 0) + 1)
       }
     }
     return jobs
   }
 
-  async #run({ row, offset, segments, files }: Fetch): Promise<void> {
+  async #run({ row, offset, segments, chunksOf }: Fetch): Promise<void> {
     const { store, keyFor, signal } = this.#options
     try {
       const last = segments.at(-1) as SegmentJob
@@ -210,13 +216,19 @@ class RestoreRun implements AsyncDisposable {
       this.#options.onBytes?.(segments.reduce((sum, { wanted }) => sum + wanted.reduce((all, { length }) => all + length, 0), 0))
     } catch (error) {
       if (!(error instanceof HoldfastError) || hasCode(error, 'cancelled')) throw error
-      for (const file of files) (this.#files.get(file) as OpenFile).error ??= error
+      for (const file of chunksOf.keys()) (this.#files.get(file) as OpenFile).error ??= error
     }
-    for (const number of files) {
+    await this.#settle(chunksOf)
+  }
+
+  /** These chunks are written or given up; ends the files that wait for no others, side by side. */
+  async #settle(chunksOf: ChunkCounts): Promise<void> {
+    const ends = await Promise.allSettled([...chunksOf].map(async ([number, chunks]) => {
       const file = this.#files.get(number) as OpenFile
-      file.jobs--
-      if (file.planned && file.jobs === 0) await this.#end(number, file)
-    }
+      file.pending -= chunks
+      await this.#endIfSettled(number, file)
+    }))
+    for (const end of ends) if (end.status === 'rejected') throw end.reason
   }
 
   async #take({ failures, written, chunks }: RestoreResult): Promise<void> {
@@ -232,6 +244,10 @@ class RestoreRun implements AsyncDisposable {
     }
   }
 
+  async #endIfSettled(number: number, file: OpenFile): Promise<void> {
+    if (file.planned && file.pending === 0) await this.#end(number, file)
+  }
+
   async #end(number: number, file: OpenFile, error = file.error): Promise<void> {
     if (!this.#files.delete(number)) return
     await file.item.done(error)
@@ -243,8 +259,11 @@ interface Fetch {
   readonly row: PackRow
   readonly offset: number
   readonly segments: (Omit<SegmentJob, 'wanted'> & { readonly wanted: Want[] })[]
-  readonly files: Set<number>
+  readonly chunksOf: Map<number, number>
 }
+
+/** How many chunks of which files. */
+type ChunkCounts = ReadonlyMap<number, number>
 
 function plainWant({ id, offset, length, position, fd, file }: Want): WantedChunk {
   return { id, offset, length, position, fd, file }

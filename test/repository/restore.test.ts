@@ -51,6 +51,47 @@ test('files are written in place by threads, holes stay holes, and each range is
   assert.ok(written < 41_000_000 && written > 40_000_000)
 })
 
+test('a file is not whole while chunks of it wait for the next batch, however soon the first batch is done', async (t) => {
+  const device = await makeDevice(t)
+  const large = randomBytes(70_000_000) // more than one batch
+  const { store } = device
+  let fetches = 0
+  const counting: ObjectStore = {
+    put: async (...call) => await store.put(...call), list: () => store.list(),
+    get: async (...call) => {
+      fetches++
+      return await store.get(...call)
+    },
+  }
+  await using repository = await Repository.create({ ...device.options, store: counting, keyring: device.keyring })
+  const { snapshot } = await backUp(device, repository, { large: { bytes: large }, small: { bytes: randomBytes(1000) } })
+  const entries = (await repository.list(snapshot, '/data')).map(({ entry }) => entry as FileEntry)
+  const path = join(device.directory, 'restored')
+  const fd = openSync(path, 'w')
+  t.after(() => { closeSync(fd) })
+  const firstBatch = Promise.withResolvers<void>()
+  let written = 0
+  let fetched = fetches = 0
+  const whole: string[] = []
+  async function* items() {
+    for (const { name, content } of entries) {
+      if (name === 'small') { // the next file is long in coming
+        await firstBatch.promise
+        assert.deepEqual(whole, [])
+      }
+      yield { content, target: name === 'large' ? { fd } : { write: () => {} }, done: (error?: HoldfastError) => { whole.push(error?.message ?? name) } }
+    }
+  }
+  await repository.restore(items(), {
+    onBytes: (bytes) => {
+      written += bytes
+      if (++fetched === fetches && written < large.byteLength) firstBatch.resolve()
+    },
+  })
+  assert.deepEqual(whole.sort(), ['large', 'small'])
+  assert.ok(readFileSync(path).equals(large))
+})
+
 test('a segment whose bytes were swapped for others that the store vouches for is refused', async (t) => {
   const device = await makeDevice(t)
   await using repository = await createRepository(device)
