@@ -74,6 +74,7 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
   readonly #folders = new Map<OwnerId, Promise<FolderSync>>()
   readonly #transfers = new Map<string, { transfer: Promise<FolderTransfer>; size: number }>()
   readonly #puts = new Map<string, Promise<unknown>>()
+  readonly #begins = new Map<string, Promise<unknown>>()
   readonly #keys = new Map<MachineId, KeyObject>()
   readonly #areas = new WriteAreas()
   #headTurn: Promise<void> = Promise.resolve()
@@ -138,6 +139,17 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
     signal?.throwIfAborted()
     const header = await this.#verified(shard)
     const name = nameOf(shard)
+    const turn = (this.#begins.get(name) ?? Promise.resolve()).catch(() => undefined).then(async () => await this.#begin(shard, header, name))
+    this.#begins.set(name, turn)
+    try {
+      return await turn
+    } finally {
+      if (this.#begins.get(name) === turn) this.#begins.delete(name)
+    }
+  }
+
+  /** One after the other for each shard: two that write one file would cut off what the other wrote. The later one goes on. */
+  async #begin(shard: Omit<NewShard, 'bytes'>, header: ShardHeader, name: string): Promise<ShardTransfer | 'stored'> {
     await this.#transfers.get(name)?.transfer.then(async (older) => await older.close(), () => undefined)
     if (await this.#has(header, shard)) return 'stored'
     const head = Buffer.concat([shard.header, shard.leaves])

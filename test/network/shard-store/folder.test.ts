@@ -127,6 +127,40 @@ test('puts of one shard at the same time store it once', async () => {
   assert.deepEqual(sent.sort(), [0, 0, shard.bytes.length].sort())
 })
 
+test('of two transfers of one shard that begin at the same time the later one goes on alone, and no byte is lost', async () => {
+  const gate = Promise.withResolvers<void>()
+  let resumed = 0
+  await using folder = await fixture({
+    openFile: async (path, flags, mode) => {
+      if (flags === 'r+' && ++resumed === 3) await gate.promise
+      return await openFile(path, flags, mode)
+    },
+  })
+  const shard = makeShard(folder.owner, { length: 3_000_000 })
+  const begin = async () => {
+    const transfer = await folder.store.begin(shard)
+    assert.ok(transfer !== 'stored')
+    return transfer
+  }
+  const interrupted = await begin()
+  await interrupted.write(shard.bytes.subarray(0, 200_000))
+  await interrupted.close()
+  const [first, second] = [begin(), begin()]
+  const earlier = await first
+  await assert.rejects(async () => {
+    await earlier.write(shard.bytes.subarray(earlier.offset, 1_500_000))
+    gate.resolve()
+    await second
+    await earlier.write(shard.bytes.subarray(1_500_000))
+    await earlier.commit()
+  }, withCode('cancelled'))
+  gate.resolve()
+  const later = await second
+  await later.write(shard.bytes.subarray(later.offset))
+  await later.commit()
+  assert.ok(Buffer.from(shard.bytes).equals(await folder.store.read(shard, 0, shard.bytes.length)))
+})
+
 test('the list is the same after a clean stop, a crash, and the loss of its index', async () => {
   await using folder = await fixture()
   const shards = [...makeShards(folder.owner, { n: 3 }), makeShard(folder.owner, { kind: 'key', length: 900 })]
