@@ -46,8 +46,10 @@ export class FolderIndex implements Disposable {
     return this.#db.prepare("SELECT value FROM marks WHERE name = 'clean'").get()?.['value'] === 1
   }
 
+  /** `clean` false is on the disk when it returns: else a power failure would bring back the mark of the stop before. */
   mark(clean: boolean): void {
     this.#db.prepare("INSERT OR REPLACE INTO marks VALUES ('clean', ?)").run(clean ? 1 : 0)
+    if (!clean) this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
   }
 
   /** `size`: bytes of the file; `stored`: own time, ms. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, open as openFile, readFile, readdir, rm, truncate } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, open as openFile, readFile, readdir, rm, truncate, utimes } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { HoldfastError } from '../../../shared/errors.ts'
 import { verifyDeviceCertificate } from '../../../agent/identity/device.ts'
 import { idToBytes } from '../../../agent/identity/machine.ts'
+import { FolderIndex } from '../../../agent/network/shard-store/folder-index.ts'
 import { type FolderOptions, FolderShardStore } from '../../../agent/network/shard-store/folder.ts'
 import type { NewShard } from '../../../agent/network/shard-store/port.ts'
 import { shardStoreSuite } from '../../suites/shard-store.ts'
@@ -190,6 +191,26 @@ test('after a crash the index follows the folder: new files are found, missing o
   const reports: unknown[] = []
   folder.store = await FolderShardStore.open({ path: folder.path, minFree: 0, certificateOf: () => undefined, report: (error) => reports.push(error) })
   assert.deepEqual(await listed(folder.store, folder.owner), [`${kept.id}.0`, `${kept.id}.2`])
+  assert.equal(reports.length, 1)
+})
+
+test('what a power failure leaves of the index never passes for a clean stop', async () => {
+  await using folder = await fixture()
+  await folder.reopen() // after a clean stop
+  const copy = join(folder.path, 'main-file-alone.sqlite')
+  await copyFile(join(folder.path, 'index.sqlite'), copy) // without what is in the log, as if nobody had synced that
+  const index = new FolderIndex(copy)
+  assert.equal(index.isClean(), false)
+  index[Symbol.dispose]()
+})
+
+test('old remains in incoming/ that cannot be removed are reported, and the store opens', async () => {
+  const reports: unknown[] = []
+  await using folder = await fixture({ report: (error) => { reports.push(error) } })
+  const stuck = join(folder.path, 'incoming', 'stuck.partial')
+  await mkdir(stuck)
+  await utimes(stuck, 0, 0)
+  await folder.reopen()
   assert.equal(reports.length, 1)
 })
 
