@@ -437,8 +437,12 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
   async #dropOldIncoming(): Promise<void> {
     const folder = join(this.#options.path, 'incoming')
     for (const name of await readdir(folder)) {
-      const { mtimeMs } = await stat(join(folder, name))
-      if (this.#clock.now() - mtimeMs > incomingAgeMs) await rm(join(folder, name), { force: true })
+      try {
+        const { mtimeMs } = await stat(join(folder, name))
+        if (this.#clock.now() - mtimeMs > incomingAgeMs) await rm(join(folder, name), { force: true })
+      } catch (error) {
+        this.#options.report?.(error) // another program has it open: the next start tries again
+      }
     }
   }
 }
