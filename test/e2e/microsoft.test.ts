@@ -95,7 +95,7 @@ test('SharePoint: signed in, founded, joined by one who has the library as a fol
     await one.run('protect', { paths: [join(folder, 'mail.txt')] })
     await one.run('backup', { offlineOk: true })
     const { rosters, network } = await ask<CommandResult<'status'>>('one', 'status')
-    assert.deepEqual([rosters, network?.members], [[{ locator: sharepoint, state: 'ok', detail: '' }], 2])
+    assert.deepEqual([rosters, network?.members], [[{ locator: sharepoint, state: 'ok', detail: '', notice: null }], 2])
   })
 
   await t.test('an admin gets the list of who is covered when he asks, and only then', async () => {

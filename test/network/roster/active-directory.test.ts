@@ -144,7 +144,7 @@ describe('Active Directory', { skip }, () => {
     const backup = await commandLine(['backup', '--offline-ok', ...at('one')])
     assert.equal(backup.code, 0, backup.stderr)
     const status = JSON.parse((await commandLine(['status', ...at('one')])).stdout) as { rosters: unknown; network: { online: number } }
-    assert.deepEqual([status.rosters, status.network.online], [[{ locator, state: 'ok', detail: '' }], 2])
+    assert.deepEqual([status.rosters, status.network.online], [[{ locator, state: 'ok', detail: '', notice: null }], 2])
     assert.equal((await commandLine(['restore', 'latest', '--target', join(folder, 'back'), ...at('one')])).code, 0)
   })
 
