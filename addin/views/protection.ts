@@ -6,7 +6,7 @@ import { noticesOf } from '../notices.ts'
 import { noticeList } from '../parts/notices.ts'
 import { badge, folderOf, loading, nameOf, progressOf, signOf } from '../parts/parts.ts'
 import { coverageBar, groupVerdict, whoIsNot } from '../parts/team-picture.ts'
-import { type Status, type Tone, shownRuns, toneOf } from '../state.ts'
+import { type Connection, type Status, type Tone, shownRuns, toneOf } from '../state.ts'
 
 type PathStatus = Status['paths'][number]
 
@@ -43,15 +43,15 @@ export class ProtectionView implements View {
   }
 
   #verdict(status: Status): TemplateResult {
-    const { messages: { protection: m }, formats: f } = this.#app
-    const { tone, heading, text } = verdictOf(this.#app, status, Date.now())
+    const { messages: { protection: m }, formats: f, state: { connection } } = this.#app
+    const { tone, heading, text } = verdictOf(this.#app, status, { nowMs: Date.now(), connection })
     const paused = status.pausedUntil !== null && Date.parse(status.pausedUntil) > Date.now()
     const last = status.paths.map(({ lastSnapshotTime }) => lastSnapshotTime).filter((time) => time !== null).sort().at(-1)
     const next = paused && status.pausedUntil !== null ? m.paused(f.time(status.pausedUntil)) : this.#app.runOf('backup') !== undefined ? m.running : status.nextBackup === null ? m.whenIdle : f.relative(status.nextBackup, Date.now())
     return html`<section class="verdict ${tone}" aria-labelledby="verdict">
       <div class="head"><div class="seal" aria-hidden="true">${signOf(tone)}</div><div class="grow"><h2 id="verdict">${heading}</h2><p>${text}</p></div></div>
       ${status.paths.length === 0 ? nothing : html`<dl class="facts"><div><dt>${m.lastSnapshot}</dt><dd>${last === undefined ? m.neverBackedUp : f.relative(last, Date.now())}</dd></div><div><dt>${m.nextRun}</dt><dd>${next}</dd></div></dl>`}
-      ${this.#actions(status, { hasBackup: last !== undefined, paused })}
+      ${connection === 'offline' ? nothing : this.#actions(status, { hasBackup: last !== undefined, paused })}
     </section>`
   }
 
@@ -144,8 +144,9 @@ function pathTone({ state, trouble }: PathStatus): Tone {
   return tone === 'good' && trouble !== null ? 'warning' : tone
 }
 
-/** One look: never better than the worst of what is protected. */
-export function verdictOf({ messages: { protection: m }, formats: f }: Pick<App, 'messages' | 'formats'>, { paths, protection, network }: Status, nowMs: number): { tone: Tone; heading: string; text: string } {
+/** One look: never better than the worst of what is protected, nor good while nobody backs anything up. */
+function verdictOf({ messages: { protection: m }, formats: f }: Pick<App, 'messages' | 'formats'>, { paths, protection, network }: Status, { nowMs, connection }: { nowMs: number; connection: Connection }): { tone: Tone; heading: string; text: string } {
+  if (connection === 'offline') return { tone: 'warning', heading: m.stopped, text: m.stoppedText }
   if (network !== null && network.members < 2) return { tone: 'bad', heading: m.unprotected, text: m.alone }
   if (paths.length === 0) return { tone: 'bad', heading: m.nothing, text: m.nothingText }
   if (paths.some(({ lastSnapshotTime }) => lastSnapshotTime === null)) return { tone: 'bad', heading: m.unprotected, text: m.unprotectedText }

@@ -63,8 +63,8 @@ export class RestoreView implements View {
     const single = snapshot.paths.length === 1 ? snapshot.paths[0] : archives.length === 1 ? archives[0] : undefined
     return html`<section class="card" aria-labelledby="chosen">
       <h2 id="chosen">${isNewest ? m.newest : m.older}: ${f.relative(snapshot.time, Date.now())}</h2>
-      <p class="facts">${[m.from(f.time(snapshot.time)), m.size(f.bytes(snapshot.bytes)), m.files(f.number(snapshot.files))].join(' · ')}</p>
-      <div class="row"><fluent-button appearance="primary" class="wide" @click=${() => { void this.#restore(snapshot.id, single ?? '') }}>${single === undefined ? m.restoreAll : isArchive(single) ? m.restoreMine : m.restoreThis}</fluent-button></div>
+      <p class="facts">${[m.from(f.time(snapshot.time)), m.size(f.bytes(snapshot.bytes)), m.files(snapshot.files, f.number(snapshot.files))].join(' · ')}</p>
+      <div class="actions"><fluent-button appearance="primary" class="first wide" @click=${() => { void this.#restore(snapshot.id, single ?? '') }}>${single === undefined ? m.restoreAll : isArchive(single) ? m.restoreMine : m.restoreThis}</fluent-button></div>
       <p class="facts">${this.#target === null ? m.beside : html`${m.target}: <code class="path">${this.#target}</code>`}</p>
       ${snapshot.paths.length < 2 ? nothing : html`<ul class="list" aria-label=${m.what}>${snapshot.paths.map((path) => html`<li class="item"><span class="grow name">${nameOf(path)}</span><fluent-button size="small" aria-label=${`${m.restoreThis}: ${nameOf(path)}`} @click=${() => { void this.#restore(snapshot.id, path) }}>${m.restoreThis}</fluent-button></li>`)}</ul>`}
       <div class="row">${single === undefined || snapshot.paths.length < 2 ? nothing : html`<fluent-button size="small" @click=${() => { void this.#restore(snapshot.id, '') }}>${m.restoreAll}</fluent-button>`}
@@ -92,8 +92,8 @@ export class RestoreView implements View {
     const archives = written.filter(isArchive)
     return html`<section class="card done good" role="status">
       <h2><span class="sign" aria-hidden="true">✓</span> ${m.done}</h2>
-      <p>${files === 0 && unchangedFiles > 0 ? m.doneSame : m.doneFiles(f.number(files), f.bytes(bytes))}</p>
-      <p class="facts">${m.where}: <code class="path">${written.length === 1 ? written[0] : target}</code></p>
+      <p>${files === 0 && unchangedFiles > 0 ? m.doneSame : `${m.files(files, f.number(files))}, ${f.bytes(bytes)}`}</p>
+      ${archives.length === 1 && written.length === 1 ? nothing : html`<p class="facts">${m.where}: <code class="path">${written.length === 1 ? written[0] : target}</code></p>`}
       ${archives.length === 0 ? nothing : html`<div class="message"><p>${host.name === 'browser' ? m.inOutlook : m.inOutlookHere}</p>${archives.map((path) => html`<div class="row"><code class="grow path">${path}</code><fluent-button size="small" @click=${() => { void this.#app.copy(path) }}>${this.#app.messages.common.copy}</fluent-button></div>`)}</div>`}
       ${skipped.length === 0 ? nothing : html`<details><summary class="warning">${m.skipped(skipped.length)}</summary><ul class="notes">${skipped.map(({ path, reason }) => html`<li>${path} <span class="facts" lang="en">${reason}</span></li>`)}</ul></details>`}
       <fluent-button @click=${() => { this.#again() }}>${m.again}</fluent-button>

@@ -46,6 +46,7 @@ test('a pane that is not connected, and an agent that goes and comes', { skip: w
     const { page } = pane
     await other.kill()
     await page.getByText('The Holdfast agent is not running on this computer').waitFor()
+    await page.getByRole('heading', { name: 'Nothing is backed up now' }).waitFor()
     assert.deepEqual(await pane.accessibilityFindings(), [])
     await using again = await AgentProcess.start({ home, machine, panePort })
     await page.getByText('The Holdfast agent is not running on this computer').waitFor({ state: 'detached' })

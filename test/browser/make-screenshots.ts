@@ -1,5 +1,6 @@
 /** Draws every view of the pane of a real work group into docs/images: `npm run screenshots [-- FOLDER [NAME…]]`. */
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import type { AgentProcess } from '../../agent/demo/agent-process.ts'
@@ -10,6 +11,12 @@ import { button } from './steps.ts'
 const [, , given, ...only] = process.argv
 const folder = given ?? join(import.meta.dirname, '..', '..', 'docs', 'images')
 mkdirSync(folder, { recursive: true })
+
+/** What a person finds when they choose what to protect. */
+const person = mkdtempSync(join(tmpdir(), 'ana-'))
+for (const name of ['Contracts', 'Mail/Outlook Files', 'Photos', 'Taxes 2026']) mkdirSync(join(person, name), { recursive: true })
+process.env['HOME'] = person
+process.once('exit', () => { rmSync(person, { recursive: true, force: true }) })
 
 /** A group as it is in life: most are protected, one was not backed up for days, one for long, one has chosen nothing. */
 const names = ['Ana', 'Bo', 'Chiara', 'Dimitri', 'Eve', 'Farid', 'Greta']
@@ -26,9 +33,11 @@ interface Picture extends PaneOptions {
   /** Not connected: no ticket is taken. */
   readonly isStranger?: boolean
   readonly steps?: (page: Page) => Promise<void>
+  /** Only what is on the screen: something stands over the page. */
+  readonly screenOnly?: boolean
 }
 
-async function shoot(name: string, view: string, { agent = owner, isStranger = false, steps, ...options }: Picture = {}): Promise<void> {
+async function shoot(name: string, view: string, { agent = owner, isStranger = false, screenOnly = false, steps, ...options }: Picture = {}): Promise<void> {
   if (only.length > 0 && !only.includes(name)) return
   await using pane = await browser.open(agent, isStranger ? '' : await ticketHash(agent), { size: paneSize, expect: /./u, ...options })
   const { page } = pane
@@ -38,7 +47,7 @@ async function shoot(name: string, view: string, { agent = owner, isStranger = f
   await page.locator('.loading').waitFor({ state: 'detached' })
   if (view === 'protection') await page.getByText(names.at(-1) as string).first().waitFor()
   await steps?.(page)
-  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true, animations: 'disabled' })
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: !screenOnly, animations: 'disabled' })
   const findings = await pane.accessibilityFindings()
   process.stdout.write(`${name}: ${findings.length === 0 ? 'accessible' : findings.join('; ')}, overflow ${await pane.overflowPixels()} px\n`)
 }
@@ -62,7 +71,7 @@ await shoot('team-high-contrast', 'team', { forcedColors: true })
 await shoot('protection-german', 'protection', { locale: 'de-DE' })
 await shoot('restore-inside', 'restore', { steps: inside })
 await shoot('recover', '', { agent: fresh, steps: async (page) => { await page.getByText('My old computer is lost').click() } })
-await shoot('remove', 'team', { steps: async (page) => { await button(page, 'Remove: Eve').click() } })
+await shoot('remove', 'team', { screenOnly: true, steps: async (page) => { await button(page, 'Remove: Eve').click() } })
 await shoot('attach-nothing', 'attach')
 await shoot('restored', 'restore', { steps: async (page) => {
   await button(page, 'Restore my archive').click()
