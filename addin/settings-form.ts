@@ -1,5 +1,6 @@
 /** The settings as a person types them, and back. Pure: what cannot be read is named, and nothing is sent. */
 import type { CommandInput } from '../shared/api.ts'
+import { type SlowLink, slowLinkSchema } from '../shared/settings.ts'
 import type { Settings } from './state.ts'
 
 export interface SettingsForm {
@@ -13,6 +14,8 @@ export interface SettingsForm {
   readonly growthMB: string
   readonly uploadMB: string
   readonly downloadMB: string
+  /** A line each: network or interface, MB a second up, down; `-`: no limit. */
+  readonly slowLinks: string
   readonly quotaGB: string
   readonly reservePercent: string
   readonly folders: string
@@ -36,8 +39,24 @@ export function formOf({ label, schedule, limits, offer, watchFolders, includeOu
     label: label ?? '', daily, cron: daily === '' ? schedule.cron ?? '' : '', quietFrom: schedule.quietHours?.from ?? '', quietTo: schedule.quietHours?.to ?? '',
     settleMinutes: text(schedule.settleSeconds, 60), growthMB: text(schedule.growthBytes, MiB),
     uploadMB: text(limits.uploadBytesPerSecond, MB), downloadMB: text(limits.downloadBytesPerSecond, MB),
+    slowLinks: limits.slowLinks.map(slowLine).join('\n'),
     quotaGB: text(offer.quotaBytes, GB), reservePercent: text(offer.minFree, 0.01), folders: watchFolders.join('\n'), caches: includeOutlookCaches,
   }
+}
+
+const lines = (given: string) => given.split('\n').map((line) => line.trim()).filter((line) => line !== '')
+
+function slowLine({ uploadBytesPerSecond, downloadBytesPerSecond, ...line }: SlowLink): string {
+  const rates = [uploadBytesPerSecond, downloadBytesPerSecond].map((rate) => (rate === null ? '-' : text(rate, MB)))
+  return ['network' in line ? line.network : line.interface, ...rates].join(' ')
+}
+
+/** `10.8.0.0/16 0.5 -`; undefined when it cannot be read. A name with spaces, such as Windows gives interfaces, is taken whole. */
+function slowLinkOf(line: string): SlowLink | undefined {
+  const [, name = '', ...given] = /^(.+?)\s+(\S+)\s+(\S+)$/.exec(line) ?? []
+  const [uploadBytesPerSecond, downloadBytesPerSecond] = given.map((rate) => (rate === '-' ? null : Number(rate.replace(',', '.')) * MB))
+  const link = slowLinkSchema.safeParse({ ...(name.includes('/') ? { network: name } : { interface: name }), uploadBytesPerSecond, downloadBytesPerSecond })
+  return link.data
 }
 
 /** What differs from `before`; `wrong` names the fields that are no numbers. A comma counts as a decimal point. */
@@ -52,6 +71,11 @@ export function changeOf(form: SettingsForm, before: Settings): { change: Change
     return value * unit
   }
   const required = (name: keyof SettingsForm, unit: number, other: number): number => number(name, unit) ?? other
+  const slowLinks = () => lines(form.slowLinks).map((line) => {
+    const link = slowLinkOf(line)
+    if (link === undefined) wrong.push('slowLinks')
+    return link
+  }).filter((link) => link !== undefined)
   const differs = (...names: (keyof SettingsForm)[]) => names.some((name) => form[name] !== was[name])
   const [daily, hour, minute] = /^(\d{2}):(\d{2})$/.exec(form.daily) ?? []
   const cron = form.cron.trim() !== '' ? form.cron.trim() : daily === undefined ? null : `${Number(minute)} ${Number(hour)} * * *`
@@ -60,9 +84,11 @@ export function changeOf(form: SettingsForm, before: Settings): { change: Change
   const change: Change = {
     ...(differs('label') && form.label.trim() !== '' ? { label: form.label.trim() } : {}),
     ...(differs('daily', 'cron', 'quietFrom', 'quietTo', 'settleMinutes', 'growthMB') ? { schedule: { cron, quietHours, settleSeconds: required('settleMinutes', 60, before.schedule.settleSeconds), growthBytes: required('growthMB', MiB, before.schedule.growthBytes) } } : {}),
-    ...(differs('uploadMB', 'downloadMB') ? { limits: { uploadBytesPerSecond: number('uploadMB', MB), downloadBytesPerSecond: number('downloadMB', MB) } } : {}),
+    ...(differs('uploadMB', 'downloadMB', 'slowLinks') ? { limits: {
+      uploadBytesPerSecond: number('uploadMB', MB), downloadBytesPerSecond: number('downloadMB', MB), ...(differs('slowLinks') ? { slowLinks: slowLinks() } : {}),
+    } } : {}),
     ...(differs('quotaGB', 'reservePercent') ? { offer: { quotaBytes: number('quotaGB', GB), minFree: required('reservePercent', 0.01, before.offer.minFree) } } : {}),
-    ...(differs('folders') ? { watchFolders: form.folders.split('\n').map((line) => line.trim()).filter((line) => line !== '') } : {}),
+    ...(differs('folders') ? { watchFolders: lines(form.folders) } : {}),
     ...(differs('caches') ? { includeOutlookCaches: form.caches } : {}),
   }
   return { change, wrong }

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
-import { alertsSchema, mailSchema, retentionSchema } from '../shared/settings.ts'
+import { alertsSchema, mailSchema, retentionSchema, slowLinkSchema } from '../shared/settings.ts'
 import { HoldfastError } from '../shared/errors.ts'
 
 const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time of day such as 22:30')
@@ -40,9 +40,11 @@ export const configSchema = z.strictObject({
     pausedUntil: z.iso.datetime().nullable().default(null),
   }).prefault({}),
   limits: z.strictObject({
-    /** Bytes per second of shards sent to, and read from, all peers together; null: no limit. */
+    /** Bytes per second of shards that go out to, and come in from, all peers together; null: no limit. */
     uploadBytesPerSecond: z.number().positive().nullable().default(null),
     downloadBytesPerSecond: z.number().positive().nullable().default(null),
+    /** Of those over a VPN or the like; the first that fits a link counts. */
+    slowLinks: z.array(slowLinkSchema).max(20).default([]),
     /** Threads that read, hash, compress and encrypt; null: one for each core, four at most. */
     workers: z.int().min(1).max(16).nullable().default(null),
   }).prefault({}),

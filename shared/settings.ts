@@ -20,11 +20,20 @@ export const mailSchema = z.strictObject({
   to: z.array(mailAddress).max(20).default([]), admins: z.array(mailAddress).max(20).default([]),
 })
 
+/** Who is slower is taken for one that hangs (docs/protocol.md section 5). */
+const rate = z.number().min(20_000).nullable().default(null)
+/** A VPN, say, with limits of its own: known by the addresses of its network, or by this machine's interface to it. */
+export const slowLinkSchema = z.union([
+  z.strictObject({ network: z.union([z.cidrv4(), z.cidrv6()]), uploadBytesPerSecond: rate, downloadBytesPerSecond: rate }),
+  z.strictObject({ interface: z.string().min(1).max(100), uploadBytesPerSecond: rate, downloadBytesPerSecond: rate }),
+]).refine(({ uploadBytesPerSecond, downloadBytesPerSecond }) => uploadBytesPerSecond !== null || downloadBytesPerSecond !== null, 'a slow link needs uploadBytesPerSecond or downloadBytesPerSecond')
+export type SlowLink = z.output<typeof slowLinkSchema>
+
 /** What a person may set on a machine (docs/operations.md); null: no limit, never, or the default. */
 export const settingsSchema = z.object({
   label: z.string().max(80).nullable(),
   schedule: z.object({ cron: z.string().nullable(), quietHours: z.object({ from: z.string(), to: z.string() }).nullable(), settleSeconds: z.number(), growthBytes: z.number() }),
-  limits: z.object({ uploadBytesPerSecond: z.number().nullable(), downloadBytesPerSecond: z.number().nullable() }),
+  limits: z.object({ uploadBytesPerSecond: z.number().nullable(), downloadBytesPerSecond: z.number().nullable(), slowLinks: z.array(slowLinkSchema) }),
   offer: z.object({ quotaBytes: z.number().nullable(), minFree: z.number() }),
   retention: retentionSchema,
   alerts: alertsSchema,
@@ -42,7 +51,7 @@ export const settingsChangeSchema = z.strictObject({
   schedule: z.strictObject({
     cron: z.string().max(200).nullable(), quietHours: z.strictObject({ from: timeOfDay, to: timeOfDay }).nullable(), settleSeconds: z.number().positive(), growthBytes: z.number().positive(),
   }).partial().optional(),
-  limits: z.strictObject({ uploadBytesPerSecond: z.number().positive().nullable(), downloadBytesPerSecond: z.number().positive().nullable() }).partial().optional(),
+  limits: z.strictObject({ uploadBytesPerSecond: z.number().positive().nullable(), downloadBytesPerSecond: z.number().positive().nullable(), slowLinks: z.array(slowLinkSchema).max(20) }).partial().optional(),
   offer: z.strictObject({ quotaBytes: z.number().min(0).nullable(), minFree: z.number().min(0).max(0.95) }).partial().optional(),
   alerts: z.strictObject({ staleDays: z.number().positive().max(365), silentDays: z.number().positive().max(365) }).partial().optional(),
   mail: z.strictObject({

@@ -34,7 +34,8 @@ export class SettingsView implements View {
         ${this.#field('daily', m.daily, 'time')}
         <div class="pair">${this.#field('quietFrom', m.quietFrom, 'time')}${this.#field('quietTo', m.quietTo, 'time')}</div>
         <details ?open=${form.cron !== ''}><summary>${m.advanced}</summary><div class="inside">${this.#field('settleMinutes', m.settle)}${this.#field('growthMB', m.growth)}${this.#field('cron', m.cron)}</div></details></fieldset>
-      <fieldset class="card"><legend>${m.limits}</legend><div class="pair">${this.#field('uploadMB', m.upload)}${this.#field('downloadMB', m.download)}</div></fieldset>
+      <fieldset class="card"><legend>${m.limits}</legend><div class="pair">${this.#field('uploadMB', m.upload)}${this.#field('downloadMB', m.download)}</div>
+        <details ?open=${form.slowLinks !== ''}><summary>${m.advanced}</summary><div class="inside">${this.#field('slowLinks', m.slowLinks, 'text', 2)}</div></details></fieldset>
       <fieldset class="card"><legend>${m.space}</legend><div class="pair">${this.#field('quotaGB', m.quota)}${this.#field('reservePercent', m.reserve)}</div></fieldset>
       <fieldset class="card"><legend>${protection.found}</legend>${this.#field('folders', m.folders, 'text', 3)}
         <label class="check"><input type="checkbox" .checked=${form.caches} @change=${(event: Event) => { this.#set('caches', (event.target as HTMLInputElement).checked) }}> ${m.caches}</label></fieldset>

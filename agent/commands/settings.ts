@@ -116,7 +116,7 @@ export function settings(context: AgentContext, { change }: CommandRequest<'sett
   return {
     settings: {
       label: label ?? null, schedule: { cron, quietHours, settleSeconds, growthBytes }, offer, retention, alerts, mail, includeOutlookCaches, watchFolders, beacon, afterRestart: [...context.settings.afterRestart],
-      limits: { uploadBytesPerSecond: limits.uploadBytesPerSecond, downloadBytesPerSecond: limits.downloadBytesPerSecond },
+      limits: { uploadBytesPerSecond: limits.uploadBytesPerSecond, downloadBytesPerSecond: limits.downloadBytesPerSecond, slowLinks: limits.slowLinks },
     },
   }
 }

@@ -20,7 +20,7 @@ import { OnlineShares } from '../network/membership/online-share.ts'
 import { type OwnContent, renewOwnRecord } from '../network/membership/own-record.ts'
 import type { Address } from '../network/membership/records.ts'
 import type { MembershipStore } from '../network/membership/store.ts'
-import { Bandwidth } from '../network/peer/bandwidth.ts'
+import { Pacing } from '../network/peer/pacing.ts'
 import type { Identity } from '../network/peer/dial.ts'
 import type { CoverageContent } from '../network/membership/coverage-report.ts'
 import { Gossip } from '../network/peer/gossip.ts'
@@ -56,7 +56,7 @@ export interface GroupOptions {
   readonly minFree: () => number
   /** What the owner would sign with as an admin. */
   readonly adminKey: () => Promise<PublicJwk | undefined>
-  readonly limits: Pick<Config['limits'], 'uploadBytesPerSecond' | 'downloadBytesPerSecond'>
+  readonly limits: Pick<Config['limits'], 'uploadBytesPerSecond' | 'downloadBytesPerSecond' | 'slowLinks'>
   readonly surroundings?: Surroundings | undefined
 }
 
@@ -102,11 +102,10 @@ export class GroupServices implements Group, AsyncDisposable {
     this.online = new OnlineShares(monotonic)
     this.#options = options
     this.#hostId = id
-    const limit = (bytesPerSecond: number | null) => (bytesPerSecond === null ? undefined : new Bandwidth(bytesPerSecond, this.#clock))
+    const pacing = new Pacing({ ...limits, clock })
     this.online.load(options.onlineFile.read())
     this.links = new Links({
-      membership, identity, clock, random, dial, upload: limit(limits.uploadBytesPerSecond),
-      download: limit(limits.downloadBytesPerSecond), onlineShare: (of) => this.online.shareOf(of), onLink: (link) => this.#track(this.#gossip.meet(link)),
+      membership, identity, clock, random, dial, pacing, onlineShare: (of) => this.online.shareOf(of), onLink: (link) => this.#track(this.#gossip.meet(link)),
     })
     this.#gossip = new Gossip({ membership, links: this.links, clock, random })
     this.#rosters = new RosterSync({
@@ -115,7 +114,7 @@ export class GroupServices implements Group, AsyncDisposable {
       onChange: async () => { await store.saveIfChanged() },
       onFault: (error, locator) => log('roster-fault', { locator, error }),
     })
-    this.host = new Host({ store: options.holder, membership, about: { name: options.name(), agent: options.version }, clock,
+    this.host = new Host({ store: options.holder, membership, about: { name: options.name(), agent: options.version }, clock, pacing,
       agree: ({ owner, ...agreed }) => { options.holder.agree(owner, agreed) }, onEvent: (event) => this.#logHost(event) })
     this.#unsubscribe = membership.subscribe((event) => this.#onMembership(event))
   }

@@ -7,7 +7,7 @@ import { commands } from '../../shared/api.ts'
 
 const settings: Settings = {
   label: 'Desk', schedule: { cron: '30 22 * * *', quietHours: null, settleSeconds: 300, growthBytes: 64 * 2 ** 20 },
-  limits: { uploadBytesPerSecond: null, downloadBytesPerSecond: 2_500_000 }, offer: { quotaBytes: 50_000_000_000, minFree: 0.3 },
+  limits: { uploadBytesPerSecond: null, downloadBytesPerSecond: 2_500_000, slowLinks: [{ network: '10.8.0.0/16', uploadBytesPerSecond: 500_000, downloadBytesPerSecond: null }] }, offer: { quotaBytes: 50_000_000_000, minFree: 0.3 },
   retention: { auto: true, last: 0, hourly: 24, daily: 30, weekly: 12, monthly: 24, yearly: 10, within: '2d' }, alerts: { staleDays: 7, silentDays: 7 }, mail: { smtp: null, microsoft: null, to: [], admins: [] }, includeOutlookCaches: false, beacon: true, watchFolders: ['/mail'], afterRestart: [],
 }
 
@@ -37,6 +37,18 @@ test('numbers are sent in bytes and seconds, and fit what the agent takes', () =
   assert.deepEqual(change.watchFolders, ['/mail', '/more'])
   assert.deepEqual(change.schedule?.quietHours, { from: '08:00', to: '17:00' })
   commands.settings.request.parse({ change })
+})
+
+test('slow links are a line each, of a network or an interface', () => {
+  assert.equal(formOf(settings).slowLinks, '10.8.0.0/16 0.5 -')
+  const { change, wrong } = changeOf({ ...formOf(settings), slowLinks: '10.8.0.0/16 1,5 2\n\nEthernet 3  - 1 ' }, settings)
+  assert.deepEqual([change.limits?.slowLinks, wrong], [[
+    { network: '10.8.0.0/16', uploadBytesPerSecond: 1_500_000, downloadBytesPerSecond: 2_000_000 }, { interface: 'Ethernet 3', uploadBytesPerSecond: null, downloadBytesPerSecond: 1_000_000 },
+  ], []])
+  commands.settings.request.parse({ change })
+  for (const line of ['10.8.0.0/33 1 1', '10.8.0.0/16', 'tun0 - -', 'tun0 fast 1', 'tun0 0 1']) {
+    assert.deepEqual(changeOf({ ...formOf(settings), slowLinks: line }, settings).wrong, ['slowLinks'], line)
+  }
 })
 
 test('what is no number, and half of the quiet hours, is named', () => {

@@ -5,7 +5,7 @@
  * frames may be larger than the bucket. The bucket holds a quarter of a second.
  */
 import type { Clock } from '../clock.ts'
-import type { Pace } from './remote-shard-store.ts'
+import type { Pace } from './pacing.ts'
 
 const bucketSeconds = 0.25
 

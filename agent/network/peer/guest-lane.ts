@@ -2,6 +2,7 @@
 import type { TLSSocket } from 'node:tls'
 import { releaseWhole } from '../../release-bytes.ts'
 import { FrameReader, FrameWriter, laneFrame } from './lane-frames.ts'
+import type { Pace } from './pacing.ts'
 
 /** Bytes that are read from the store at a time. */
 const blockLength = 524_288
@@ -13,6 +14,7 @@ export class GuestLane {
   readonly #socket: TLSSocket
   readonly #frames: FrameWriter
   readonly #blocks: Buffer[] = []
+  #holds = 0
 
   /** Answers the upgrade. `head`: what came after it already. */
   constructor(socket: TLSSocket, head: Uint8Array, { take, onEnd }: { take: TakeBytes; onEnd: () => void }) {
@@ -39,18 +41,20 @@ export class GuestLane {
 
   async #hold(until: Promise<void> | undefined): Promise<void> {
     if (until === undefined) return
+    this.#holds++
     this.#socket.pause()
     await until
-    this.#socket.resume()
+    if (--this.#holds === 0) this.#socket.resume()
   }
 
   /** Sends a range under `number`, in blocks as `fill` gives them. Rejects what that rejects, or when the lane ends. */
-  async send(number: number, { offset, length }: { offset: number; length: number }, fill: (offset: number, block: Uint8Array) => Promise<void>): Promise<void> {
+  async send(number: number, { offset, length, pace }: { offset: number; length: number; pace?: Pace | undefined }, fill: (offset: number, block: Uint8Array) => Promise<void>): Promise<void> {
     const block = this.#blocks.pop() ?? Buffer.allocUnsafeSlow(blockLength)
     try {
       for (let at = 0; at < length; at += blockLength) {
         const bytes = block.subarray(0, length - at)
         await fill(offset + at, bytes)
+        await pace?.(bytes.length)
         for (let from = 0; from < bytes.length; from += laneFrame) {
           await this.#frames.write(number, bytes.subarray(from, from + laneFrame))
         }

@@ -8,6 +8,7 @@ import type { Socket } from 'socket.io'
 import { HoldfastError, type Problem, toProblem } from '../../../shared/errors.ts'
 import type { Caller } from './credential.ts'
 import { GuestLane, type TakeBytes } from './guest-lane.ts'
+import type { Ends } from './pacing.ts'
 import { type WireEvent, type WireRequest, isWireEvent, maxUnanswered, parseRequest } from './wire.ts'
 
 const maxStrikes = 3
@@ -18,7 +19,7 @@ export type Answerer = <E extends WireEvent>(event: E, request: WireRequest<E>) 
 
 export class Guest {
   readonly caller: Caller
-  readonly address: string
+  readonly ends: Ends
   readonly #socket: Socket
   #unanswered = 0
   #strikes = 0
@@ -28,12 +29,16 @@ export class Guest {
   constructor(socket: Socket, caller: Caller) {
     this.#socket = socket
     this.caller = caller
-    this.address = socket.conn.remoteAddress
+    this.ends = { local: socket.request.socket.localAddress ?? '', remote: socket.conn.remoteAddress }
   }
 
   /** Names the link to who opens its lane; both ends know it, nobody else. */
   get id(): string {
     return this.#socket.id
+  }
+
+  get address(): string {
+    return this.ends.remote
   }
 
   /** The lane, once the guest has opened it. */

@@ -17,6 +17,7 @@ import type { ShardEntry, TransferringShardStore } from '../shard-store/port.ts'
 import type { Caller } from './credential.ts'
 import type { Guest } from './guest.ts'
 import { HeadIntake, peekHead } from './head-intake.ts'
+import type { Paces, Pacing } from './pacing.ts'
 import { Transfers } from './transfers.ts'
 import { byName, demandDevice, demandHeadBearer, demandLister, demandMember, demandReader, demandShardReader, isDeviceOf, numbersOf } from './permission.ts'
 import { type WireEvent, type WireRequest, maxFrame, protocolVersion } from './wire.ts'
@@ -36,6 +37,8 @@ export interface HostOptions {
   readonly clock: Clock
   /** Takes what an owner and an admin agreed on; both signatures are verified. */
   readonly agree?: ((agreed: Agreed) => void) | undefined
+  /** Limits of what guests send and read; left out: none. */
+  readonly pacing?: Pacing | undefined
   readonly onEvent?: ((event: HostEvent) => void) | undefined
 }
 
@@ -45,6 +48,7 @@ interface Visit {
   readonly guest: Guest
   readonly transfers: Transfers
   readonly heads: HeadIntake
+  readonly paces: Paces
   listing: { readonly owner: OwnerId; readonly shards: readonly ShardEntry[] } | undefined
 }
 
@@ -62,11 +66,12 @@ export class Host {
   /** Answers the guest until it leaves. */
   welcome(guest: Guest): void {
     const { caller } = guest
-    const { store, onEvent } = this.#options
+    const { store, onEvent, pacing } = this.#options
     const transfers = new Transfers(store, (stored) => { onEvent?.({ type: 'shard-stored', caller, ...stored }) })
-    const visit: Visit = { caller, guest, transfers, heads: new HeadIntake(store), listing: undefined }
+    const paces = pacing?.of(guest.ends) ?? {}
+    const visit: Visit = { caller, guest, transfers, heads: new HeadIntake(store), paces, listing: undefined }
     guest.onEnd(() => { void transfers.leave() })
-    guest.serveLane((transfer, bytes) => transfers.take(transfer, bytes))
+    guest.serveLane((transfer, bytes) => bothOf(transfers.take(transfer, bytes), paces.download?.(bytes.length)))
     guest.serve(
       async (event, request) => await (this.#handlers[event] as (visit: Visit, request: unknown) => Promise<object>)(visit, request),
       (event, error) => {
@@ -126,20 +131,24 @@ export class Host {
         if (!isDeviceOf(caller, owner, membership) && membership.ownerEpoch(owner) === 0) demandDevice(caller, owner, membership)
         return await transfers.begin({ owner, id, number, header, leaves }, shardLength)
       },
-      'shard.data': async ({ transfers }, { transfer, offset, bytes }) => await transfers.write(transfer, offset, bytes),
+      'shard.data': async ({ transfers, paces }, { transfer, offset, bytes }) => {
+        const [received] = await Promise.all([transfers.write(transfer, offset, bytes), paces.download?.(bytes.length)])
+        return received
+      },
       'shard.commit': async ({ transfers, guest }, { transfer }) => await transfers.commit(transfer, guest.lane !== undefined),
       'shard.open': async ({ caller }, { holding, ...ref }) => {
         await demandShardReader(caller, ref, { holding, store, membership })
         return await store.open(ref)
       },
-      'shard.read': async ({ caller }, { holding, offset, length, ...ref }) => {
+      'shard.read': async ({ caller, paces }, { holding, offset, length, ...ref }) => {
         await demandShardReader(caller, ref, { holding, store, membership })
+        await paces.upload?.(length)
         return { bytes: await inRange(async () => await store.read(ref, offset, length)) }
       },
-      'shard.send': async ({ caller, guest }, { holding, offset, length, as, ...ref }) => {
+      'shard.send': async ({ caller, guest, paces }, { holding, offset, length, as, ...ref }) => {
         await demandShardReader(caller, ref, { holding, store, membership })
         if (guest.lane === undefined) throw new HoldfastError('invalid-input', 'Cannot send bytes: the link has no lane')
-        await guest.lane.send(as, { offset, length }, async (at, block) => { await inRange(async () => await store.readInto(ref, at, block)) })
+        await guest.lane.send(as, { offset, length, pace: paces.upload }, async (at, block) => { await inRange(async () => await store.readInto(ref, at, block)) })
         return {}
       },
     }
@@ -182,6 +191,12 @@ export class Host {
     if (!more) visit.listing = undefined
     return { shards: shards.slice(begin, begin + limit).map(({ kind, id, k, n, number, length }) => ({ kind, id, k, n, number, length })), more }
   }
+}
+
+/** Waits for whichever of the two there is. */
+function bothOf(one: Promise<void> | undefined, other: Promise<void> | undefined): Promise<void> | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return Promise.all([one, other]).then(() => undefined)
 }
 
 /** A range beyond the end is the fault of who asks for it. */

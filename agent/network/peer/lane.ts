@@ -26,10 +26,11 @@ export class Lane {
   readonly #ended: AbortController
   readonly #expected: Map<number, Expected>
   readonly #end: () => void
+  readonly #onBytes: (length: number) => void
   #next = 1
 
-  /** Opens the lane of link `link` of this machine. Rejects `peer-unreachable`, or with the signal's reason. */
-  static async open(target: Target, identity: Identity, link: string, signal: AbortSignal): Promise<Lane> {
+  /** Opens the lane of link `link` of this machine. `onBytes`: so many came or went. Rejects `peer-unreachable`, or with the signal's reason. */
+  static async open(target: Target, identity: Identity, { link, signal, onBytes }: { link: string; signal: AbortSignal; onBytes: (length: number) => void }): Promise<Lane> {
     const expected = new Map<number, Expected>()
     const ended = new AbortController()
     const broken = (state: string) => new HoldfastError('peer-unreachable', `Cannot go on with ${target.name}: ${state}`, { details: { peer: target.name } })
@@ -50,6 +51,7 @@ export class Lane {
     const onread = {
       buffer: Buffer.allocUnsafeSlow(readBuffer),
       callback: (length: number, buffer: Uint8Array): boolean => {
+        onBytes(length)
         try {
           take(buffer.subarray(0, length))
         } catch (error) {
@@ -79,15 +81,16 @@ export class Lane {
     } finally {
       signal.removeEventListener('abort', abort)
     }
-    return new Lane(socket, { ended, expected, end })
+    return new Lane(socket, { ended, expected, end, onBytes })
   }
 
-  private constructor(socket: TLSSocket, state: { ended: AbortController; expected: Map<number, Expected>; end: () => void }) {
+  private constructor(socket: TLSSocket, state: { ended: AbortController; expected: Map<number, Expected>; end: () => void; onBytes: (length: number) => void }) {
     this.#socket = socket
     this.#frames = new FrameWriter(socket)
     this.#ended = state.ended
     this.#expected = state.expected
     this.#end = state.end
+    this.#onBytes = state.onBytes
   }
 
   /** Aborts when the lane has ended, with the error as its reason. */
@@ -99,6 +102,7 @@ export class Lane {
   async send(number: number, bytes: Uint8Array): Promise<void> {
     try {
       await this.#frames.write(number, bytes)
+      this.#onBytes(bytes.length)
     } catch {
       this.end()
       throw this.ended.reason

@@ -2,7 +2,8 @@
  * A link as the dialler sees it: one Socket.IO connection to the door of another machine, and requests over it.
  *
  * dial() pins and connects, shows the credential, and greets. Requests share 16 slots, so the listener never counts too
- * many. A request that gets no answer while nothing before it does either is a stalled peer: `timeout`, and the link ends.
+ * many. A request that gets no answer while nothing before it does either, and few bytes pass on the lane, is a stalled
+ * peer: `timeout`, and the link ends.
  */
 import { type Socket, io } from 'socket.io-client'
 import { HoldfastError, hasCode, isErrorCode } from '../../../shared/errors.ts'
@@ -12,6 +13,7 @@ import { Budget } from './budget.ts'
 import { type Credential, authorizationOf } from './credential.ts'
 import { type Identity, type Target, dialTls } from './dial.ts'
 import { Lane } from './lane.ts'
+import type { Ends } from './pacing.ts'
 import { transportOver } from './transport.ts'
 import {
   type WireAnswer, type WireEvent, type WireRequest, doorPath, maxUnanswered, parseReply, protocolVersion,
@@ -33,6 +35,8 @@ export type Dial = (target: Target, options: DialOptions) => Promise<Link>
 
 const defaultDialMs = 10_000
 const defaultIdleMs = 60_000
+/** Bytes on the lane that are worth an answer: who manages fewer in the idle time, 17 KB a second, is given up. */
+const leastOnLane = 1_048_576
 
 /**
  * Resolves with a link to a machine that speaks this protocol. Rejects `peer-unreachable` (no connection, another machine),
@@ -56,8 +60,8 @@ export async function dial(target: Target, options: DialOptions): Promise<Link> 
       tls.destroy()
       throw error
     }
-    const openLane = async (signal: AbortSignal): Promise<Lane> => await Lane.open(target, options.identity, socket.id ?? '', signal)
-    link = new Link(socket, { ...options, machine, name: target.name, openLane })
+    const openLane: OpenLane = async (openOptions) => await Lane.open(target, options.identity, { link: socket.id ?? '', ...openOptions })
+    link = new Link(socket, { ...options, machine, name: target.name, ends: { local: tls.localAddress ?? '', remote: tls.remoteAddress ?? '' }, openLane })
     await link.greet(signal)
     return link
   } catch (error) {
@@ -87,6 +91,8 @@ async function opened(socket: Socket, signal: AbortSignal, target: Target): Prom
   }
 }
 
+type OpenLane = (options: { signal: AbortSignal; onBytes: (length: number) => void }) => Promise<Lane>
+
 interface Waiting {
   readonly reject: (error: HoldfastError) => void
   cancel: () => void
@@ -96,24 +102,28 @@ export class Link implements AsyncDisposable {
   /** Who is at the other end: proved by TLS. */
   readonly machine: MachineId
   readonly name: string
+  /** Where its two ends are; undefined when it runs over no network. */
+  readonly ends: Ends | undefined
   readonly #socket: Socket
   readonly #clock: Clock
   readonly #idleMs: number
   readonly #slots = new Budget(maxUnanswered)
   readonly #waiting = new Map<number, Waiting>()
   readonly #ended = new AbortController()
-  readonly #openLane: (signal: AbortSignal) => Promise<Lane>
+  readonly #openLane: OpenLane
   #lane: Promise<Lane> | undefined
+  #laneBytes = 0
   #next = 0
   #used: number
 
-  constructor(socket: Socket, options: { machine: MachineId; name: string; clock: Clock; idleMs?: number | undefined; openLane: (signal: AbortSignal) => Promise<Lane> }) {
+  constructor(socket: Socket, options: { machine: MachineId; name: string; clock: Clock; idleMs?: number | undefined; ends?: Ends | undefined; openLane: OpenLane }) {
     this.#socket = socket
     this.#clock = options.clock
     this.#idleMs = options.idleMs ?? defaultIdleMs
     this.#openLane = options.openLane
     this.machine = options.machine
     this.name = options.name
+    this.ends = options.ends
     this.#used = this.#clock.now()
     socket.once('disconnect', (reason) => { this.#finish(this.#broken(reason)) })
     socket.once('refused', (problem: unknown) => { this.#finish(this.#refusal(problem)) })
@@ -137,7 +147,7 @@ export class Link implements AsyncDisposable {
 
   async #takeLane(): Promise<Lane> {
     try {
-      const lane = await this.#openLane(AbortSignal.any([this.ended, AbortSignal.timeout(this.#idleMs)]))
+      const lane = await this.#openLane({ signal: AbortSignal.any([this.ended, AbortSignal.timeout(this.#idleMs)]), onBytes: (length) => { this.#passed(length) } })
       const finish = (): void => { this.#finish(lane.ended.reason as HoldfastError) }
       if (lane.ended.aborted) finish()
       lane.ended.addEventListener('abort', finish, { once: true })
@@ -192,19 +202,31 @@ export class Link implements AsyncDisposable {
     }
   }
 
-  /** An answer gives those that came after it time anew: the listener was busy with what came before. */
   #settle(number: number): void {
     const waiting = this.#waiting.get(number)
     if (waiting === undefined) return
     waiting.cancel()
     this.#waiting.delete(number)
     this.#slots.give(1)
+    this.#giveTime(number)
+  }
+
+  /** An answer gives those that came after it time anew: the listener was busy with what came before. */
+  #giveTime(after = 0): void {
     this.#used = this.#clock.now()
-    for (const [later, entry] of this.#waiting) {
-      if (later < number) continue
+    for (const [number, entry] of this.#waiting) {
+      if (number < after) continue
       entry.cancel()
       entry.cancel = this.#idleTimer('a request')
     }
+  }
+
+  /** So do bytes on the lane, though not few: a peer that trickles is as good as none. */
+  #passed(length: number): void {
+    this.#laneBytes += length
+    if (this.#laneBytes < leastOnLane) return
+    this.#laneBytes = 0
+    this.#giveTime()
   }
 
   #idleTimer(event: string): () => void {

@@ -12,9 +12,9 @@ import type { Member, Membership } from '../membership/membership.ts'
 import type { Address } from '../membership/records.ts'
 import type { Peer, Peers } from '../peers.ts'
 import type { ShardStore } from '../shard-store/port.ts'
-import type { Bandwidth } from './bandwidth.ts'
 import type { Identity } from './dial.ts'
 import { type Dial, type Link, dial } from './link.ts'
+import type { Paces, Pacing } from './pacing.ts'
 import { RemoteShardStore } from './remote-shard-store.ts'
 
 export interface LinksOptions {
@@ -23,9 +23,8 @@ export interface LinksOptions {
   readonly clock: Clock
   /** 0 up to 1, exclusive. */
   readonly random: () => number
-  /** Limits for all links together: of shards that are sent, and of those that are read. */
-  readonly upload?: Bandwidth | undefined
-  readonly download?: Bandwidth | undefined
+  /** Limits of what is sent and read; left out: none. */
+  readonly pacing?: Pacing | undefined
   /** Told of each link that was dialled, before anybody uses it; what it rejects is the listener's own affair. */
   readonly onLink?: ((link: Link) => void) | undefined
   /** Of the time that this machine was on, 0 to 1. */
@@ -56,6 +55,7 @@ export class Links implements Peers, AsyncDisposable {
   readonly #links = new Map<MachineId, Link>()
   readonly #dials = new Map<MachineId, Promise<Link>>()
   readonly #stores = new Map<MachineId, RemoteShardStore>()
+  readonly #paces = new WeakMap<Link, Paces>()
   readonly #pauses = new Map<MachineId, Pause>()
   readonly #seenAt = new Map<MachineId, string>()
   readonly #hints = new Map<MachineId, Address>()
@@ -76,8 +76,7 @@ export class Links implements Peers, AsyncDisposable {
     await this.link(id, signal)
     let store = this.#stores.get(id)
     if (store === undefined) {
-      const { upload, download } = this.#options
-      store = new RemoteShardStore((signal) => this.link(id, signal), { upload: upload?.lane(), download: download?.lane() })
+      store = new RemoteShardStore((signal) => this.link(id, signal), (link) => this.#pacesOf(link))
       this.#stores.set(id, store)
     }
     return store
@@ -99,6 +98,12 @@ export class Links implements Peers, AsyncDisposable {
     } finally {
       signal.removeEventListener('abort', abort)
     }
+  }
+
+  #pacesOf(link: Link): Paces {
+    const paces = this.#paces.get(link) ?? this.#options.pacing?.of(link.ends) ?? {}
+    this.#paces.set(link, paces)
+    return paces
   }
 
   /** A machine came to our door from `host`: it is there, so it may be dialled at once, and perhaps at that address. */

@@ -15,6 +15,7 @@ import { liveEntryLength } from '../published-head.ts'
 import type { Link } from './link.ts'
 import { diffLive } from './live-delta.ts'
 import { laneFrame } from './lane-frames.ts'
+import type { Paces } from './pacing.ts'
 import { type WireAnswer, maxByMessage, maxFrame, maxLaneRead, maxListed } from './wire.ts'
 
 const listTries = 3
@@ -23,26 +24,15 @@ const headSchema = z.object({ v: z.literal(1), owner: z.string(), machine: z.str
 
 /** Gives the open link, or dials. */
 export type LinkSource = (signal: AbortSignal | undefined) => Promise<Link>
-/** Resolves when `bytes` more may travel. */
-export type Pace = (bytes: number, signal: AbortSignal | undefined) => Promise<void>
-const unlimited: Pace = async () => undefined
-
-export interface Paces {
-  readonly upload?: Pace | undefined
-  readonly download?: Pace | undefined
-}
-
 export class RemoteShardStore implements ShardStore {
   readonly #link: LinkSource
-  readonly #upload: Pace
-  readonly #download: Pace
+  readonly #pacesOf: (link: Link) => Paces
   /** The newest live list that the holder took of each device, to send differences against. */
   readonly #taken = new Map<string, { readonly seq: number; readonly live: Uint8Array }>()
 
-  constructor(link: LinkSource, { upload = unlimited, download = unlimited }: Paces = {}) {
+  constructor(link: LinkSource, pacesOf: (link: Link) => Paces = () => ({})) {
     this.#link = link
-    this.#upload = upload
-    this.#download = download
+    this.#pacesOf = pacesOf
   }
 
   async #over<T>(signal: AbortSignal | undefined, work: (link: Link) => Promise<T>): Promise<T> {
@@ -72,10 +62,11 @@ export class RemoteShardStore implements ShardStore {
   async #send(link: Link, bytes: Uint8Array, { transfer, offset: begin }: { transfer: number; offset: number }, options: PutOptions & { onSent: (bytes: number) => void }): Promise<void> {
     const { signal, onProgress, onSent } = options
     const lane = bytes.length - begin > maxByMessage ? await link.lane() : undefined
+    const { upload } = this.#pacesOf(link)
     const step = lane === undefined ? maxByMessage : laneFrame
     for (let offset = begin; offset < bytes.length; offset += step) {
       const frame = bytes.subarray(offset, offset + step)
-      await this.#upload(frame.length, signal)
+      await upload?.(frame.length, signal)
       signal?.throwIfAborted()
       if (lane === undefined) await link.call('shard.data', { transfer, offset, bytes: frame }, { signal })
       else await lane.send(transfer, frame)
@@ -102,14 +93,14 @@ export class RemoteShardStore implements ShardStore {
   }
 
   async #readMessage(link: Link, { owner, id, number }: ShardRef, range: { offset: number; length: number }, options: CallOptions): Promise<Uint8Array> {
-    await this.#download(range.length, options.signal)
+    await this.#pacesOf(link).download?.(range.length, options.signal)
     const { bytes } = await link.call('shard.read', { owner, id, number, ...range, ...holdingOf(options) }, options)
     if (bytes.length !== range.length) throw misbehaves(link, `${bytes.length} bytes instead of ${range.length}`)
     return bytes
   }
 
   async #readLane(link: Link, { owner, id, number }: ShardRef, { offset, into }: { offset: number; into: Uint8Array }, options: CallOptions): Promise<void> {
-    await this.#download(into.length, options.signal)
+    await this.#pacesOf(link).download?.(into.length, options.signal)
     const lane = await link.lane()
     const expected = lane.expect(into)
     try {
