@@ -1,4 +1,7 @@
-/** An ObjectStore and HeadStore in a folder: durable puts (fdatasync, rename), ranged reads, one file an object. */
+/**
+ * An ObjectStore and HeadStore in a folder: durable puts (fdatasync, rename), ranged reads, one file an object. Packs go past
+ * the page cache like a holder's shards.
+ */
 import { mkdirSync, readdirSync } from 'node:fs'
 import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -6,6 +9,7 @@ import { HoldfastError } from '../../shared/errors.ts'
 import type {
   HeadStore, NewObject, ObjectId, ObjectKind, ObjectRef, ObjectStore, PublishedHead, PutReceipt, StoreOptions,
 } from '../../agent/object-store.ts'
+import { AppendingWriter, WriteAreas } from '../../agent/network/shard-store/appending-writer.ts'
 
 export class FolderStore implements ObjectStore, HeadStore {
   readonly directory: string
@@ -88,12 +92,17 @@ export class FolderStore implements ObjectStore, HeadStore {
   }
 }
 
+const areas = new WriteAreas()
+
 async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
   const file = await open(`${path}.tmp`, 'w')
+  const writer = new AppendingWriter(file, 0, areas)
   try {
-    await file.writeFile(bytes)
+    await writer.append(bytes)
+    await writer.flush()
     await file.datasync()
   } finally {
+    await writer.end()
     await file.close()
   }
   await rename(`${path}.tmp`, path)
