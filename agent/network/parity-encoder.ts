@@ -75,7 +75,7 @@ export class ParityEncoder implements AsyncDisposable {
       this.#cancelIdle = () => { clearTimeout(timer) }
     })
     worker.on('error', (cause) => this.#fail(worker, cause))
-    worker.on('exit', () => this.#fail(worker, new HoldfastError('cancelled', 'Cannot cut an object: the agent stops')))
+    worker.on('exit', () => this.#fail(worker, stopped()))
     this.#worker = worker
     return worker
   }
@@ -92,8 +92,13 @@ export class ParityEncoder implements AsyncDisposable {
     this.#areas = []
     const worker = this.#worker
     if (worker === undefined) return
+    this.#fail(worker, stopped()) // from here on it is nobody's: what comes meanwhile gets a worker of its own
     const ended = once(worker, 'exit')
     await worker.terminate()
     await ended
   }
+}
+
+function stopped(): HoldfastError {
+  return new HoldfastError('cancelled', 'Cannot cut an object: the agent stops')
 }
