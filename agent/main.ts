@@ -64,7 +64,7 @@ export async function openAgent(home: Home, options: AgentOptions): Promise<Agen
     stack.use(parts.startReports())
     stack.use(parts.startCoverageList())
     stack.use(parts.startUpkeep())
-    stack.use(parts.startHelp())
+    stack.use(parts.help().start())
     stack.use(parts.startAlerts())
     const { port, host } = options.config.metrics
     if (port !== null) stack.use(await openMetricsDoor({ host, port, collect: async () => await collectMetrics(run, options.signal) }))

@@ -351,9 +351,9 @@ export class AgentParts implements AgentContext {
     return keepHolder(this.holder, this.#log)
   }
 
-  /** Repairs for owners whose machines are all silent, until disposed of. */
-  startHelp(): SilentOwnersHelp {
-    return new SilentOwnersHelp({ machine: this.machine, holder: this.holder, folder: this.#home.helping, group: () => this.#group, log: this.#log })
+  /** Repairs for owners whose machines are all silent: once it is started or told to, until disposed of. */
+  help(): SilentOwnersHelp {
+    return new SilentOwnersHelp({ machine: this.machine, holder: this.holder, folder: this.#home.helping, group: () => this.#group, log: this.#log, clock: this.#surroundings.clock })
   }
 
   /** Keeps the list in SharePoint up to date where an admin asked for it, until disposed of. */

@@ -4,8 +4,8 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { OwnerId } from '../../shared/ids.ts'
 import type { Machine } from '../identity/machine.ts'
-import { systemClock } from '../network/clock.ts'
-import { type KeepingStore, repairForSilentOwners } from '../network/holder-repair.ts'
+import { type Clock, systemClock } from '../network/clock.ts'
+import { type KeepingStore, type OwnerRepair, repairForSilentOwners } from '../network/holder-repair.ts'
 import { isSilentOwner } from '../network/membership/silent-owner.ts'
 import type { Peer } from '../network/peers.ts'
 import { PlacementIndex } from '../network/placement-index.ts'
@@ -22,32 +22,41 @@ export interface HelpOptions {
   readonly folder: string
   readonly group: () => GroupServices | undefined
   readonly log: Log
+  /** Of the repairs. */
+  readonly clock: Clock
 }
 
 export class SilentOwnersHelp implements AsyncDisposable {
   readonly #options: HelpOptions
   readonly #indexes = new Map<OwnerId, PlacementIndex>()
-  readonly #rounds: Recurring
+  #rounds: Recurring | undefined
 
   constructor(options: HelpOptions) {
     this.#options = options
-    this.#rounds = new Recurring({
-      firstMs: everyMs / 2 * (1 + Math.random()), everyMs, after: (delayMs, then) => systemClock.after(delayMs, then),
-      work: async (signal) => { await this.#round(signal) }, onFault: (error) => options.log('holder-repair-failed', { error }),
-    })
   }
 
-  async #round(signal: AbortSignal): Promise<void> {
-    const { group, holder, log, machine } = this.#options
+  /** Rounds by themselves from now on. */
+  start(): this {
+    this.#rounds = new Recurring({
+      firstMs: everyMs / 2 * (1 + Math.random()), everyMs, after: (delayMs, then) => systemClock.after(delayMs, then),
+      work: async (signal) => { await this.round(signal) }, onFault: (error) => this.#options.log('holder-repair-failed', { error }),
+    })
+    return this
+  }
+
+  /** Looks after every silent owner once, now; returns what was done. */
+  async round(signal: AbortSignal): Promise<OwnerRepair[]> {
+    const { clock, group, holder, log, machine } = this.#options
     const services = group()
     const record = services?.membership.own.peer?.record
-    if (services === undefined || record === undefined) return
+    if (services === undefined || record === undefined) return []
     const { membership, links } = services
     const self: Peer = { id: machine.id, name: record.name, host: record.host, state: 'online', offer: record.offer.bytes }
     const done = await repairForSilentOwners({
-      machine, self, store: holder, peers: links, isSilent: (owner) => isSilentOwner(membership, owner), indexOf: (owner) => this.#indexOf(owner),
+      machine, self, store: holder, peers: links, isSilent: (owner) => isSilentOwner(membership, owner), indexOf: (owner) => this.#indexOf(owner), clock,
     }, { signal })
     for (const { owner, shardsMade, mended, failed, bytesSent } of done) log('holder-repair', { owner, shardsMade, mended, failed: failed.length, bytesSent })
+    return done
   }
 
   #indexOf(owner: OwnerId): PlacementIndex {
@@ -61,7 +70,7 @@ export class SilentOwnersHelp implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#rounds[Symbol.asyncDispose]()
+    await this.#rounds?.[Symbol.asyncDispose]()
     for (const index of this.#indexes.values()) index[Symbol.dispose]()
   }
 }

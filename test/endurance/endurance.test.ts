@@ -1,0 +1,16 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Simulation } from './simulation.ts'
+
+test('twelve agents on a fake clock, with everything that may befall them: what is shown protected is and restores, reserves are kept', async () => {
+  const seed = 20_260_105
+  await using simulation = await Simulation.begin({ seed, days: 1, haste: 24 })
+  try {
+    await simulation.run()
+  } catch (error) {
+    throw new Error(`again with: npm run endurance -- --seed ${seed} --days 1 --haste 24 --verbose`, { cause: error })
+  }
+  const { actions, restores } = simulation.figures.summary
+  assert.ok(restores > 5, `${restores} restores`)
+  for (const action of ['grow', 'restart', 'shrink', 'forget']) assert.ok((actions[action] ?? 0) > 0, `no ${action} in ${JSON.stringify(actions)}`)
+})
