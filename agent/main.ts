@@ -28,6 +28,7 @@ import { peers } from './commands/peers.ts'
 import { protect, unprotect } from './commands/protect.ts'
 import { prune } from './commands/prune.ts'
 import { recover } from './commands/recover.ts'
+import { contactAdd, contactList, contactRemove, contactRequest, contactRestore, contactSnapshots } from './commands/recovery-contact.ts'
 import { restore } from './commands/restore.ts'
 import { signIn } from './commands/sign-in.ts'
 import { retentionAgree, retentionApprove } from './commands/retention.ts'
@@ -97,6 +98,8 @@ const handlers: Handlers = {
   'backup': backup, 'snapshots': listSnapshots, 'ls': listEntries, 'restore': restore, 'verify': verify, 'repair': repair, 'audit': audit, 'drill': drill, 'forget': forget, 'prune': prune, 'mail test': mailTest, 'peers': peers,
   'status': status, 'coverage': coverage, 'coverage list': coverageList, 'key show': keyShow, 'key confirm': keyConfirm, 'recover': recover, 'doctor': doctor, 'sign-in': signIn, 'search': search,
   'settings': settings, 'pause': pause, 'suggestions': suggestions, 'folders': folders,
+  'recovery-contact add': contactAdd, 'recovery-contact remove': contactRemove, 'recovery-contact list': contactList,
+  'recovery-contact request': contactRequest, 'recovery-contact snapshots': contactSnapshots, 'recovery-contact restore': contactRestore,
   'retention agree': retentionAgree, 'retention approve': retentionApprove,
 }
 

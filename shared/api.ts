@@ -1,11 +1,14 @@
 /**
  * What can be asked of an agent: one entry for each command with the schemas of its request and its result.
- * The command line, the HTTP door and the pane all speak by this table. Those of the work group are in network-commands.ts.
+ * The command line, the HTTP door and the pane all speak by this table. Those of the work group are in network-commands.ts,
+ * those of recovery contacts in contact-commands.ts.
  */
 import { z } from 'zod'
+import { contactCommands } from './contact-commands.ts'
 import { bytes, count, path, span, tag, time } from './fields.ts'
 import { networkCommands } from './network-commands.ts'
 import { noticeSchema } from './notices.ts'
+import { freshnessSchema, restoreResult, skippedSchema, snapshotsResult } from './restore-results.ts'
 import { retentionSchema, settingsChangeSchema, settingsSchema } from './settings.ts'
 
 /** Protected: every shard that the level wants is on a machine of its own. Partial: restorable, but fewer than wanted. */
@@ -19,25 +22,13 @@ export const protectionSchema = z.object({
 })
 export type Protection = z.infer<typeof protectionSchema>
 
-const snapshotSchema = z.object({
-  id: z.string(), time, machine: z.string(), host: z.string(), paths: z.array(z.string()),
-  files: count, bytes, bytesNew: bytes, complete: z.boolean(), tags: z.array(z.string()),
-  /** Outlook archives in it that were damaged already when they were backed up. */
-  damaged: z.array(z.string()),
-})
-export type SnapshotSummary = z.infer<typeof snapshotSchema>
-
 const entrySchema = z.object({
   name: z.string(), path: z.string(), type: z.enum(['file', 'directory', 'symlink']), size: bytes, mode: z.int(), mtime: time,
   target: z.string().optional(),
 })
 export type ListedEntry = z.infer<typeof entrySchema>
 
-const skippedSchema = z.object({ path: z.string(), reason: z.string() })
 const damagedSchema = z.object({ path: z.string(), problem: z.string() })
-
-/** How sure a snapshot list is the newest: every asked machine answered, or some did not. */
-const freshnessSchema = z.object({ answered: count, asked: count, newest: z.enum(['confirmed', 'found']) })
 
 const peerSchema = z.object({
   id: z.string(), name: z.string(), host: z.string(), addresses: z.array(z.string()),
@@ -81,6 +72,7 @@ const agreementSchema = z.object({
 
 export const commands = {
   ...networkCommands,
+  ...contactCommands,
   protect: {
     request: z.strictObject({ paths: z.array(path).min(1), excludes: z.array(z.string().min(1)).default([]) }),
     result: z.object({ protected: z.array(z.object({ path: z.string(), excludes: z.array(z.string()) })) }),
@@ -103,7 +95,7 @@ export const commands = {
   snapshots: {
     /** `kept`: those instead that no head names any more and that holders still have. */
     request: z.strictObject({ kept: z.boolean().default(false) }),
-    result: z.object({ snapshots: z.array(snapshotSchema), freshness: freshnessSchema }),
+    result: snapshotsResult,
   },
   ls: {
     request: z.strictObject({ snapshot: z.string().min(1), path: z.string().default('') }),
@@ -120,10 +112,7 @@ export const commands = {
       /** A folder; null: beside the originals, under names that say so, never over them. */
       target: path.nullable().default(null), overwrite: z.boolean().default(false),
     }),
-    result: z.object({
-      snapshot: z.string(), target: z.string(), bytes, files: count, directories: count, symlinks: count, unchangedFiles: count,
-      resumedBytes: bytes, seconds: z.number(), written: z.array(z.string()), skipped: z.array(skippedSchema), freshness: freshnessSchema,
-    }),
+    result: restoreResult,
   },
   verify: {
     request: z.strictObject({ readData: z.boolean().default(false) }),
@@ -241,8 +230,8 @@ export const commands = {
       keyConfirmed: z.boolean(), nextBackup: time.nullable(), running: z.string().nullable(),
       /** What needs somebody's attention; `warnings` says the same in English. */
       notices: z.array(noticeSchema), warnings: z.array(z.string()),
-      /** Those of the warnings that say of a roll-back, a copied key, a recovery, a frozen or refused backup, a failed audit or drill. */
-      alarms: z.array(z.object({ kind: z.enum(['rollback', 'clone', 'recovered', 'frozen', 'refused', 'audit', 'drill']), text: z.string(), notice: noticeSchema })),
+      /** Those of the warnings that say of a roll-back, a copied key, a recovery, a recovery contact's request, a frozen or refused backup, a failed audit or drill. */
+      alarms: z.array(z.object({ kind: z.enum(['rollback', 'clone', 'recovered', 'contact', 'frozen', 'refused', 'audit', 'drill']), text: z.string(), notice: noticeSchema })),
       /** The last restore drill: what came back was compared and checked. */
       drill: z.object({ time, ok: z.boolean(), files: count, bytes, problems: z.array(z.string()) }).nullable(),
       /** What somebody was told of and still is so. */
@@ -300,7 +289,7 @@ export const commands = {
 export type CommandName = keyof typeof commands
 
 /** Commands that only ask: when they end, nothing is different. */
-export const questions: ReadonlySet<CommandName> = new Set(['status', 'snapshots', 'ls', 'search', 'folders', 'suggestions', 'coverage', 'peers', 'key show', 'network invitations', 'network requests'])
+export const questions: ReadonlySet<CommandName> = new Set(['status', 'snapshots', 'ls', 'search', 'folders', 'suggestions', 'coverage', 'peers', 'key show', 'recovery-contact list', 'recovery-contact snapshots', 'network invitations', 'network requests'])
 
 export type CommandRequest<C extends CommandName> = z.output<(typeof commands)[C]['request']>
 export type CommandInput<C extends CommandName> = z.input<(typeof commands)[C]['request']>

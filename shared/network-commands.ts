@@ -4,7 +4,7 @@ import { bytes, count, time } from './fields.ts'
 import { groupChangeSchema, groupSettingsSchema } from './settings.ts'
 
 /** Who knows of a change of the group already: the others hear of it by gossip. */
-const toldSchema = z.object({ peers: count, of: count, rosters: count })
+export const toldSchema = z.object({ peers: count, of: count, rosters: count })
 const adminSchema = z.object({ id: z.string(), name: z.string(), machines: z.array(z.string()), self: z.boolean() })
 const adminsResult = z.object({ admins: z.array(adminSchema), told: toldSchema })
 /** A name, an id, or the beginning of an id of at least 6 characters. */

@@ -43,6 +43,10 @@ const kinds = [
   notice('key-cloned-here', {}),
   notice('key-cloned', { name }),
   notice('recovered-elsewhere', {}),
+  /* Recovery contacts. `by`: the machine that asked; `days` until it opens, 0: open. */
+  notice('contact-asked', { by: name, days: count, why: z.string() }),
+  notice('contact-open', { by: name }),
+  notice('contact-asked-other', { by: name, name, days: count }),
   /* Holders. `here`: this machine is one of them. */
   notice('own-frozen', { names, here: z.boolean() }),
   notice('other-frozen', { name }),

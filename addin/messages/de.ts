@@ -42,6 +42,7 @@ export const de: Messages = {
       'protocol-unknown': { title: 'Der andere Rechner hat eine andere Version', guidance: 'Bringen Sie Holdfast auf dem älteren auf den neuen Stand.' },
       'key-missing': { title: 'Der Schlüssel ist nicht hier', guidance: 'Stellen Sie mit Ihrem Notfallblatt wieder her.' },
       'key-cloned': { title: 'Zwei Rechner benutzen denselben Schlüssel', guidance: 'Halten Sie die Kopie an. Wissen Sie von keiner, stellen Sie mit dem Notfallblatt auf einem leeren Rechner wieder her: Das sperrt beide aus.' },
+      'contact-waiting': { title: 'Die Person kann noch ablehnen', guidance: 'Versuchen Sie es später wieder; die Person weiß von der Anfrage.' },
       'file-changed': { title: 'Eine Datei änderte sich beim Lesen', guidance: 'Nichts zu tun: Die nächste Sicherung liest sie noch einmal.' },
       'file-unreadable': { title: 'Eine Datei ist nicht lesbar', guidance: 'Schließen Sie das Programm, das sie offen hat, oder prüfen Sie, ob Sie sie lesen dürfen.' },
       'target-newer': { title: 'Dort ist eine neuere Datei', guidance: 'Sie blieb, wie sie ist. Holen Sie in einen anderen Ordner zurück.' },

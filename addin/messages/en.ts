@@ -45,6 +45,7 @@ export const en = {
       'protocol-unknown': { title: 'The other computer has another version', guidance: 'Update Holdfast on the older one.' },
       'key-missing': { title: 'The key is not here', guidance: 'Recover with your recovery kit.' },
       'key-cloned': { title: 'Two computers use the same key', guidance: 'Stop the copy. If you know of none, recover with the recovery kit on an empty computer: that shuts both out.' },
+      'contact-waiting': { title: 'The owner may still refuse', guidance: 'Try again later; the owner was told of the request.' },
       'file-changed': { title: 'A file changed while it was read', guidance: 'Nothing to do: it is read again at the next backup.' },
       'file-unreadable': { title: 'A file cannot be read', guidance: 'Close the program that has it open, or see whether you may read it.' },
       'target-newer': { title: 'There is a newer file', guidance: 'It was left as it is. Restore to another folder.' },

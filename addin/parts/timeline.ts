@@ -1,6 +1,6 @@
 /** The snapshots of an owner, newest first, with how much each added. */
 import { type TemplateResult, html, nothing } from 'lit-html'
-import type { SnapshotSummary } from '../../shared/api.ts'
+import type { SnapshotSummary } from '../../shared/restore-results.ts'
 import type { App } from '../app.ts'
 
 const page = 20

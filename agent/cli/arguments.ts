@@ -73,6 +73,12 @@ export const syntax: Record<string, Syntax> = {
   'coverage list': { usage: 'coverage list [SITE] [--off]', summary: 'show who is covered in a list of the SharePoint site, kept up to date by this machine', options: { off: flag } },
   'key show': { usage: 'key show', summary: 'show the recovery kit, until it is confirmed as stored' },
   'key confirm': { usage: 'key confirm [--yes]', summary: 'the kit is stored safely: erase the words from this machine', options: { yes: flag } },
+  'recovery-contact add': { usage: 'recovery-contact add MACHINE [--wait-days N]', summary: 'let a colleague open this backup N days (3) after he asked, when the words are lost; everybody sees that he asks', options: { 'wait-days': text } },
+  'recovery-contact remove': { usage: 'recovery-contact remove MACHINE', summary: 'end that; refuses a request, too' },
+  'recovery-contact list': { usage: 'recovery-contact list', summary: 'your recovery contacts, and whose contact you are' },
+  'recovery-contact request': { usage: 'recovery-contact request MACHINE [--why TEXT]', summary: 'contact: ask to open the backup of a machine\'s owner', options: { why: text } },
+  'recovery-contact snapshots': { usage: 'recovery-contact snapshots MACHINE', summary: 'contact: list its snapshots, when the time to refuse is over' },
+  'recovery-contact restore': { usage: 'recovery-contact restore MACHINE --target DIR [--snapshot SNAPSHOT[:PATH]]', summary: 'contact: restore it to DIR', options: { target: text, snapshot: text } },
   'recover': { usage: 'recover --locator STRING | --peer HOST:PORT [--label NAME]', summary: 'on an empty machine: get ready to restore; reads the words from stdin', options: { locator: text, peer: text, label: text } },
   'sign-in': { usage: 'sign-in LOCATOR [--user NAME [--ca FILE] | --device-code | --folder DIR] [--prepare]', summary: 'sign this machine in where the roster is: in the browser, with a password, or by a folder that is synchronised with it', options: { 'folder': text, 'user': text, 'ca': text, 'prepare': flag, 'device-code': flag } },
   'doctor': { usage: 'doctor [--fix | --unfix]', summary: 'check this machine and print how to fix what is wrong; --fix makes its browsers trust the pane', options: { fix: flag, unfix: flag } },
@@ -137,6 +143,12 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
         backups: values['erase'] === true ? 'erase' : 'keep', force: values['force'] === true,
         ...(typeof values['keep-days'] === 'string' ? { days: parseNumber('keep-days', values['keep-days'], { min: 1, max: 36_500 }) } : {}),
       } }
+    case 'recovery-contact add':
+      return { name, input: { machine: one('MACHINE'), ...(typeof values['wait-days'] === 'string' ? { waitDays: parseNumber('wait-days', values['wait-days'], { min: 1, max: 30 }) } : {}) } }
+    case 'recovery-contact remove': return { name, input: { contact: one('MACHINE') } }
+    case 'recovery-contact request': return { name, input: { owner: one('MACHINE'), ...given(values, 'why') } }
+    case 'recovery-contact snapshots': return { name, input: { owner: one('MACHINE') } }
+    case 'recovery-contact restore': return { name, input: { owner: one('MACHINE'), target: resolve(required(name, values, 'target')), ...splitSnapshotPath(typeof values['snapshot'] === 'string' ? values['snapshot'] : 'latest') } }
     case 'network uninvite': return { name, input: { id: one('ID') } }
     case 'network announce': return { name, input: { group: one('GROUP'), withdraw: values['withdraw'] === true, deviceCode: values['device-code'] === true, ...given(values, 'app') } }
     case 'network find': return { name, input: { app: one('entra:TENANT?client=ID'), deviceCode: values['device-code'] === true } }
@@ -177,7 +189,7 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
       none()
       return { name, input: { kept: values['kept'] === true } }
     case 'retention approve': return { name, input: { agreement: one('AGREEMENT') } }
-    case 'suggestions': case 'repair': case 'audit': case 'peers': case 'status': case 'coverage': case 'mail test': case 'key show': case 'key confirm': case 'network invitations': case 'network requests':
+    case 'suggestions': case 'repair': case 'audit': case 'peers': case 'status': case 'coverage': case 'mail test': case 'key show': case 'key confirm': case 'network invitations': case 'network requests': case 'recovery-contact list':
       none()
       return { name, input: {} }
     case 'doctor':

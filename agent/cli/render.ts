@@ -1,6 +1,7 @@
 /** What a person sees of each command's result. `--json` prints the result itself instead. */
 import type { CommandName, CommandResult, Protection } from '../../shared/api.ts'
 import { formatBytes, formatDuration, formatTable, formatTime, printable } from './format.ts'
+import { addedLines, listLines, requestedLines } from './render-contacts.ts'
 
 type Renderers = { readonly [C in CommandName]: (result: CommandResult<C>) => string }
 
@@ -78,26 +79,18 @@ export const renderers: Renderers = {
     ...skippedLines(result.skipped),
     ...result.damaged.map(({ path, problem }) => `  ${printable(path)} is damaged itself: ${problem}. Close Outlook, repair it with scanpst.exe, or restore an older snapshot of it`),
   ].join('\n'),
-  'snapshots': (result) => (result.snapshots.length === 0 ? 'No snapshots yet.' : `${formatTable([
-    ['SNAPSHOT', 'TIME', 'MACHINE', 'FILES', 'SIZE', 'NEW', 'PATHS'],
-    ...result.snapshots.map((snapshot) => [
-      short(snapshot.id), formatTime(snapshot.time), printable(snapshot.host), String(snapshot.files), formatBytes(snapshot.bytes),
-      formatBytes(snapshot.bytesNew), `${snapshot.paths.map(printable).join(', ')}${snapshot.damaged.length === 0 ? '' : ' (holds a damaged archive)'}`,
-    ]),
-  ])}\n(${freshness(result)})`),
+  'snapshots': snapshotLines,
   'ls': (result) => formatTable(result.entries.map((entry) => [
     `${{ file: '-', directory: 'd', symlink: 'l' }[entry.type]}${modeText(entry.mode)}`, formatBytes(entry.size).padStart(8), formatTime(entry.mtime),
     `${printable(entry.path)}${entry.target === undefined ? '' : ` -> ${printable(entry.target)}`}`,
   ])),
-  'restore': (result) => [
-    `Restored ${result.files} files, ${result.directories} folders, ${formatBytes(result.bytes)} in ${formatDuration(result.seconds)} to ${printable(result.target)}`,
-    ...(result.resumedBytes > 0 ? [`  ${formatBytes(result.resumedBytes)} were there already from an interrupted run`] : []),
-    ...(result.unchangedFiles > 0 ? [`  ${result.unchangedFiles} files were the same already`] : []),
-    ...result.written.slice(0, 10).map((path) => `  ${printable(path)}`),
-    ...(result.written.length > 10 ? [`  … and ${result.written.length - 10} more`] : []),
-    `  from snapshot ${short(result.snapshot)} (${freshness(result)})`,
-    ...skippedLines(result.skipped),
-  ].join('\n'),
+  'restore': restoreLines,
+  'recovery-contact add': addedLines,
+  'recovery-contact remove': ({ name, told }) => [`${printable(name)} cannot open this backup any more.`, ...toldLines(told)].join('\n'),
+  'recovery-contact list': listLines,
+  'recovery-contact request': requestedLines,
+  'recovery-contact snapshots': snapshotLines,
+  'recovery-contact restore': restoreLines,
   'verify': (result) => [
     `${result.ok ? 'Everything can be restored' : 'NOT everything can be restored'}: ${result.snapshots} snapshots, ${result.objects} objects: ${result.healthy} whole, ${result.degraded} with missing shards, ${result.lost} lost`,
     ...(result.bytesRead > 0 ? [`  ${formatBytes(result.bytesRead)} read back and checked`] : []),
@@ -205,6 +198,29 @@ export const renderers: Renderers = {
     `Signed in as ${printable(account)}.`, `Found ${printable(place)}, with ${records} records.`, 'A test record was written there, found again and removed.', `Locator: ${locator}`,
   ].join('\n'),
   'doctor': (result) => result.checks.map((check) => `${{ ok: 'ok     ', warning: 'warning', failed: 'FAILED ' }[check.state]} ${check.name}: ${check.detail}${check.fix === null ? '' : `\n        fix: ${check.fix}`}`).join('\n'),
+}
+
+function snapshotLines(result: CommandResult<'snapshots'>): string {
+  if (result.snapshots.length === 0) return 'No snapshots yet.'
+  return `${formatTable([
+    ['SNAPSHOT', 'TIME', 'MACHINE', 'FILES', 'SIZE', 'NEW', 'PATHS'],
+    ...result.snapshots.map((snapshot) => [
+      short(snapshot.id), formatTime(snapshot.time), printable(snapshot.host), String(snapshot.files), formatBytes(snapshot.bytes),
+      formatBytes(snapshot.bytesNew), `${snapshot.paths.map(printable).join(', ')}${snapshot.damaged.length === 0 ? '' : ' (holds a damaged archive)'}`,
+    ]),
+  ])}\n(${freshness(result)})`
+}
+
+function restoreLines(result: CommandResult<'restore'>): string {
+  return [
+    `Restored ${result.files} files, ${result.directories} folders, ${formatBytes(result.bytes)} in ${formatDuration(result.seconds)} to ${printable(result.target)}`,
+    ...(result.resumedBytes > 0 ? [`  ${formatBytes(result.resumedBytes)} were there already from an interrupted run`] : []),
+    ...(result.unchangedFiles > 0 ? [`  ${result.unchangedFiles} files were the same already`] : []),
+    ...result.written.slice(0, 10).map((path) => `  ${printable(path)}`),
+    ...(result.written.length > 10 ? [`  … and ${result.written.length - 10} more`] : []),
+    `  from snapshot ${short(result.snapshot)} (${freshness(result)})`,
+    ...skippedLines(result.skipped),
+  ].join('\n')
 }
 
 function holderLines(holders: CommandResult<'status'>['holders']): string[] {

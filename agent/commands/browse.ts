@@ -1,5 +1,6 @@
 /** Looking into snapshots: which there are, and what is in one. */
 import type { CommandRequest, CommandResult, ListedEntry } from '../../shared/api.ts'
+import type { Snapshot } from '../repository/snapshot.ts'
 import type { Entry } from '../repository/tree.ts'
 import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'
@@ -15,10 +16,14 @@ export async function listSnapshots(context: AgentContext, { kept }: CommandRequ
   const { snapshots } = kept ? await services.repository.keptSnapshots({ signal }) : await services.repository.snapshots({ signal })
   return {
     freshness,
-    snapshots: snapshots.map(({ id, time, machine, host, roots, skipped, stats, tags, damaged = [] }) => ({
-      id, time, machine, host, paths: roots.map(({ path }) => path), files: stats.files, bytes: stats.bytes, bytesNew: stats.bytesNew,
-      complete: skipped.length === 0, tags, damaged: damaged.map(({ path }) => path),
-    })),
+    snapshots: snapshots.map(toSummary),
+  }
+}
+
+export function toSummary({ id, time, machine, host, roots, skipped, stats, tags, damaged = [] }: Snapshot): CommandResult<'snapshots'>['snapshots'][number] {
+  return {
+    id, time, machine, host, paths: roots.map(({ path }) => path), files: stats.files, bytes: stats.bytes, bytesNew: stats.bytesNew,
+    complete: skipped.length === 0, tags, damaged: damaged.map(({ path }) => path),
   }
 }
 

@@ -2,9 +2,10 @@
 import type { AdminSigner, OwnerFile } from '../identity/owner-file.ts'
 import type { PublicJwk } from '../identity/jws.ts'
 import type { Machine } from '../identity/machine.ts'
-import type { MachineId, NetworkId } from '../../shared/ids.ts'
+import type { MachineId, NetworkId, OwnerId } from '../../shared/ids.ts'
 import type { OwnerRoot } from '../identity/owner.ts'
 import type { HeadStore, ObjectStore } from '../object-store.ts'
+import type { ContactHalves } from '../network/contact-halves.ts'
 import type { AuditBook } from '../network/audit-book.ts'
 import type { Dispersal } from '../network/dispersal.ts'
 import type { HandoverParts } from '../network/handover.ts'
@@ -71,6 +72,7 @@ export interface Group {
   setStanding(standing: Standing): Promise<void>
   /** How shards get to the machines that stay. */
   handover(): Omit<HandoverParts, 'store'>
+  readonly contacts: ContactHalves
   /** Writes a record to the rosters. Returns how many took it. */
   post(name: string, text: string, signal: AbortSignal): Promise<number>
   /** Tells the group what this machine says of its own backup, when that is news. */
@@ -143,6 +145,8 @@ export interface AgentContext {
   callOut(net: NetworkId, signal: AbortSignal): Promise<Address[]>
   /** Reads from the members' doors with a proof by the owner's root key. */
   beginRecovery(membership: Membership, root: OwnerRoot): Promise<RecoverySession>
+  /** Reads what an owner has stored, as a member that the holders let read it; `certificate`: of any device of the owner. */
+  beginReading(owner: OwnerId, certificate: string): Promise<RecoverySession>
   /** The words of the owner until they are confirmed as stored. Throws `key-missing` afterwards. */
   words(): Promise<string>
   /** Throws `unauthorized` when the owner is no admin of the group now. */

@@ -19,7 +19,7 @@ import { Membership } from '../network/membership/membership.ts'
 import { type Address, firstNetworkId } from '../network/membership/records.ts'
 import type { Head } from '../repository/head.ts'
 import { addRecipient, raiseEpoch, removeRecipient } from '../repository/keyring.ts'
-import { recoverKeyring } from '../repository/recovery.ts'
+import { ownerOpener, recoverKeyring } from '../repository/recovery.ts'
 import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'
 import { refreshHeads } from './freshness.ts'
@@ -119,7 +119,7 @@ async function membershipFrom(context: AgentContext, net: Membership['net'], rec
 
 async function readKeyring(context: AgentContext, membership: Membership, root: OwnerRoot, signal: AbortSignal) {
   await using session = await context.beginRecovery(membership, root)
-  return await recoverKeyring({ store: session.store, heads: session.heads, owner: root }, { signal })
+  return await recoverKeyring({ store: session.store, heads: session.heads, owner: root.id, opener: ownerOpener(root) }, { signal })
 }
 
 /** Of the newest head whose machine is a member. */

@@ -9,7 +9,7 @@ import { generateMachine } from '../identity/machine.ts'
 import { ownerFromWords } from '../identity/owner.ts'
 import { CollectedStore } from '../network/collected-store.ts'
 import { addRecipient } from '../repository/keyring.ts'
-import { recoverKeyring } from '../repository/recovery.ts'
+import { ownerOpener, recoverKeyring } from '../repository/recovery.ts'
 import { Repository } from '../repository/repository.ts'
 import { restoreSnapshot } from './restore-snapshot.ts'
 
@@ -32,7 +32,7 @@ export async function restoreFromFolders(request: CollectedRequest, options: { s
     owner: root.id, folders: request.folders,
     report: (path, error) => { damaged.push({ path, reason: error instanceof Error ? error.message : 'unusable' }) },
   })
-  const { keyring, epoch } = await recoverKeyring({ store, heads: store, owner: root }, { signal: options.signal })
+  const { keyring, epoch } = await recoverKeyring({ store, heads: store, owner: root.id, opener: ownerOpener(root) }, { signal: options.signal })
   // A machine for the moment: its key opens the local index, its certificate is shown to nobody.
   const machine = generateMachine()
   const certificate = await issueDeviceCertificate(root, machine, epoch, Date.now())

@@ -1,6 +1,6 @@
 /** What `status` says needs somebody's attention. The words are in shared/notice-texts.ts. */
 import type { CommandResult } from '../../shared/api.ts'
-import { type MachineId, shortId } from '../../shared/ids.ts'
+import { type MachineId, type OwnerId, shortId } from '../../shared/ids.ts'
 import type { Notice, NoticeCode } from '../../shared/notices.ts'
 import type { Member, Membership } from '../network/membership/membership.ts'
 import type { RosterStatus } from '../network/roster/roster-sync.ts'
@@ -14,7 +14,7 @@ type AlarmKind = CommandResult<'status'>['alarms'][number]['kind']
 
 /** Those that are worth a mail, besides the protection itself. */
 const alarmKinds: Partial<Record<NoticeCode, AlarmKind>> = {
-  'key-cloned-here': 'clone', 'key-cloned': 'clone', 'recovered-elsewhere': 'recovered', 'own-frozen': 'frozen', 'refused': 'refused', 'audit-failed': 'audit', 'drill-failed': 'drill',
+  'key-cloned-here': 'clone', 'key-cloned': 'clone', 'recovered-elsewhere': 'recovered', 'contact-asked': 'contact', 'contact-open': 'contact', 'own-frozen': 'frozen', 'refused': 'refused', 'audit-failed': 'audit', 'drill-failed': 'drill',
 }
 
 /** What is not named is about heads. */
@@ -30,7 +30,7 @@ export function alarmingNotices(context: AgentContext, services: Backup, { headN
   const { drill } = context.checks
   return [
     ...headNotices, ...cloneNotices(membership), ...(recovered ? [{ code: 'recovered-elsewhere' as const }] : []),
-    ...ownFrozen(context), ...refusalNotices(services.dispersal), ...failedAudits.map(({ name }) => ({ code: 'audit-failed' as const, name })),
+    ...contactNotices(membership, owner?.owner), ...ownFrozen(context), ...refusalNotices(services.dispersal), ...failedAudits.map(({ name }) => ({ code: 'audit-failed' as const, name })),
     ...(drill?.ok === false ? [{ code: 'drill-failed' as const, detail: drill.problems[0] ?? 'nothing could be tried' }] : []),
   ]
 }
@@ -88,6 +88,30 @@ export function standingNotices(membership: Membership): Notice[] {
     ...(refusal === 'revoked' ? [{ code: 'shut-out' as const }] : []),
     ...(membership.refusedForks > 0 ? [{ code: 'former-admin' as const }] : []),
   ]
+}
+
+/** To the owner: who wants to open his backup, or can. */
+function contactNotices(membership: Membership, owner: OwnerId | undefined): Notice[] {
+  return asked(membership).filter(({ owner: of }) => of === owner).map(({ by, days, why }) => (days === 0 ? { code: 'contact-open', by } : { code: 'contact-asked', by, days, why }))
+}
+
+/** To everybody else, so that nobody opens a backup unseen while its owner is away. */
+export function othersContactNotices(membership: Membership, owner: OwnerId | undefined): Notice[] {
+  return asked(membership).filter(({ owner: of }) => of !== owner).map(({ owner: of, by, days }) => ({ code: 'contact-asked-other', by, name: nameOfOwner(of, membership), days }))
+}
+
+function asked(membership: Membership): { owner: OwnerId; by: string; days: number; why: string }[] {
+  return membership.contacts.all().flatMap((contact) => {
+    const waitMs = membership.contacts.waitMs(contact)
+    if (contact.request === undefined || waitMs === undefined) return []
+    const { machine, why } = contact.request
+    const by = (machine === membership.self ? membership.own.peer?.record.name : membership.member(machine)?.name) ?? shortId(machine)
+    return [{ owner: contact.choice.owner, by, days: Math.ceil(waitMs / 86_400_000), why }]
+  })
+}
+
+function nameOfOwner(owner: OwnerId, membership: Membership): string {
+  return membership.members().find(({ devices }) => devices.some((device) => device.owner === owner))?.name ?? shortId(owner)
 }
 
 function cloneNotices(membership: Membership): Notice[] {

@@ -6,7 +6,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { homedir, hostname } from 'node:os'
 import type { CommandName, CommandRequest, CommandResult } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
-import type { MachineId, NetworkId } from '../../shared/ids.ts'
+import type { MachineId, NetworkId, OwnerId } from '../../shared/ids.ts'
 import type { RunOptions } from '../commands/command.ts'
 import type { AgentContext, Backup, RecoverySession, ServedPane } from '../commands/context.ts'
 import { AlertBook } from '../commands/alert-book.ts'
@@ -52,7 +52,7 @@ import { LanBeacon } from './lan-beacon.ts'
 import { keepHolder } from './holder-upkeep.ts'
 import { type Log, fileLog } from './log.ts'
 import { reachableAddresses } from './reachable-addresses.ts'
-import { openRecovery, recoveryDialling } from './recovery-session.ts'
+import { openReading, openRecovery, recoveryDialling, withOwnHolder } from './recovery-session.ts'
 import { SilentOwnersHelp } from './silent-owners-help.ts'
 import { SignIns } from './sign-ins.ts'
 import { type OpenDoor, type Surroundings, realSurroundings } from './surroundings.ts'
@@ -326,6 +326,13 @@ export class AgentParts implements AgentContext {
 
   async beginRecovery(membership: Membership, root: OwnerRoot): Promise<RecoverySession> {
     return await openRecovery({ home: this.#home, identity: this.#identity, log: this.#log, surroundings: this.#options.surroundings }, membership, root)
+  }
+
+  async beginReading(owner: OwnerId, certificate: string): Promise<RecoverySession> {
+    const { membership, links } = this.#groupServices()
+    const { name = '', host = '' } = membership.own.peer?.record ?? {}
+    const peers = withOwnHolder(links, { id: this.machine.id, name, host, state: 'online', offer: 0 }, this.holder)
+    return await openReading({ home: this.#home, identity: this.#identity, log: this.#log, surroundings: this.#options.surroundings }, { membership, peers, owner, certificate })
   }
 
   nextBackupMs(): number | null {

@@ -11,6 +11,7 @@ import type { PublicJwk } from '../identity/jws.ts'
 import type { OwnerFile } from '../identity/owner-file.ts'
 import type { Clock as NetworkClock } from '../network/clock.ts'
 import { type Agreement, verifyAgreement } from '../network/membership/agreement.ts'
+import { ContactHalves } from '../network/contact-halves.ts'
 import { FairShares } from '../network/fair-share.ts'
 import type { HandoverParts } from '../network/handover.ts'
 import { hostId } from '../network/membership/host-id.ts'
@@ -25,6 +26,7 @@ import type { Identity } from '../network/peer/dial.ts'
 import type { CoverageContent } from '../network/membership/coverage-report.ts'
 import { Gossip } from '../network/peer/gossip.ts'
 import { Host, type HostEvent } from '../network/peer/host.ts'
+import type { Link } from '../network/peer/link.ts'
 import { Links } from '../network/peer/links.ts'
 import type { Roster } from '../network/roster/port.ts'
 import { RosterSync, type RosterStatus } from '../network/roster/roster-sync.ts'
@@ -66,6 +68,7 @@ export class GroupServices implements Group, AsyncDisposable {
   readonly host: Host
   /** How much of the time the others are online. */
   readonly online: OnlineShares
+  readonly contacts: ContactHalves
   readonly #options: GroupOptions
   readonly #gossip: Gossip
   readonly #rosters: RosterSync
@@ -76,7 +79,7 @@ export class GroupServices implements Group, AsyncDisposable {
   readonly #unsubscribe: () => void
   #renewing: Promise<void> = Promise.resolve()
   #cancelUpkeep: () => void = () => {}
-  #stopped = false
+  readonly #stopping = new AbortController()
   #onlineSavedMs: number
   readonly #openedMs: number
   #isStarted = false
@@ -105,8 +108,10 @@ export class GroupServices implements Group, AsyncDisposable {
     const pacing = new Pacing({ ...limits, clock })
     this.online.load(options.onlineFile.read())
     this.links = new Links({
-      membership, identity, clock, random, dial, pacing, onlineShare: (of) => this.online.shareOf(of), onLink: (link) => this.#track(this.#gossip.meet(link)),
+      membership, identity, clock, random, dial, pacing, onlineShare: (of) => this.online.shareOf(of), onLink: (link) => this.#track(this.#greet(link)),
     })
+    this.contacts = new ContactHalves(membership, this.links)
+    membership.contacts.follow(() => options.holder.ownTime())
     this.#gossip = new Gossip({ membership, links: this.links, clock, random })
     this.#rosters = new RosterSync({
       membership, rosters: membership.network.rosters.map((locator) => options.openRoster(locator)), now: clock.now, random,
@@ -115,7 +120,7 @@ export class GroupServices implements Group, AsyncDisposable {
       onFault: (error, locator) => log('roster-fault', { locator, error }),
     })
     this.host = new Host({ store: options.holder, membership, about: { name: options.name(), agent: options.version }, clock, pacing,
-      agree: ({ owner, ...agreed }) => { options.holder.agree(owner, agreed) }, onEvent: (event) => this.#logHost(event) })
+      agree: ({ owner, ...agreed }) => { options.holder.agree(owner, agreed) }, save: async () => { await store.saveIfChanged() }, onEvent: (event) => this.#logHost(event) })
     this.#unsubscribe = membership.subscribe((event) => this.#onMembership(event))
   }
 
@@ -275,6 +280,13 @@ export class GroupServices implements Group, AsyncDisposable {
     return outcome
   }
 
+  /** Who comes newly gets the halves of this owner's recovery contacts that it is to keep. */
+  async #greet(link: Link): Promise<void> {
+    if (!await this.#gossip.meet(link)) return
+    const certificate = this.#options.owner()?.certificate
+    await this.contacts.deliverMissing(({ choice }) => choice.certificate === certificate, this.#stopping.signal)
+  }
+
   /** A new head or record travels to the rosters; awaited at the end, so that a short-lived command takes it there too. */
   spread(): void {
     this.#track(this.#rosters.publish())
@@ -324,7 +336,7 @@ export class GroupServices implements Group, AsyncDisposable {
   }
 
   #upkeepLater(): void {
-    if (this.#stopped) return
+    if (this.#stopping.signal.aborted) return
     this.#cancelUpkeep = this.#clock.after(upkeepMs, () => this.#track(this.#upkeep()))
   }
 
@@ -367,13 +379,14 @@ export class GroupServices implements Group, AsyncDisposable {
   #onMembership(event: MembershipEvent): void {
     this.#options.log(event.type, { ...event })
     if (event.type === 'machine-revoked') this.links.drop(event.id)
+    if (event.type === 'contact-asked') this.#track(this.#gossip.round())
     if (event.type === 'approved') this.#track(this.publish())
     if (event.type === 'network-changed') this.#followRosters()
     if (event.type === 'network-changed' && this.#isStarted) this.#track(this.#gossip.round())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stopped = true
+    this.#stopping.abort(new HoldfastError('cancelled', 'Cannot go on: the agent is stopping'))
     this.#cancelUpkeep()
     this.#unsubscribe()
     await this.#gossip[Symbol.asyncDispose]()

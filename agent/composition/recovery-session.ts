@@ -1,13 +1,16 @@
-/** Reading from the holders with a proof by the owner's root key alone: what `recover` uses before this machine is a member. */
+/** Reading from the holders without a device of the owner: with a proof by his root key (what `recover` uses), or as his recovery contact. */
 import { rmSync } from 'node:fs'
 import type { RecoverySession } from '../commands/context.ts'
 import type { Home } from '../home.ts'
 import { issueDeviceCertificate } from '../identity/device.ts'
+import type { OwnerId } from '../../shared/ids.ts'
 import type { OwnerRoot } from '../identity/owner.ts'
 import type { Membership } from '../network/membership/membership.ts'
 import { signRecoveryProof } from '../network/membership/records.ts'
 import type { Identity } from '../network/peer/dial.ts'
 import { RecoveryPeers, type RecoveryDialling } from '../network/peer/recovery-peers.ts'
+import type { Peer, Peers } from '../network/peers.ts'
+import type { ShardStore } from '../network/shard-store/port.ts'
 import { openStores } from './backup-services.ts'
 import type { Log } from './log.ts'
 import { type Surroundings, realSurroundings } from './surroundings.ts'
@@ -29,4 +32,24 @@ export async function openRecovery({ home, identity, log, surroundings }: { home
   }))
   const owned = stack.move()
   return { store: stores.dispersal, heads: stores.heads, [Symbol.asyncDispose]: async () => { await owned[Symbol.asyncDispose]() } }
+}
+
+/** As a member that the holders let read it; what lies on this machine itself is read too. */
+export async function openReading({ home, identity, log, surroundings }: { home: Home; identity: Identity; log: Log; surroundings?: Surroundings | undefined }, { membership, peers, owner, certificate }: {
+  membership: Membership; peers: Peers; owner: OwnerId; certificate: string
+}): Promise<RecoverySession> {
+  rmSync(home.scratch, { recursive: true, force: true })
+  const stores = await openStores({
+    home: { ...home, repository: home.scratch, placement: ':memory:', audits: ':memory:' }, machine: identity.machine, owner: { owner, epoch: 1, certificate },
+    membership, peers, log, spread: () => {}, surroundings,
+  })
+  return { store: stores.dispersal, heads: stores.heads, [Symbol.asyncDispose]: async () => { await stores[Symbol.asyncDispose]() } }
+}
+
+/** `others`, and this machine's own holder beside them. */
+export function withOwnHolder(others: Peers, self: Peer, store: ShardStore): Peers {
+  return {
+    list: () => [self, ...others.list()],
+    connect: async (id, options) => (id === self.id ? store : await others.connect(id, options)),
+  }
 }

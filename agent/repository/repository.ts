@@ -36,7 +36,7 @@ import { chunkIdKeyOf } from './chunk-id.ts'
 import type { FileContent } from './content.ts'
 import { type ForgetReport, type ForgetRequest, planForget } from './forget.ts'
 import type { Head } from './head.ts'
-import { type Keyring, currentEpoch, dataKeyOf, openKeyring, sealKeyring } from './keyring.ts'
+import { type Keyring, addRecipient, currentEpoch, dataKeyOf, openKeyring, sealKeyring } from './keyring.ts'
 import { type HeadComparison, KnownHeads } from './known-heads.ts'
 import { LocalHeads, writeDurably } from './local-heads.ts'
 import { MetadataReader } from './metadata.ts'
@@ -106,11 +106,26 @@ export class Repository implements AsyncDisposable {
     if (certificate.owner !== keyring.owner || certificate.machine !== options.machine.id) {
       throw new HoldfastError('record-invalid', 'Cannot open the repository: the certificate is of another device')
     }
+    return await Repository.#openWith(options, keyring, certificate.epoch)
+  }
+
+  /**
+   * To read somebody's backup with his keyring and no device of his: `certificate` is that of any of his devices, and
+   * whatever this machine would publish nobody takes. Throws `already-exists`.
+   */
+  static async openForReading(options: RepositoryOptions & { readonly keyring: Keyring }): Promise<Repository> {
+    const { keyring, directory, machine } = options
+    await beginRepository(directory, addRecipient(keyring, { kid: machine.id, role: 'device', kx: machine.exchangeJwk }))
+    return await Repository.#openWith(options, keyring, currentEpoch(keyring).epoch)
+  }
+
+  static async #openWith(options: RepositoryOptions, keyring: Keyring, epoch: number): Promise<Repository> {
+    const path = keyringPath(options.directory)
     const index = PackIndex.open(options.directory)
     try {
       const { machine, heads, directory, clock } = options
       const known = await KnownHeads.open({
-        owner: keyring.owner, epoch: certificate.epoch, machine, certificate: options.certificate, heads, index, directory, clock,
+        owner: keyring.owner, epoch, machine, certificate: options.certificate, heads, index, directory, clock,
         keyringObject: () => plainObject('key', Uint8Array.from(readFileSync(path))),
       })
       return new Repository(options, { keyring, index, heads: known })

@@ -11,7 +11,7 @@ import type { ObjectId } from '../../agent/object-store.ts'
 import { signHead } from '../../agent/repository/head.ts'
 import { addRecipient, createKeyring, raiseEpoch, removeRecipient } from '../../agent/repository/keyring.ts'
 import { removeIndex } from '../../agent/repository/pack-index.ts'
-import { recoverKeyring } from '../../agent/repository/recovery.ts'
+import { ownerOpener, recoverKeyring } from '../../agent/repository/recovery.ts'
 import { Repository } from '../../agent/repository/repository.ts'
 import type { FileEntry } from '../../agent/repository/tree.ts'
 import { type TestFile, backUp, createRepository, makeDevice, readBack, recipientsOf } from '../support/test-repository.ts'
@@ -192,7 +192,7 @@ test('a recovered machine with nothing but the words reads everything, and goes 
     await backUp(device, repository, { a: { bytes } })
   }
   const { store, owner } = device
-  const found = await recoverKeyring({ store, heads: store, owner })
+  const found = await recoverKeyring({ store, heads: store, owner: owner.id, opener: ownerOpener(owner) })
   assert.deepEqual([found.epoch, found.heads.length], [1, 1])
   const machine = generateMachine()
   const without = removeRecipient(found.keyring, device.machine.id)

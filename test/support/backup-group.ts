@@ -11,7 +11,7 @@ import { HeadDistribution } from '../../agent/network/head-distribution.ts'
 import type { Dispersal } from '../../agent/network/dispersal.ts'
 import { type FolderOptions, FolderShardStore } from '../../agent/network/shard-store/folder.ts'
 import { addRecipient, createKeyring } from '../../agent/repository/keyring.ts'
-import { recoverKeyring } from '../../agent/repository/recovery.ts'
+import { ownerOpener, recoverKeyring } from '../../agent/repository/recovery.ts'
 import { Repository } from '../../agent/repository/repository.ts'
 import type { Snapshot, SnapshotRoot } from '../../agent/repository/snapshot.ts'
 import type { FakeTime } from './fake-time.ts'
@@ -71,7 +71,7 @@ export async function makeBackupGroup(directory: string, { machines, redundancy,
     const fresh = join(directory, `recovered-${randomBytes(4).toString('hex')}`)
     mkdirSync(fresh)
     const newest = new HeadDistribution({ owner: owner.root.id, holders: dispersal.holders, keys, path: join(fresh, 'published.head') })
-    const { keyring, epoch } = await recoverKeyring({ store: dispersal, heads: newest, owner: owner.root })
+    const { keyring, epoch } = await recoverKeyring({ store: dispersal, heads: newest, owner: owner.root.id, opener: ownerOpener(owner.root) })
     const machine = generateMachine()
     const recovered = owned.use(await Repository.create({
       store: dispersal, heads: newest, machine, certificate: await issueDeviceCertificate(owner.root, machine, epoch + 1, Date.now()), directory: join(fresh, 'repository'),

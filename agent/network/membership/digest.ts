@@ -10,6 +10,7 @@ import { type IngestReport, type Source, joinReports } from './intake.ts'
 import { maxInvitations } from './invitation-book.ts'
 import type { Membership } from './membership.ts'
 import { maxPeers } from './peer-book.ts'
+import { maxContactRecords } from './contact-book.ts'
 import { maxReportLength } from './coverage-report.ts'
 import { maxHeads, maxOwners } from './head-book.ts'
 import { maxEpochs, maxSideRecords } from './network-chain.ts'
@@ -22,16 +23,18 @@ const epoch = z.int().min(1)
 const seq = z.int().min(0)
 /** Seconds; null when nobody ever reported an answer. */
 const age = z.number().min(0).nullable()
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const invitationId = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
 const maxNetworks = maxEpochs + maxSideRecords
 
 export const digestSchema = z.object({
-  network: z.array(z.tuple([epoch, z.string().regex(/^[0-9a-f]{64}$/)])).max(maxNetworks),
+  network: z.array(z.tuple([epoch, sha256])).max(maxNetworks),
   peers: z.array(z.tuple([machineIdSchema, seq, age])).max(maxPeers + 1),
   heads: z.array(z.tuple([ownerIdSchema, machineIdSchema, epoch, seq])).max(maxHeads),
   certificates: z.array(z.tuple([ownerIdSchema, epoch])).max(maxOwners),
   coverage: z.array(z.tuple([machineIdSchema, seq])).max(maxPeers + 1).default([]),
   invitations: z.array(invitationId).max(maxInvitations).default([]),
+  contacts: z.array(sha256).max(maxContactRecords).default([]),
 })
 export type Digest = z.infer<typeof digestSchema>
 
@@ -40,6 +43,7 @@ const wantSchema = z.object({
   heads: z.array(z.tuple([ownerIdSchema, machineIdSchema])).max(maxHeads),
   certificates: z.array(ownerIdSchema).max(maxOwners), coverage: z.array(machineIdSchema).max(maxPeers + 1).default([]),
   invitations: z.array(invitationId).max(maxInvitations).default([]),
+  contacts: z.array(sha256).max(maxContactRecords).default([]),
 })
 export type Want = z.infer<typeof wantSchema>
 
@@ -62,6 +66,7 @@ export function digestOf(membership: Membership): Digest {
     certificates: membership.heads.epochs().map(([owner, epoch]) => [owner, epoch]),
     coverage: membership.coverage.all().map(({ report }) => [report.id, report.seq]),
     invitations: membership.invitations.all().map(({ invitation }) => invitation.id),
+    contacts: [...membership.contacts.records().keys()],
   }
 }
 
@@ -73,7 +78,7 @@ function roundAge(seconds: number | undefined): number | null {
 export function answerDigest(membership: Membership, digest: Digest): Answer {
   takeAges(membership, digest.peers)
   return {
-    ...cut({ records: [...networksBeyond(membership, digest), ...certificatesBeyond(membership, digest), ...invitationsBeyond(membership, digest), ...peersBeyond(membership, digest)], heads: headsBeyond(membership, digest), coverage: coverageBeyond(membership, digest) }),
+    ...cut({ records: [...networksBeyond(membership, digest), ...certificatesBeyond(membership, digest), ...invitationsBeyond(membership, digest), ...peersBeyond(membership, digest), ...contactsBeyond(membership, digest)], heads: headsBeyond(membership, digest), coverage: coverageBeyond(membership, digest) }),
     ages: membership.members().flatMap((member): [MachineId, number][] => {
       const rounded = roundAge(member.heardSecondsAgo)
       return rounded === null ? [] : [[member.id, rounded]]
@@ -91,6 +96,7 @@ export function pushFor(membership: Membership, want: Want): Push {
     ...membership.heads.epochs().filter(([owner]) => owners.has(owner)).map(([, , jws]) => jws),
     ...want.invitations.flatMap((id) => membership.invitations.get(id)?.jws ?? []),
     ...want.peers.flatMap((id) => recordOf(membership, id)?.jws ?? []),
+    ...want.contacts.flatMap((hash) => membership.contacts.records().get(hash) ?? []),
   ]
   return cut({ records, heads: want.heads.flatMap(([owner, machine]) => membership.heads.get(owner, machine)?.document ?? []), coverage: want.coverage.flatMap((id) => membership.coverage.get(id)?.jws ?? []) })
 }
@@ -131,6 +137,11 @@ function invitationsBeyond(membership: Membership, digest: Digest): string[] {
   return membership.invitations.all().filter(({ invitation }) => !theirs.has(invitation.id)).map(({ jws }) => jws)
 }
 
+function contactsBeyond(membership: Membership, digest: Digest): string[] {
+  const theirs = new Set(digest.contacts)
+  return [...membership.contacts.records()].filter(([hash]) => !theirs.has(hash)).map(([, jws]) => jws)
+}
+
 function peersBeyond(membership: Membership, digest: Digest): string[] {
   const theirs = new Map(digest.peers.map(([id, seq]) => [id, seq]))
   const mine = [...membership.members().map((member) => member.id), membership.self]
@@ -159,6 +170,7 @@ function wantOf(membership: Membership, digest: Digest): Want {
     certificates: digest.certificates.filter(([owner, epoch]) => epoch > membership.ownerEpoch(owner)).map(([owner]) => owner),
     peers: digest.peers.filter(([id, seq]) => !membership.isRevoked(id) && id !== membership.self && seq > (recordOf(membership, id)?.record.seq ?? -1)).map(([id]) => id),
     coverage: digest.coverage.filter(([id, seq]) => membership.member(id) !== undefined && seq > (membership.coverage.get(id)?.report.seq ?? 0)).map(([id]) => id),
+    contacts: digest.contacts.filter((hash) => !membership.contacts.records().has(hash)),
     invitations: digest.invitations.filter((id) => membership.invitations.get(id) === undefined),
     heads: digest.heads.filter(([owner, machine, epoch, seq]) => {
       const known = membership.heads.get(owner, machine)?.head

@@ -3,6 +3,7 @@ import { hasCode } from '../../../shared/errors.ts'
 import { type DeviceCertificate, verifyDeviceCertificate } from '../../identity/device.ts'
 import { maxRecordLength, peekType } from '../../identity/jws.ts'
 import type { Refusal as AdmissionRefusal } from './admission.ts'
+import { type ContactRecord, verifyContactRecord } from './contact-records.ts'
 import { type AdmitGrant, type Invitation, type VerifiedNetwork, type VerifiedPeer, recordTypes, sha256Of, verifyAdmit, verifyInvitation, verifyNetwork, verifyPeer } from './records.ts'
 import type { RosterHighest } from './roster-watch.ts'
 
@@ -16,7 +17,7 @@ export interface Source {
 
 export type Refusal =
   | AdmissionRefusal | 'record-invalid' | 'format-unknown' | 'too-long' | 'unknown-type' | 'foreign' | 'waiting' | 'quota'
-  | 'late-fork' | 'cloned-key' | 'unknown-owner' | 'unknown-machine'
+  | 'late-fork' | 'cloned-key' | 'unknown-owner' | 'unknown-machine' | 'not-asked'
 export type Verdict = 'taken' | 'known' | 'stale' | Refusal
 
 export interface IngestReport {
@@ -33,8 +34,9 @@ export type Verified =
   | { readonly kind: 'invitation'; readonly jws: string; readonly invitation: Invitation }
   | { readonly kind: 'grant'; readonly jws: string; readonly grant: AdmitGrant }
   | { readonly kind: 'peer'; readonly peer: VerifiedPeer }
+  | { readonly kind: 'contact'; readonly jws: string; readonly contact: ContactRecord }
 
-const applyOrder = { network: 0, device: 1, invitation: 1, grant: 1, peer: 2 } as const
+const applyOrder = { network: 0, device: 1, invitation: 1, grant: 1, peer: 2, contact: 3 } as const
 
 export class Intake {
   readonly #invalid = new Map<string, Refusal>()
@@ -46,12 +48,14 @@ export class Intake {
     const known = this.#invalid.get(hash)
     if (known !== undefined) return known
     try {
-      switch (peekType(jws)) {
+      const type = peekType(jws)
+      switch (type) {
         case recordTypes.network: return { kind: 'network', network: await verifyNetwork(jws) }
         case recordTypes.peer: return { kind: 'peer', peer: await verifyPeer(jws) }
         case recordTypes.device: return { kind: 'device', jws, certificate: await verifyDeviceCertificate(jws) }
         case recordTypes.invitation: return { kind: 'invitation', jws, invitation: await verifyInvitation(jws) }
         case recordTypes.admit: return { kind: 'grant', jws, grant: await verifyAdmit(jws) }
+        case recordTypes.contact: case recordTypes.contactRequest: case recordTypes.contactEnd: return { kind: 'contact', jws, contact: await verifyContactRecord(type, jws) }
         default: return 'unknown-type'
       }
     } catch (error) {
@@ -92,9 +96,10 @@ export function jwsOf(verified: Verified): string {
   return verified.kind === 'peer' ? verified.peer.jws : verified.jws
 }
 
-/** Network records first, by epoch; peers last, because they are judged by the others. */
+/** Network records first, by epoch; then peers, because they are judged by the others; what contacts ask or owners end after what they chose. */
 export function byDependency(a: Verified, b: Verified): number {
-  const rank = (one: Verified): number => applyOrder[one.kind] * 1e7 + (one.kind === 'network' ? one.network.record.epoch : 0)
+  const within = (one: Verified): number => (one.kind === 'network' ? one.network.record.epoch : one.kind === 'contact' && one.contact.kind !== 'choice' ? 1 : 0)
+  const rank = (one: Verified): number => applyOrder[one.kind] * 1e7 + within(one)
   return rank(a) - rank(b)
 }
 

@@ -11,6 +11,8 @@ import type { MachineId, NetworkId, OwnerId } from '../../../shared/ids.ts'
 import type { DeviceCertificate } from '../../identity/device.ts'
 import type { Signer } from '../../identity/jws.ts'
 import { type Refusal as AdmissionRefusal, refusalOf } from './admission.ts'
+import { ContactBook } from './contact-book.ts'
+import type { ContactRecord } from './contact-records.ts'
 import { CoverageBook, type CoverageContent, signCoverageReport, verifyCoverageReport } from './coverage-report.ts'
 import { HeadBook } from './head-book.ts'
 import {
@@ -41,6 +43,8 @@ export type MembershipEvent =
   | { readonly type: 'fork-refused'; readonly epoch: number }
   | { readonly type: 'machine-joined' | 'machine-changed' | 'machine-revoked' | 'machine-gone'; readonly id: MachineId; readonly name: string }
   | { readonly type: 'owner-epoch-raised'; readonly owner: OwnerId; readonly epoch: number }
+  /** A recovery contact wants to open an owner's backup. */
+  | { readonly type: 'contact-asked'; readonly owner: OwnerId; readonly machine: MachineId }
   /** An admin approved of this machine: its record is to be written anew. */
   | { readonly type: 'approved' }
   /** Another machine writes with this key: `id` is the own id (stop using the key) or another member's. */
@@ -65,6 +69,7 @@ export class Membership {
   readonly heads = new HeadBook()
   readonly coverage = new CoverageBook()
   readonly invitations = new InvitationBook()
+  readonly contacts: ContactBook
   readonly rosters = new RosterWatch((event) => { this.#emit({ type: 'roster-rolled-back', ...event }) })
   readonly #options: MembershipOptions
   readonly #held = new Map<string, Verified>()
@@ -83,6 +88,7 @@ export class Membership {
     this.self = options.self
     this.chain = new NetworkChain(options.net)
     this.liveness = new Liveness(options.monotonic)
+    this.contacts = new ContactBook(options.now)
     this.peers = new PeerBook({ ...options, chain: this.chain, heads: this.heads, liveness: this.liveness, own: () => this.#own.peer })
   }
 
@@ -108,6 +114,10 @@ export class Membership {
     const { inst, seq, admission, jws } = state.own
     this.#own = { inst, seq, admission, peer: jws === undefined ? undefined : await verifyPeer(jws) }
     this.peers.reconsider()
+    if (state.contacts !== undefined) {
+      await this.ingest(state.contacts.records, from)
+      this.contacts.load(state.contacts)
+    }
     this.liveness.load(state.ages, this.#options.now() - state.savedAt)
     this.rosters.load(state.rosters)
     this.#revision = 0
@@ -125,6 +135,7 @@ export class Membership {
       certificates: this.heads.epochs().map(([, , certificate]) => certificate),
       heads: this.heads.all().map((head) => head.document),
       coverage: this.coverage.all().map(({ jws }) => jws),
+      contacts: this.contacts.toState(),
       slots: this.peers.slots(),
       ages: this.liveness.toJson(),
       rosters: this.rosters.toJson(),
@@ -271,7 +282,29 @@ export class Membership {
         if (!this.chain.mayAdmit(verified.invitation.by, this.self)) return 'not-an-admin'
         return this.invitations.add(verified, this.#options.now())
       case 'grant': return this.#applyGrant(verified.jws, verified.grant)
+      case 'contact': return this.#applyContact(verified.contact, from)
     }
+  }
+
+  /** Only a device of the owner's highest epoch chooses or ends contacts; what was taken before the epoch rose stays. */
+  #applyContact(contact: ContactRecord, from: Source): Verdict {
+    const { net, owner } = contact.record
+    if (net !== this.net) return 'foreign'
+    if (contact.kind === 'request') {
+      if (this.isRevoked(contact.record.machine)) return 'revoked'
+      if (contact.record.machine !== this.self && this.peers.get(contact.record.machine) === undefined) return 'unknown-machine'
+    } else if (from.kind !== 'state') {
+      if (!this.#knowsOwner(owner)) return 'unknown-owner'
+      if (contact.device.epoch < this.heads.epochOf(owner)) return 'stale'
+    }
+    const verdict = this.contacts.add(contact)
+    if (verdict === 'taken' && contact.kind === 'request') this.#emit({ type: 'contact-asked', owner, machine: contact.record.machine })
+    return verdict
+  }
+
+  /** The half of a contact's key that this machine keeps as a holder. Throws as ContactBook.keepHalf. */
+  keepHalf(contact: string, half: string): void {
+    if (this.contacts.keepHalf(contact, half)) this.#revision++
   }
 
   #applyNetwork(network: VerifiedNetwork, from: Source): Verdict {

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { z } from 'zod'
 import { machineIdSchema, networkIdSchema } from '../../../shared/ids.ts'
+import { contactStateSchema } from './contact-book.ts'
 import { admissionSchema, headDocumentSchema, locatorSchema } from './records.ts'
 
 const count = z.int().min(0)
@@ -16,6 +17,7 @@ const stateSchema = z.object({
   own: z.object({ inst: z.string().min(8), seq: count, admission: admissionSchema.optional(), jws: z.string().optional() }),
   network: z.array(z.string()), peers: z.array(z.string()), certificates: z.array(z.string()), heads: z.array(headDocumentSchema),
   coverage: z.array(z.string()).default([]), invitations: z.array(z.string()).default([]),
+  contacts: contactStateSchema.optional(),
   /** SHA-256 of the network record from before which forks by former admins do not count. */
   settled: z.string().optional(),
   slots: z.array(z.tuple([z.string(), count, machineIdSchema])),

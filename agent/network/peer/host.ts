@@ -10,8 +10,10 @@ import { verifyDeviceCertificate } from '../../identity/device.ts'
 import type { ObjectId } from '../../object-store.ts'
 import type { Clock } from '../clock.ts'
 import { type Agreed, verifyAgreement } from '../membership/agreement.ts'
+import { verifyContactRecord } from '../membership/contact-records.ts'
 import { answerDigest, takePush } from '../membership/digest.ts'
 import type { Membership } from '../membership/membership.ts'
+import { recordTypes } from '../membership/records.ts'
 import { parseHeader } from '../shard.ts'
 import type { ShardEntry, TransferringShardStore } from '../shard-store/port.ts'
 import type { Caller } from './credential.ts'
@@ -39,6 +41,8 @@ export interface HostOptions {
   readonly agree?: ((agreed: Agreed) => void) | undefined
   /** Limits of what guests send and read; left out: none. */
   readonly pacing?: Pacing | undefined
+  /** Makes the membership durable, before something of it is acknowledged. */
+  readonly save?: (() => Promise<void>) | undefined
   readonly onEvent?: ((event: HostEvent) => void) | undefined
 }
 
@@ -119,6 +123,21 @@ export class Host {
         demandMember(caller, membership)
         this.#options.agree?.(await verifyAgreement(agreement, { net: membership.net, isAdmin: (key) => membership.chain.isAdmin(key) }))
         return {}
+      },
+      'contact.keep': async ({ caller }, { choice, half }) => {
+        const { record } = await verifyContactRecord(recordTypes.contact, choice)
+        demandDevice(caller, record.owner, membership)
+        await membership.ingest([choice], { kind: 'member', name: caller.machine })
+        if (membership.contacts.get(record.contact)?.choice.to.includes(membership.self) === true) throw new HoldfastError('invalid-input', 'Cannot keep the half of a recovery contact: this machine has the other one')
+        membership.keepHalf(record.contact, half)
+        await this.#options.save?.()
+        return {}
+      },
+      'contact.open': async ({ caller }, { request }) => {
+        demandMember(caller, membership)
+        const { record } = await verifyContactRecord(recordTypes.contactRequest, request)
+        await membership.ingest([request], { kind: 'member', name: caller.machine })
+        return { half: membership.contacts.release(record.contact, caller.machine) }
       },
       'shard.list': async (visit, request) => await this.#list(visit, request),
       'shard.holds': async ({ caller }, { owner, holding }) => {

@@ -9,7 +9,7 @@ import { parseHeader, verifyHeader } from '../shard.ts'
 import type { ShardEntry, ShardRef, ShardStore } from '../shard-store/port.ts'
 import type { Caller } from './credential.ts'
 
-export type Judge = Pick<Membership, 'deviceOf' | 'isRevoked' | 'member' | 'ownerEpoch'>
+export type Judge = Pick<Membership, 'contacts' | 'deviceOf' | 'isRevoked' | 'member' | 'ownerEpoch'>
 
 /** Throws `revoked` when an admin shut the machine out since it came in, `unauthorized` when a recovery asks for it. */
 export function demandMember(caller: Caller, membership: Judge): void {
@@ -40,9 +40,10 @@ function ownerOf(jws: string): unknown {
   return typeof payload === 'object' && payload !== null && 'owner' in payload ? payload.owner : undefined
 }
 
-/** A device of the owner, or a recovery with the owner's root key. */
+/** A device of the owner, a recovery with the owner's root key, or a recovery contact whose request is open here. */
 export function demandReader(caller: Caller, owner: OwnerId, membership: Judge): void {
   if (caller.as === 'recovery' && caller.owner === owner) return
+  if (caller.as === 'member' && membership.contacts.isReader(owner, caller.machine)) return demandMember(caller, membership)
   demandDevice(caller, owner, membership)
 }
 

@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { type ErrorDetails, HoldfastError, type Problem, isErrorCode } from '../../../shared/errors.ts'
 import { machineIdSchema, ownerIdSchema } from '../../../shared/ids.ts'
 import { type ObjectId, type ObjectKind, objectKinds } from '../../object-store.ts'
+import { halfSchema } from '../membership/contact-records.ts'
 import { answerSchema, digestSchema, pushSchema } from '../membership/digest.ts'
 
 export const protocolVersion = 1
@@ -105,6 +106,8 @@ export const wire = {
     answer: nothing,
   },
   'retention.agree': { request: z.object({ wish: jws, consent: jws }), answer: nothing },
+  'contact.keep': { request: z.object({ choice: jws, half: halfSchema }), answer: nothing },
+  'contact.open': { request: z.object({ request: jws }), answer: z.object({ half: halfSchema }) },
   'shard.holds': {
     request: z.object({ owner: ownerIdSchema, holding: z.array(header).max(64) }),
     answer: z.object({ numbers: z.array(z.array(shardNumber).max(255)).max(64) }),

@@ -338,6 +338,10 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
     return this.#history.heads(owner)
   }
 
+  ownTime(): number {
+    return this.#time.now()
+  }
+
   accounts(): OwnerAccount[] {
     return this.#index.owners().map((owner) => this.account(owner)).sort((a, b) => b.used - a.used)
   }

@@ -91,6 +91,8 @@ export interface OwnerAccount {
 export interface HolderAccounts {
   /** Most first. */
   accounts(): OwnerAccount[]
+  /** The time by which things are let go (own-time.ts), ms since 1970. */
+  ownTime(): number
   /** Who calls has verified both signatures. An older agreement is ignored. */
   agree(owner: OwnerId, agreement: { readonly signed: number; readonly terms: RetentionTerms; readonly accepts: readonly { machine: string; seq: number }[] }): void
 }
