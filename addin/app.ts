@@ -187,8 +187,16 @@ export class App {
   /** What this pane started is told when it fails; what others start shows in the state of things. */
   #onEnded(id: string): void {
     const problem = this.ended(id)?.problem
-    if (this.#launched.delete(id) && problem !== null && problem !== undefined && problem.code !== 'cancelled') this.set({ problem })
+    if (this.#launched.delete(id) && problem !== null && problem !== undefined && problem.code !== 'cancelled') this.#tell(problem)
     void this.refresh()
+  }
+
+  /** What a sign-in would mend is told by the card that signs in, unless it is what fails there. */
+  #tell(problem: Problem): void {
+    const { signIn: locator } = problem.details
+    this.set(typeof locator === 'string' && this.state.signIn === undefined ? { signIn: { locator, prepare: false }, problem: undefined } : { problem })
+    // Both stand above the view, and the button that was pressed may be far below.
+    queueMicrotask(() => { document.querySelector('main > .card.sign-in, main > .message.bad')?.scrollIntoView({ block: 'nearest' }) })
   }
 
   /** Asks before something is done that the person should think of twice; undefined when they leave it. */
@@ -215,7 +223,7 @@ export class App {
     try {
       return await work()
     } catch (error) {
-      this.#failed(error, (problem) => { this.set({ problem }) })
+      this.#failed(error, (problem) => { this.#tell(problem) })
       return undefined
     }
   }
@@ -256,7 +264,7 @@ export class App {
     const route = this.#named()
     const isOther = route !== this.#route
     this.#route = route
-    this.set({ problem: undefined, notice: undefined })
+    this.set({ problem: undefined, notice: undefined, signIn: undefined })
     if (this.state.connection === 'connected') void this.act(async () => { await this.#views[route]?.enter?.() })
     if (isOther) queueMicrotask(() => { document.querySelector<HTMLElement>('h1')?.focus() })
   }

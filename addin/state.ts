@@ -48,6 +48,13 @@ export interface Question {
   readonly answer: (choice: string | undefined) => void
 }
 
+/** Where somebody has to sign in before what they want can be done. */
+export interface SignInAsked {
+  readonly locator: string
+  /** The place may still have to be made there. */
+  readonly prepare: boolean
+}
+
 export interface State {
   readonly connection: Connection
   /** It was connected before; the agent does not know its token any more. */
@@ -65,16 +72,20 @@ export interface State {
   /** The last thing that failed, until it is closed. */
   readonly problem: Problem | undefined
   readonly notice: Notice | undefined
+  readonly signIn: SignInAsked | undefined
   /** Stands over the page until it is answered. */
   readonly question: Question | undefined
 }
 
 export const initialState: State = {
-  connection: 'starting', hasEnded: false, company: undefined, status: undefined, snapshots: undefined, members: undefined, settings: undefined, archives: undefined, runs: [], ended: [], problem: undefined, notice: undefined, question: undefined,
+  connection: 'starting', hasEnded: false, company: undefined, status: undefined, snapshots: undefined, members: undefined, settings: undefined, archives: undefined, runs: [], ended: [], problem: undefined, notice: undefined, signIn: undefined, question: undefined,
 }
 
 /** Runs that take long and are shown; the others only answer questions. */
 export const shownRuns: ReadonlySet<string> = new Set(['backup', 'restore', 'verify', 'repair', 'recover', 'forget', 'prune'])
+
+/** The sign-in has its progress in its own card. */
+const watchedRuns: ReadonlySet<string> = new Set([...shownRuns, 'sign-in'])
 
 const smoothing = 0.3
 const keptEnded = 10
@@ -84,7 +95,7 @@ export function withRunEvent(state: State, event: RunEvent, nowMs: number): Stat
   if (event.type === 'ended') {
     return { ...state, runs: state.runs.filter(({ id }) => id !== event.id), ended: [{ ...event, problem: event.problem as Problem | null }, ...state.ended].slice(0, keptEnded) }
   }
-  if (!shownRuns.has(event.run.name)) return state
+  if (!watchedRuns.has(event.run.name)) return state
   const before = state.runs.find(({ id }) => id === event.run.id)
   const watched: WatchedRun = { ...event.run, isCancelling: before?.isCancelling ?? false, rate: rateOf(before, event.run, nowMs), reportedMs: nowMs }
   return { ...state, runs: before === undefined ? [...state.runs, watched] : state.runs.map((run) => (run.id === watched.id ? watched : run)) }

@@ -68,6 +68,13 @@ export const de: Messages = {
     orCode: 'Oder `holdfast open --code` ausführen und den angezeigten Code eingeben:',
     company: 'Mit meinem Firmenkonto verbinden', code: 'Code aus sechs Zeichen', remember: 'Auf diesem Rechner verbunden bleiben (bis 30 Tage nach der letzten Nutzung)', connect: 'Verbinden', failed: 'Der Code stimmt nicht.',
   },
+  signIn: {
+    heading: 'Erst anmelden', text: (place) => `Die Liste des Teams liegt in ${place}. Melden Sie diesen Rechner dort an; das ist nur einmal nötig.`,
+    atMicrosoft: 'Bei Microsoft anmelden', goOn: 'Weiter geht es im Fenster, das sich geöffnet hat. Ist keines da:', openPage: 'Anmeldeseite öffnen', signIn: 'Anmelden',
+    synced: 'OneDrive hält diese Bibliothek hier in einem Ordner', folder: 'Ordner dieses Rechners; eine Anmeldung ist dann unnötig', useFolder: 'Diesen Ordner nehmen',
+    user: 'Benutzername (name@firma)', password: 'Kennwort', ownAuthority: 'Das Zertifikat ist von der Firma selbst ausgestellt', authority: 'Zertifikat der Ausstellerin (PEM)',
+    done: (account) => `Angemeldet als ${account}. Machen Sie weiter, wo Sie waren.`,
+  },
   protection: {
     heading: 'Sind meine Mails sicher?',
     protected: 'Alles ist geschützt', protectedText: (survives) => (survives === 0 ? 'Es lässt sich zurückholen, aber kein weiterer Rechner darf ausfallen.' : `Auch wenn ${survives} weitere ${one(survives, 'Rechner ausfällt', 'Rechner ausfallen')}, kommt alles zurück.`),
@@ -93,7 +100,7 @@ export const de: Messages = {
     keeps: (used, free) => `Dieser Rechner bewahrt ${used} für die anderen auf; ${free} sind noch frei für sie.`,
   },
   progress: {
-    names: { 'backup': 'Sichern', 'restore': 'Zurückholen', 'verify': 'Prüfen', 'repair': 'Reparieren', 'recover': 'Wiederherstellen', 'forget': 'Aufräumen', 'prune': 'Platz schaffen' },
+    names: { 'backup': 'Sichern', 'restore': 'Zurückholen', 'verify': 'Prüfen', 'repair': 'Reparieren', 'recover': 'Wiederherstellen', 'forget': 'Aufräumen', 'prune': 'Platz schaffen', 'sign-in': 'Anmelden' },
     queued: 'wartet, bis es an der Reihe ist', rate: (rate) => `${rate} je Sekunde`, left: (duration) => `noch etwa ${duration}`, cancel: 'Abbrechen', cancelling: 'Hält an …', done: 'von', read: (bytes) => `${bytes} gelesen`,
     cancelled: 'Angehalten. Beim nächsten Start geht es dort weiter.', finished: { backup: 'Sicherung fertig', restore: 'Zurückgeholt' },
   },

@@ -1,6 +1,7 @@
 /** Every visible string of the pane, in English. The other languages have the same shape. */
 import type { ErrorCode } from '../../shared/errors.ts'
 import { noticeTexts } from '../../shared/notice-texts.ts'
+import type { NoticeTexts } from '../../shared/notices.ts'
 
 /** What happened, and what a person can do about it here; the agent's own words stand below it. */
 type Told = Readonly<Record<ErrorCode, { readonly title: string; readonly guidance: string }>>
@@ -9,7 +10,7 @@ const one = (count: number, single: string, several: string) => (count === 1 ? s
 
 export const en = {
   title: 'Holdfast',
-  notices: noticeTexts,
+  notices: { ...noticeTexts, 'sign-in-needed': ({ locator }) => `The sign-in to the list of the team is missing or ended (${locator}). Backups go on.` } as NoticeTexts,
   views: { protection: 'Protection', restore: 'Restore', team: 'Team', settings: 'Settings', attach: 'Attach' },
   common: {
     cancel: 'Cancel', close: 'Close', back: 'Back', next: 'Next', retry: 'Try again', undo: 'Undo', save: 'Save', change: 'Change', loading: 'Asking the agent…', busy: 'Working…', never: 'never',
@@ -71,6 +72,13 @@ export const en = {
     orCode: 'Or run `holdfast open --code` and type the code that it shows:',
     company: 'Connect with my company account', code: 'Code of six characters', remember: 'Stay connected on this computer (until 30 days after the last use)', connect: 'Connect', failed: 'That was not the right code.',
   },
+  signIn: {
+    heading: 'Sign in first', text: (place: string) => `The list of the team is kept in ${place}. Sign this computer in there; this has to be done once.`,
+    atMicrosoft: 'Sign in at Microsoft', goOn: 'Go on in the window that has opened. If there is none:', openPage: 'open the sign-in page', signIn: 'Sign in',
+    synced: 'OneDrive keeps this library in a folder here', folder: 'Folder of this computer, with nothing to sign in to', useFolder: 'Use this folder',
+    user: 'User name (name@company)', password: 'Password', ownAuthority: 'The certificate is of the company\'s own authority', authority: 'Certificate of the authority (PEM)',
+    done: (account: string) => `Signed in as ${account}. Go on where you were.`,
+  },
   protection: {
     heading: 'Are my mails safe?',
     protected: 'Everything is protected', protectedText: (survives: number) => (survives === 0 ? 'It can be restored, but no further machine may be lost.' : `Even if ${survives} ${one(survives, 'more machine is', 'more machines are')} lost, everything comes back.`),
@@ -96,7 +104,7 @@ export const en = {
     keeps: (used: string, free: string) => `This computer keeps ${used} for the others; ${free} are still free to them.`,
   },
   progress: {
-    names: { 'backup': 'Backing up', 'restore': 'Restoring', 'verify': 'Checking', 'repair': 'Repairing', 'recover': 'Recovering', 'forget': 'Tidying up', 'prune': 'Making room' } as Record<string, string>,
+    names: { 'backup': 'Backing up', 'restore': 'Restoring', 'verify': 'Checking', 'repair': 'Repairing', 'recover': 'Recovering', 'forget': 'Tidying up', 'prune': 'Making room', 'sign-in': 'Signing in' } as Record<string, string>,
     queued: 'waiting for its turn', rate: (rate: string) => `${rate} per second`, left: (duration: string) => `about ${duration} left`, cancel: 'Cancel', cancelling: 'Stopping…', done: 'of', read: (bytes: string) => `${bytes} read`,
     cancelled: 'Stopped. Start it again and it goes on where it was.', finished: { backup: 'Backup finished', restore: 'Restored' },
   },

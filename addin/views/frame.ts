@@ -5,10 +5,12 @@ import type { Problem } from '../agent-client.ts'
 import type { App, RouteName } from '../app.ts'
 import { withCode } from '../parts/parts.ts'
 import { questionDialog } from '../parts/question.ts'
+import { SignInCard } from '../parts/sign-in-card.ts'
 
 export function frame(app: App): (content: TemplateResult) => TemplateResult {
+  const signInCard = new SignInCard(app)
   return (content) => {
-    const { state: { connection, status, problem, notice, question }, messages: m } = app
+    const { state: { connection, status, problem, notice, signIn, question }, messages: m } = app
     const hasGroup = connection !== 'unpaired' && status?.network !== null
     return html`
       ${hasGroup ? navigation(app) : html`<header class="top"><strong class="brand">${m.title}</strong></header>`}
@@ -16,6 +18,7 @@ export function frame(app: App): (content: TemplateResult) => TemplateResult {
         ${connection === 'offline' ? html`<div class="message bad" role="alert"><strong>${m.problem.agentNotRunning}</strong><p>${withCode(m.problem.agentNotRunningHelp)}</p></div>` : nothing}
         ${problem === undefined ? nothing : problemMessage(app, problem)}
         <div role="status" aria-live="polite">${notice === undefined ? nothing : html`<div class="message good"><div class="row"><span class="grow">${notice.text}</span>${notice.undo === undefined ? nothing : html`<fluent-button size="small" @click=${notice.undo}>${m.common.undo}</fluent-button>`}</div></div>`}</div>
+        ${signIn === undefined || connection !== 'connected' ? nothing : signInCard.render(signIn)}
         ${content}
       </main>
       ${question === undefined ? nothing : questionDialog(question)}`

@@ -50,7 +50,7 @@ export class ProtectionView implements View {
     const next = paused && status.pausedUntil !== null ? m.paused(f.time(status.pausedUntil)) : this.#app.runOf('backup') !== undefined ? m.running : status.nextBackup === null ? m.whenIdle : f.relative(status.nextBackup, Date.now())
     return html`<section class="verdict ${tone}" aria-labelledby="verdict">
       <div class="head"><div class="seal" aria-hidden="true">${signOf(tone)}</div><div class="grow"><h2 id="verdict">${heading}</h2><p>${text}</p></div></div>
-      ${status.paths.length === 0 ? nothing : html`<dl class="facts"><div><dt>${m.lastSnapshot}</dt><dd>${last === undefined ? m.neverBackedUp : f.relative(last, Date.now())}</dd></div><div><dt>${m.nextRun}</dt><dd>${next}</dd></div></dl>`}
+      ${status.paths.length === 0 ? nothing : html`<dl class="facts"><div><dt>${m.lastSnapshot}</dt><dd>${last === undefined ? m.neverBackedUp : f.relative(last, Date.now())}</dd></div>${connection === 'offline' ? nothing : html`<div><dt>${m.nextRun}</dt><dd>${next}</dd></div>`}</dl>`}
       ${connection === 'offline' ? nothing : this.#actions(status, { hasBackup: last !== undefined, paused })}
     </section>`
   }

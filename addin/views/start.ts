@@ -99,11 +99,13 @@ export class StartView implements View {
     await this.#app.act(async () => {
       if (way === 'join') await this.#app.run('network join', { invitation: invitation.trim(), ...label })
       else await this.#app.run('network create', { name: name.trim(), roster: locatorOf(roster), ...label })
-      this.#app.set({ problem: undefined })
+      this.#app.set({ problem: undefined, signIn: undefined })
       this.#form = { ...this.#form, invitation: '' }
       await this.#app.refresh()
       await this.#enterGroup()
     })
+    const { signIn } = this.#app.state
+    if (way === 'create' && signIn !== undefined) this.#app.set({ signIn: { ...signIn, prepare: true } })
     this.#busy = false
     this.#app.draw()
   }

@@ -81,11 +81,14 @@ async function findGroup(context: AgentContext, request: CommandRequest<'recover
   }
   const locator = parseLocator(request.locator ?? '')
   const fromRosters = await Promise.all(locator.rosters.map(async (text) => await rosterRecords(context, text, signal)))
-  const membership = await membershipFrom(context, locator.net, fromRosters.flat())
+  const membership = await membershipFrom(context, locator.net, fromRosters.flatMap(({ records }) => records))
   const isFound = () => membership.chain.current !== undefined && membership.members().length > 0
   if (!isFound()) await askPeers(context, membership, { peers: locator.peers, root, signal })
   if (!isFound()) await askPeers(context, membership, { peers: await context.callOut(locator.net, signal), root, signal })
-  if (membership.chain.current === undefined) throw new HoldfastError('roster-unavailable', 'Cannot recover: neither the rosters nor the peers of the locator answer, nor anybody on this network; try --peer HOST:PORT of a machine that is on', { details: { rosters: locator.rosters } })
+  if (membership.chain.current === undefined) {
+    const signIn = fromRosters.map((asked) => asked.signIn).find((at) => at !== undefined)
+    throw new HoldfastError('roster-unavailable', `Cannot recover: neither the rosters nor the peers of the locator answer, nor anybody on this network; ${signIn === undefined ? '' : `sign in with \`holdfast sign-in '${signIn}'\`, or `}try --peer HOST:PORT of a machine that is on`, { details: { rosters: locator.rosters, ...(signIn === undefined ? {} : { signIn }) } })
+  }
   return membership
 }
 
@@ -101,13 +104,15 @@ async function askPeers(context: AgentContext, membership: Membership, { peers, 
   }))
 }
 
-async function rosterRecords(context: AgentContext, locator: string, signal: AbortSignal): Promise<string[]> {
+/** `signIn`: the locator, when the roster would answer somebody who is signed in. */
+async function rosterRecords(context: AgentContext, locator: string, signal: AbortSignal): Promise<{ records: string[]; signIn?: string }> {
   try {
     const { records } = await context.openRoster(locator).list(undefined, { signal })
-    return records.filter(({ name }) => name.startsWith('network/') || name.startsWith('peers/')).map(({ text }) => text.trim())
+    return { records: records.filter(({ name }) => name.startsWith('network/') || name.startsWith('peers/')).map(({ text }) => text.trim()) }
   } catch (error) {
     if (!hasCode(error, 'roster-unavailable')) throw error
-    return []
+    const { signIn } = error.details
+    return { records: [], ...(typeof signIn === 'string' ? { signIn } : {}) }
   }
 }
 

@@ -38,24 +38,53 @@ export function openPaneEvents(guard: Guard, sessions: PaneSessions): PaneEvents
   })
   /** One for each server that it was attached to: `io.close()` ends the last one only. */
   const engines: (typeof io.engine)[] = []
-  const lastProgress = new Map<string, number>()
+  const pace = paced((event) => { io.emit('run', event) })
   return {
     attach: (server) => {
       io.attach(server)
       engines.push(io.engine)
     },
-    tell: (event) => {
-      if (event.type === 'run') {
-        const last = lastProgress.get(event.run.id) ?? 0
-        if (event.run.progress !== undefined && performance.now() - last < 200) return // a pane draws no faster
-        lastProgress.set(event.run.id, performance.now())
-      } else lastProgress.delete(event.id)
-      io.emit('run', event)
-    },
+    tell: pace.tell,
     hint: (what) => { io.emit('changed', { what }) },
     [Symbol.asyncDispose]: async () => {
+      pace.stop()
       for (const engine of engines) engine.close()
       await io.close()
     },
   }
+}
+
+/** A pane draws no faster. */
+const paceMs = 200
+
+interface Waiting {
+  readonly timer: NodeJS.Timeout
+  held?: RunEvent
+}
+
+/** Progress of one run in steps of `paceMs`: what comes too soon is told at the next one, unless something newer is by then. */
+function paced(send: (event: RunEvent) => void): { tell: (event: RunEvent) => void; stop: () => void } {
+  const waiting = new Map<string, Waiting>()
+  const forget = (id: string) => {
+    clearTimeout(waiting.get(id)?.timer)
+    waiting.delete(id)
+  }
+  const next = (id: string) => {
+    const held = waiting.get(id)?.held
+    waiting.delete(id)
+    if (held !== undefined) tell(held)
+  }
+  const tell = (event: RunEvent) => {
+    const id = event.type === 'run' ? event.run.id : event.id
+    const before = waiting.get(id)
+    if (event.type === 'run' && event.run.progress !== undefined) {
+      if (before !== undefined) {
+        before.held = event
+        return
+      }
+      waiting.set(id, { timer: setTimeout(() => { next(id) }, paceMs).unref() })
+    } else forget(id)
+    send(event)
+  }
+  return { tell, stop: () => { for (const id of waiting.keys()) forget(id) } }
 }

@@ -71,6 +71,13 @@ await shoot('team-high-contrast', 'team', { forcedColors: true })
 await shoot('protection-german', 'protection', { locale: 'de-DE' })
 await shoot('restore-inside', 'restore', { steps: inside })
 await shoot('recover', '', { agent: fresh, steps: async (page) => { await page.getByText('My old computer is lost').click() } })
+await shoot('sign-in', '', { agent: fresh, steps: async (page) => {
+  await page.getByText('Start a work group').click()
+  await page.getByLabel('Name of the work group').fill('Legal')
+  await page.getByLabel('Folder that all computers').fill('sharepoint:https://contoso.sharepoint.com/sites/legal?client=11111111-2222-3333-4444-555555555555')
+  await button(page, 'Start').click()
+  await page.getByRole('heading', { name: 'Sign in first' }).waitFor()
+} })
 await shoot('remove', 'team', { screenOnly: true, steps: async (page) => { await button(page, 'Remove: Eve').click() } })
 await shoot('attach-nothing', 'attach')
 await shoot('restored', 'restore', { steps: async (page) => {

@@ -18,6 +18,7 @@ const perform: PerformCommand = (async (name: string, _request: object, options:
   if (name === 'verify') throw new HoldfastError('object-missing', 'Cannot read an object: 2 of 3 shards', { details: { have: 2, need: 3 } })
   if (name === 'backup' || name === 'repair') {
     options.onProgress({ stage: 'reading', bytesDone: 5 })
+    if (name === 'repair') options.onProgress({ stage: 'waiting for somebody', detail: 'where' })
     return await new Promise((_resolve, reject) => { options.signal.addEventListener('abort', () => reject(options.signal.reason)) })
   }
   return snapshots
@@ -57,6 +58,16 @@ test('a run that nobody waits for goes on, is listed, told to sockets, and cance
   const { name, problem } = await ended
   assert.deepEqual([name, problem?.code], ['backup', 'cancelled'])
   assert.equal((await call(door, `/api/runs/${run}`, { method: 'DELETE', headers })).status, 404)
+  socket.disconnect()
+})
+
+test('what a run says last is told to sockets, however soon it follows', async () => {
+  await using door = await openDoor(perform)
+  const socket = socketTo(door, { auth: { token: door.sessions.open() } })
+  await happens(socket, 'connect')
+  const said = new Promise<string>((resolve) => { socket.on('run', (event) => { if (event.type === 'run' && event.run.progress?.detail !== undefined) resolve(event.run.progress.detail) }) })
+  await call(door, '/api/commands/repair', { method: 'POST', body: '{}', headers: { ...bearer(door.sessions.open()), prefer: 'respond-async' } })
+  assert.equal(await said, 'where')
   socket.disconnect()
 })
 

@@ -9,8 +9,11 @@ import { parseRosterLocator } from '../../../agent/network/roster/locator.ts'
 import { openRoster } from '../../../agent/network/roster/open-roster.ts'
 import type { Roster } from '../../../agent/network/roster/port.ts'
 import { AgentProcess } from '../../../agent/demo/agent-process.ts'
+import { button } from '../../browser/steps.ts'
 import { rosterSuite } from '../../suites/roster.ts'
 import { type DomainController, delegatedContainer, missingForDomainController, password, startDomainController } from '../../support/domain-controller.ts'
+import { PaneBrowser, paneSize, withoutBrowser } from '../../support/pane-browser.ts'
+import { ticketHash } from '../../support/pane-scene.ts'
 import { accessWith } from '../../support/roster-access.ts'
 import { commandLine } from '../../support/process-group.ts'
 
@@ -146,6 +149,29 @@ describe('Active Directory', { skip }, () => {
     const status = JSON.parse((await commandLine(['status', ...at('one')])).stdout) as { rosters: unknown; network: { online: number } }
     assert.deepEqual([status.rosters, status.network.online], [[{ locator, state: 'ok', detail: '', notice: null }], 2])
     assert.equal((await commandLine(['restore', 'latest', '--target', join(folder, 'back'), ...at('one')])).code, 0)
+  })
+
+  test('in the pane: a work group is founded with a user name and a password by clicking; a wrong one is told', { skip: withoutBrowser }, async () => {
+    await using agent = await AgentProcess.start({ home: join(folder, 'clicked'), machine: 'clicked' })
+    await using browser = await PaneBrowser.start([agent])
+    await using pane = await browser.open(agent, await ticketHash(agent), { size: paneSize })
+    const { page } = pane
+    await page.getByText('Start a work group').click()
+    await page.getByLabel('Name of the work group').fill('Directory')
+    await page.getByLabel('Folder that all computers').fill(container('clicked'))
+    await button(page, 'Start').click()
+    await page.getByLabel('User name').fill('ann@LAB.EXAMPLE.TEST')
+    await page.getByText("The certificate is of the company's own authority").click()
+    await page.getByLabel('Certificate of the authority').fill(dc.ca)
+    await page.getByLabel('Password', { exact: true }).fill('wrong')
+    assert.deepEqual(await pane.accessibilityFindings(), [])
+    await button(page, 'Sign in').click()
+    await page.getByRole('alert').filter({ hasText: 'Cannot use the roster' }).waitFor()
+    await page.getByLabel('Password', { exact: true }).fill(password)
+    await button(page, 'Sign in').click()
+    await page.getByText('Signed in as ann@LAB.EXAMPLE.TEST').waitFor()
+    await button(page, 'Start').click()
+    await page.getByText('Step 2 of 3').waitFor()
   })
 
   test('foreign entries, nonsense names and empty records are counted and left alone', async () => {
