@@ -43,19 +43,24 @@ export interface StoreOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface GetOptions extends StoreOptions {
+  /** The caller checks every byte that it uses, and asks again without this when one is wrong. For packs alone. */
+  readonly unchecked?: boolean | undefined
+}
+
 /**
  * Duties of an implementation:
  * - put: resolves only when at least k shards are durable on distinct machines (any later crash keeps the object);
  *   idempotent, an object that is there already costs nothing; bounded memory: at most a few puts are in flight and
  *   the caller awaits. Rejects `too-few-holders`, `quota-exceeded`, `cancelled`.
- * - get: returns exactly the asked range, every byte of it verified against the object's id or a signed shard root;
- *   `object-missing` (details: have, need, missing machines) or `object-damaged` otherwise. A range beyond the end is
+ * - get: returns exactly the asked range, every byte of it verified against the object's id or a signed shard root
+ *   unless it is `unchecked`; `object-missing` (details: have, need, missing machines) or `object-damaged` otherwise. A range beyond the end is
  *   a RangeError. The bytes are the caller's alone: it may transfer their buffer to another thread.
  * - list: each object once, in any order; an object may be listed although it cannot be read at the moment.
  */
 export interface ObjectStore {
   put(object: NewObject, options?: StoreOptions): Promise<PutReceipt>
-  get(ref: ObjectRef, range?: { offset: number; length: number }, options?: StoreOptions): Promise<Uint8Array>
+  get(ref: ObjectRef, range?: { offset: number; length: number }, options?: GetOptions): Promise<Uint8Array>
   list(options?: StoreOptions): AsyncIterable<ObjectRef>
 }
 

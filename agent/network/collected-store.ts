@@ -8,7 +8,7 @@ import { basename, join } from 'node:path'
 import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import { type MachineId, type OwnerId, shortId } from '../../shared/ids.ts'
 import { idToBytes } from '../identity/machine.ts'
-import type { HeadStore, ObjectId, ObjectRef, ObjectStore, PublishedHead, PutReceipt, StoreOptions } from '../object-store.ts'
+import type { GetOptions, HeadStore, ObjectId, ObjectRef, ObjectStore, PublishedHead, PutReceipt } from '../object-store.ts'
 import { systemClock } from './clock.ts'
 import { DeviceKeys } from './device-keys.ts'
 import { ObjectReader, type LocatedObject } from './object-reader.ts'
@@ -71,12 +71,12 @@ export class CollectedStore implements ObjectStore, HeadStore {
     return this.#folders.find((folder) => folder.path === path) as CollectedFolder
   }
 
-  async get(ref: ObjectRef, range?: { offset: number; length: number }, { signal }: StoreOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+  async get(ref: ObjectRef, range?: { offset: number; length: number }, options: GetOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
     let failure: unknown
     for (const located of this.#objects.get(ref.id) ?? []) {
       if (located.length !== ref.length || located.kind !== ref.kind) continue
       try {
-        return await this.#reader.read(located, range, signal)
+        return await this.#reader.read(located, range, options)
       } catch (error) {
         if (!hasCode(error, 'object-missing', 'object-damaged')) throw error
         failure ??= error

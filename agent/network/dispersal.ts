@@ -11,7 +11,7 @@ import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import { type MachineId, type OwnerId, shortId } from '../../shared/ids.ts'
 import type { Signer } from '../identity/jws.ts'
 import { releaseBytes } from '../release-bytes.ts'
-import type { NewObject, ObjectId, ObjectRef, ObjectStore, PutReceipt, StoreOptions } from '../object-store.ts'
+import type { GetOptions, NewObject, ObjectId, ObjectRef, ObjectStore, PutReceipt, StoreOptions } from '../object-store.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { DeviceKeys } from './device-keys.ts'
 import { Holders, type HolderFault, faultOf } from './holders.ts'
@@ -240,18 +240,19 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
     return this.index.find(id)
   }
 
-  async get(ref: ObjectRef, range?: { offset: number; length: number }, { signal }: StoreOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+  async get(ref: ObjectRef, range?: { offset: number; length: number }, options: GetOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+    const { signal } = options
     const located = await this.#locate(ref, signal)
     if (located !== undefined) {
       try {
-        return await this.reader.read(located, range, signal)
+        return await this.reader.read(located, range, options)
       } catch (error) {
         if (!hasCode(error, 'object-missing', 'object-damaged') || !await this.#mayHaveNews(signal)) throw error
       }
     } else await this.#mayHaveNews(signal)
     const anew = await this.#locate(ref, signal)
     if (anew === undefined) throw new HoldfastError('object-missing', `Cannot read ${ref.kind} ${shortId(ref.id)}: no machine that answers has a shard of it`, { details: { id: ref.id, have: 0, need: 1, missing: this.#silentNames() } })
-    return await this.reader.read(anew, range, signal)
+    return await this.reader.read(anew, range, options)
   }
 
   async #locate(ref: ObjectRef, signal: AbortSignal | undefined): Promise<LocatedObject | undefined> {

@@ -266,7 +266,7 @@ async function repairObject(dispersal: Dispersal, object: PlacedObject, { judgin
   if (dispersal.writable(new Set(places.map(({ host }) => host))).length === 0) return { made: 0, bytesSent: 0 } // nobody could take a shard: read nothing
   const sources = object.shards.filter(({ machine }) => reachable.has(machine)).map(({ number, machine }) => ({ number, holder: machine }))
   const located = { kind: object.kind, id: object.id, length: object.length, k: object.k, sources }
-  const bytes = await dispersal.reader.read(located, undefined, signal)
+  const bytes = await dispersal.reader.read(located, undefined, { signal })
   const leaves = hashLeaves(bytes)
   if (objectIdOf(leaves) !== object.id) throw new HoldfastError('object-damaged', `Cannot repair ${object.kind} ${shortId(object.id)}: its shards join to another object`, { details: { id: object.id } })
   const n = asSigned === true ? object.n : targetOf(dispersal, object)

@@ -158,15 +158,28 @@ export async function verifiedOpen(store: ShardStore, ref: ShardRef, options: { 
   return { ...opened, parsed }
 }
 
+/** A range of a shard as it came, nothing of it checked but that it is so long. `object-damaged` when it is not. */
+export async function uncheckedRead(store: ShardStore, ref: ShardRef, range: ShardRange): Promise<Uint8Array> {
+  const { owner, id, number } = ref
+  const bytes = await store.read({ owner, id, number }, range.offset, range.length, { signal: range.signal })
+  if (bytes.length !== range.length) throw damaged(`${bytes.length} bytes came instead of ${range.length}`, ref)
+  return bytes
+}
+
+export interface ShardRange {
+  readonly offset: number
+  readonly length: number
+  readonly signal?: AbortSignal | undefined
+}
+
 /** A range of an opened shard, every byte checked. The range must begin at a leaf and end at one or at the shard's end. */
-export async function verifiedRead(store: ShardStore, opened: { readonly parsed: ShardHeader; readonly leaves: Uint8Array }, range: { offset: number; length: number; signal?: AbortSignal | undefined }): Promise<Uint8Array> {
+export async function verifiedRead(store: ShardStore, opened: { readonly parsed: ShardHeader; readonly leaves: Uint8Array }, range: ShardRange): Promise<Uint8Array> {
   const { parsed, leaves } = opened
   const end = range.offset + range.length
   if (range.offset % leafLength !== 0 || end > parsed.shardLength || (end % leafLength !== 0 && end !== parsed.shardLength)) {
     throw new RangeError(`Cannot read a shard: ${range.length} bytes at ${range.offset}`)
   }
-  const bytes = await store.read({ owner: parsed.owner, id: parsed.id, number: parsed.number }, range.offset, range.length, { signal: range.signal })
-  if (bytes.length !== range.length) throw damaged(`${bytes.length} bytes came instead of ${range.length}`, parsed)
+  const bytes = await uncheckedRead(store, parsed, range)
   checkRange(leaves, range.offset / leafLength, bytes, parsed)
   return bytes
 }

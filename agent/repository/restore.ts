@@ -205,20 +205,35 @@ class RestoreRun implements AsyncDisposable {
     return jobs
   }
 
-  async #run({ row, offset, segments, chunksOf }: Fetch): Promise<void> {
-    const { store, keyFor, signal } = this.#options
+  async #run(fetch: Fetch): Promise<void> {
+    const { segments, chunksOf } = fetch
     try {
-      const last = segments.at(-1) as SegmentJob
-      const bytes = await store.get(row.ref, { offset, length: last.offset + last.length - offset }, { signal })
-      const shifted = segments.map((segment) => ({ ...segment, offset: segment.offset - offset, wanted: segment.wanted.map(plainWant) }))
-      const result = await this.#pool.run({ epoch: row.epoch, salt: row.salt, dataKey: keyFor(row.epoch).dataKey, bytes, segments: shifted })
-      await this.#take(result)
+      await this.#take(await this.#open(fetch))
       this.#options.onBytes?.(segments.reduce((sum, { wanted }) => sum + wanted.reduce((all, { length }) => all + length, 0), 0))
     } catch (error) {
       if (!(error instanceof HoldfastError) || hasCode(error, 'cancelled')) throw error
       for (const file of chunksOf.keys()) (this.#files.get(file) as OpenFile).error ??= error
     }
     await this.#settle(chunksOf)
+  }
+
+  /**
+   * The thread checks every segment and every chunk, so the store need not. When one is wrong, it is fetched once more: the
+   * store then finds out whose bytes they are, says so, and takes others.
+   */
+  async #open(fetch: Fetch): Promise<RestoreResult> {
+    const result = await this.#tryOpen(fetch, true)
+    if (!result.failures.some(({ code }) => code === 'object-damaged')) return result
+    for (const { bytes } of result.chunks) releaseBytes(bytes)
+    return await this.#tryOpen(fetch, false)
+  }
+
+  async #tryOpen({ row, offset, segments }: Fetch, unchecked: boolean): Promise<RestoreResult> {
+    const { store, keyFor, signal } = this.#options
+    const last = segments.at(-1) as SegmentJob
+    const bytes = await store.get(row.ref, { offset, length: last.offset + last.length - offset }, { signal, unchecked })
+    const shifted = segments.map((segment) => ({ ...segment, offset: segment.offset - offset, wanted: segment.wanted.map(plainWant) }))
+    return await this.#pool.run({ epoch: row.epoch, salt: row.salt, dataKey: keyFor(row.epoch).dataKey, bytes, segments: shifted })
   }
 
   /** These chunks are written or given up; ends the files that wait for no others, side by side. */

@@ -154,6 +154,21 @@ test('holders that flip bits never lead to a wrong byte, and are named', async (
   await assert.rejects((await group.fresh()).get(object), withCode('object-damaged'))
 })
 
+test('unchecked, bytes come as the holders give them; checked, the one that flips them is found', async () => {
+  await using group = await makeGroup(4, { redundancy: '2-of-4' })
+  const object = makeObject(900_000)
+  await group.dispersal.put(object)
+  const unchecked = async () => await group.dispersal.get(object, { offset: 1_000, length: 890_000 }, { unchecked: true })
+  assert.ok(object.copy.subarray(1_000, 891_000).equals(await unchecked()))
+  const liar = group.machines.find(({ id }) => group.dispersal.index.find(object.id)?.shards.some(({ number, machine }) => number === 0 && machine === id))!
+  liar.store.faults.flips = true
+  assert.ok(!object.copy.subarray(1_000, 891_000).equals(await unchecked()))
+  assert.deepEqual(group.reports, [])
+  assert.ok(object.copy.equals(await group.dispersal.get(object)))
+  assert.deepEqual(group.reports.map(({ machine, fault }) => [machine, fault]), [[liar.id, 'damaged']])
+  assert.ok(object.copy.subarray(1_000, 891_000).equals(await unchecked()), 'from then on its bytes are rebuilt from others')
+})
+
 test('a holder that threw an acknowledged shard away counts as missing once that is seen', async () => {
   await using group = await makeGroup(3, { redundancy: '2-of-3' })
   group.machines[0]!.store.faults.forgets = true

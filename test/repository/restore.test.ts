@@ -114,6 +114,40 @@ test('a segment whose bytes were swapped for others that the store vouches for i
   await assert.rejects(reading.readRange(entry.content, { offset: 0, length: 10 }), (error) => hasCode(error, 'object-damaged'))
 })
 
+test('what the store gave unchecked and turns out wrong is asked for again, checked', async (t) => {
+  const device = await makeDevice(t)
+  await using repository = await createRepository(device)
+  const bytes = randomBytes(3_000_000)
+  const { snapshot } = await backUp(device, repository, { a: { bytes }, b: { bytes: bytes.subarray(0, 1_000_000) } })
+  const { store } = device
+  const asked: (boolean | undefined)[] = []
+  const careless: ObjectStore = {
+    put: async (...call) => await store.put(...call), list: () => store.list(),
+    get: async (ref, range, options) => {
+      const given = await store.get(ref, range, options)
+      if (range !== undefined) asked.push(options?.unchecked)
+      const at = given.length >> 1
+      if (options?.unchecked === true) given[at] = (given[at] as number) ^ 1
+      return given
+    },
+  }
+  await repository[Symbol.asyncDispose]()
+  await using reading = await Repository.open({ ...device.options, store: careless })
+  const path = join(device.directory, 'restored')
+  const fd = openSync(path, 'w')
+  t.after(() => closeSync(fd))
+  const second = Buffer.alloc(1_000_000)
+  const done = (error?: HoldfastError): void => assert.equal(error, undefined)
+  const contentOf = async (name: string) => (await reading.entry(snapshot, `/data/${name}`) as FileEntry).content
+  await reading.restore([
+    { content: await contentOf('a'), target: { fd }, done },
+    { content: await contentOf('b'), target: { write: (offset, part) => { second.set(part, offset) } }, done },
+  ])
+  assert.ok(readFileSync(path).equals(bytes))
+  assert.ok(second.equals(bytes.subarray(0, 1_000_000)))
+  assert.ok(asked.includes(true) && asked.includes(false))
+})
+
 test('a file that cannot be written fails by itself', async (t) => {
   const device = await makeDevice(t)
   await using repository = await createRepository(device)
