@@ -16,6 +16,8 @@ export class Administration {
   #count = '5'
   #invitations: readonly Invitation[] = []
   #requests: CommandResult<'network requests'>['requests'] = []
+  /** A machine that was let in goes on asking until it has read that. */
+  readonly #decided = new Set<string>()
   #settings: CommandResult<'network settings'> | undefined
 
   constructor(app: App) {
@@ -37,7 +39,7 @@ export class Administration {
   async #askWhoMayCome(): Promise<void> {
     const [{ invitations }, { requests }] = await Promise.all([this.#app.run('network invitations', {}), this.#app.run('network requests', {})])
     this.#invitations = invitations.filter(({ state }) => state === 'open')
-    this.#requests = requests
+    this.#requests = requests.filter(({ machine }) => !this.#decided.has(machine))
   }
 
   render(): TemplateResult {
@@ -50,16 +52,18 @@ export class Administration {
     if (this.#requests.length === 0) return html`${nothing}`
     return html`<section class="card" aria-labelledby="asking"><h2 id="asking">${m.asking}</h2><ul class="list">${this.#requests.map(({ machine, name, asked }) => html`<li class="item">
       <div class="grow"><span class="name">${name}</span><p class="facts">${f.relative(asked, Date.now())} · ${machine.slice(0, 8)}</p></div>
-      <fluent-button size="small" appearance="primary" aria-label=${`${m.approve}: ${name}`} @click=${() => { void this.#approve(machine, name) }}>${m.approve}</fluent-button></li>`)}</ul></section>`
+      <fluent-button size="small" appearance="primary" aria-label=${`${m.decide}: ${name}`} @click=${() => { void this.#decide(machine, name) }}>${m.decide}</fluent-button></li>`)}</ul></section>`
   }
 
-  async #approve(machine: string, name: string): Promise<void> {
+  async #decide(machine: string, name: string): Promise<void> {
     const { admin: m } = this.#app.messages
-    const choice = await this.#app.ask({ heading: m.approveHeading(name), text: m.approveText(machine.slice(0, 8)), choices: [{ name: 'yes', text: m.approve }] })
+    const choice = await this.#app.ask({ heading: m.approveHeading(name), text: m.approveText(machine.slice(0, 8)), choices: [{ name: 'approve', text: m.approve }, { name: 'refuse', text: m.refuse, meaning: m.refuseText, isDangerous: true }] })
     if (choice === undefined) return
     await this.#act(async () => {
-      await this.#app.run('network approve', { machine })
-      this.#app.set({ notice: { text: m.approved(name) } })
+      if (choice === 'approve') await this.#app.run('network approve', { machine })
+      else await this.#app.run('network revoke', { machine })
+      this.#decided.add(machine)
+      this.#app.set({ notice: { text: choice === 'approve' ? m.approved(name) : m.refused(name) } })
     })
   }
 

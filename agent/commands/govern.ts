@@ -107,10 +107,10 @@ function memberNamed(text: string, membership: Membership): PeerRecord {
   return findMachine(text, [...(own === undefined ? [] : [own]), ...membership.members().map(({ record }) => record)])
 }
 
-/** Also one whose admission does not hold, so that it can be shut out. */
+/** Also one whose admission does not hold, or who only asks for it, so that it can be shut out. */
 function otherNamed(text: string, membership: Membership): PeerRecord & { id: MachineId } {
   const own = membership.own.peer?.record
-  const record = findMachine(text, [...(own === undefined ? [] : [own]), ...membership.peers.all().map((peer) => peer.record)])
+  const record = findMachine(text, [...(own === undefined ? [] : [own]), ...membership.peers.all().map((peer) => peer.record), ...membership.requests().map((peer) => peer.record)])
   if (record.id === membership.self) throw new HoldfastError('invalid-input', 'Cannot do that to this machine itself: holdfast network leave')
   return record
 }

@@ -5,7 +5,7 @@
  */
 import type { BigIntStats } from 'node:fs'
 import { lstat, mkdir } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 import { HoldfastError } from '../../shared/errors.ts'
 import { isMissing, systemCode, unwritable } from './file-faults.ts'
 import { isPartialName } from './partial-name.ts'
@@ -22,6 +22,12 @@ export function assertSafeName(name: string, platform: NodeJS.Platform = process
       details: { name },
     })
   }
+}
+
+/** A folder to restore into says itself where it is. Throws `path-unsafe` when that hangs on where the agent runs, or goes up. */
+export function assertTargetFolder(folder: string): void {
+  const state = !isAbsolute(folder) ? 'it is not a whole path' : folder.includes('\0') ? 'it has a NUL' : folder.split(/[\\/]/u).includes('..') ? 'it goes up by ..' : undefined
+  if (state !== undefined) throw new HoldfastError('path-unsafe', `Cannot restore into ${JSON.stringify(folder)}: ${state}`, { details: { folder } })
 }
 
 function unsafeState(name: string, platform: NodeJS.Platform): string | undefined {

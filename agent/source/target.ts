@@ -21,7 +21,7 @@ import { assertReplaceable, placeSymlink, replace } from './placing.ts'
 import type { ExistingPolicy } from './placing.ts'
 import { openTargetFile } from './target-file.ts'
 import type { TargetFile, TargetFileOptions } from './target-file.ts'
-import { assertRealFolder, entryAt, makeFolder, makeFolders, safePath } from './target-path.ts'
+import { assertRealFolder, assertTargetFolder, entryAt, makeFolder, makeFolders, safePath } from './target-path.ts'
 import type { SafePath } from './target-path.ts'
 
 export type { ExistingPolicy } from './placing.ts'
@@ -57,8 +57,9 @@ export interface FailedDirectory {
   readonly error: HoldfastError
 }
 
-/** Makes the folder if need be. Throws `target-unwritable`, `already-exists` (it is no folder) or `disk-full`. */
+/** Makes the folder if need be. Throws `path-unsafe` (not absolute, or with `..`), `target-unwritable`, `already-exists` (it is no folder) or `disk-full`. */
 export async function openRestoreTarget(folder: string, options: RestoreTargetOptions): Promise<RestoreTarget> {
+  assertTargetFolder(folder)
   const wanted = resolve(folder)
   try {
     await makeFolders(wanted)

@@ -76,6 +76,30 @@ test('the team: who is protected, and what an admin does about it', { skip: with
     assert.equal((await owner.run('network settings', {})).settings.redundancy, 'auto')
   })
 
+  await t.test('who asks to come in is let in or turned away, after a look at the number of the machine', async () => {
+    await owner.run('network settings', { change: { admission: 'approved' } })
+    const { invitation } = await owner.run('network invite', { count: 2 })
+    const [guest, stranger] = [await group.start('guest'), await group.start('stranger')]
+    for (const joiner of [guest, stranger]) assert.equal((await joiner.run('network join', { invitation, label: joiner.machine })).waiting, true)
+    await using pane = await openView(browser, owner, 'team', narrow)
+    const { page } = pane
+    await page.getByRole('heading', { name: 'Want to join' }).waitFor()
+    assert.deepEqual(await pane.accessibilityFindings(), [])
+    await button(page, 'Decide: stranger').click()
+    const dialog = page.getByRole('dialog', { name: 'Let stranger in?' })
+    await dialog.getByText(stranger.ready.id.slice(0, 8)).waitFor()
+    await button(dialog, 'Turn away').click()
+    await page.getByText('stranger is turned away').waitFor()
+    await button(page, 'Decide: guest').click()
+    await button(page.getByRole('dialog'), 'Let in').click()
+    await page.getByText('guest is a member now').waitFor()
+    await page.getByRole('heading', { name: 'Want to join' }).waitFor({ state: 'detached' })
+    while ((await guest.run('status', {})).network?.members !== 5) await owner.run('status', {})
+    assert.ok(!(await owner.run('coverage', {})).members.some(({ name }) => name === 'stranger'))
+    await owner.run('network revoke', { machine: 'guest' })
+    await owner.run('network settings', { change: { admission: 'open' } })
+  })
+
   await t.test('an invitation is made and withdrawn, and a machine in wrong hands is shut out', async () => {
     await using pane = await openView(browser, owner, 'team', narrow)
     const { page } = pane

@@ -108,3 +108,17 @@ test('with approved admission a machine waits until an admin lets it in, and the
   assert.deepEqual((await admin.run('network requests', {})).requests, [])
   assert.equal((await one.run('peers', {})).peers.length, 3)
 })
+
+test('a machine that waits can be turned away instead, and its invitation lets it in no more', async (t) => {
+  const group = await startAgents(t, 2)
+  const [admin, one] = group.agents as [GroupAgent, GroupAgent]
+  await admin.run('network settings', { change: { admission: 'approved' } })
+  const { invitation } = await admin.run('network invite', { count: 2 })
+  const stranger = await group.add('stranger')
+  await stranger.run('network join', { invitation, label: 'stranger' })
+  assert.equal((await admin.run('network requests', {})).requests.length, 1)
+  await admin.run('network revoke', { machine: stranger.id })
+  assert.deepEqual((await admin.run('network requests', {})).requests, [])
+  await assert.rejects(admin.run('network approve', { machine: stranger.id }), withCode('not-found'))
+  assert.equal((await one.run('peers', {})).peers.length, 2)
+})

@@ -39,6 +39,11 @@ test('what the pane asks an agent: suggestions, folders, search, settings, pause
   const again = await agent.run('restore', { snapshot: 'latest', path: join(folder, 'notes.txt') })
   assert.deepEqual([again.files, again.unchangedFiles], [0, 1])
 
+  for (const target of ['letters', '../outside', `${folder}/../../outside`, `${folder}\0x`]) {
+    await assert.rejects(agent.run('restore', { snapshot: 'latest', target, overwrite: true }), { code: 'path-unsafe' }, target)
+  }
+  await assert.rejects(agent.run('restore', { snapshot: 'latest', path: `${folder}/../../etc/passwd` }), { code: 'not-found' })
+
   const { settings } = await agent.run('settings', { change: { schedule: { cron: null }, label: 'Desk' } })
   assert.deepEqual([settings.schedule.cron, settings.label, settings.afterRestart], [null, 'Desk', []])
   assert.equal((await agent.run('status', { fresh: false })).nextBackup, null)

@@ -21,6 +21,9 @@ const lacking = ['chromium', 'certutil'].filter((command) => !has(command))
 /** For `test(name, { skip: withoutBrowser }, …)`; in CI a missing browser fails instead (scripts/system-packages.mjs). */
 export const withoutBrowser = lacking.length > 0 && process.env['CI'] !== 'true' ? `${lacking.join(' and ')} not installed` : false
 
+/** A name of somebody else that leads to this machine, as DNS rebinding makes one. */
+export const reboundName = 'rebound.test'
+
 /** How wide Outlook on the web draws a pane. */
 export const paneSize = { width: 320, height: 570 }
 const browserSize = { width: 1100, height: 800 }
@@ -58,7 +61,7 @@ export class PaneBrowser implements AsyncDisposable {
     try {
       const browser = await chromium.launch({
         executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-        args: process.getuid?.() === 0 ? ['--no-sandbox'] : [], env: { ...process.env, HOME: home },
+        args: [`--host-resolver-rules=MAP ${reboundName} 127.0.0.1`, ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])], env: { ...process.env, HOME: home },
       })
       return new PaneBrowser(home, browser)
     } catch (error) {
@@ -80,10 +83,27 @@ export class PaneBrowser implements AsyncDisposable {
     return pane
   }
 
+  /** A page of somebody else; the person goes past warnings of certificates. */
+  async visit(address: string): Promise<Visit> {
+    const context = await this.#browser.newContext({ ignoreHTTPSErrors: true })
+    context.setDefaultTimeout(actionTimeoutMs)
+    const page = await context.newPage()
+    const answers: string[] = []
+    page.on('response', (response) => { if (new URL(response.url()).host !== new URL(address).host) answers.push(`${new URL(response.url()).pathname} ${response.status()}`) })
+    await page.goto(address)
+    return { page, answers: () => answers, [Symbol.asyncDispose]: async () => { await context.close() } }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#browser.close()
     rmSync(this.#home, { recursive: true, force: true })
   }
+}
+
+export interface Visit extends AsyncDisposable {
+  readonly page: Page
+  /** Path and status of what other hosts answered this page. */
+  readonly answers: () => readonly string[]
 }
 
 export class Pane implements AsyncDisposable {
