@@ -20,6 +20,8 @@ const pauses: Readonly<Record<HolderFault, { write: number; read: number }>> = {
   damaged: { write: 600_000, read: 0 },
   refused: { write: 600_000, read: 60_000 },
 }
+/** A pause that seems to last longer was begun before the wall clock was set back: it is over. */
+const longestPauseMs = 600_000
 const writesAtOnce = 2
 
 export interface HolderTimings {
@@ -70,13 +72,18 @@ export class Holders {
   /** Whether it makes sense to try to store on it now. */
   isWritable(id: MachineId): boolean {
     const peer = this.peer(id)
-    return (peer?.state === 'online' || peer?.state === 'away') && peer.isLeaving !== true && (this.#writePausedUntil.get(id) ?? 0) <= this.#clock.now()
+    return (peer?.state === 'online' || peer?.state === 'away') && peer.isLeaving !== true && !this.#lasts(this.#writePausedUntil.get(id))
   }
 
   /** Whether others should be asked first when something is to be read. */
   isDoubtful(id: MachineId): boolean {
     const state = this.peer(id)?.state
-    return state === undefined || state === 'gone' || state === 'doubtful' || (this.#readPausedUntil.get(id) ?? 0) > this.#clock.now()
+    return state === undefined || state === 'gone' || state === 'doubtful' || this.#lasts(this.#readPausedUntil.get(id))
+  }
+
+  #lasts(untilMs = 0): boolean {
+    const restMs = untilMs - this.#clock.now()
+    return restMs > 0 && restMs <= longestPauseMs
   }
 
   fault(id: MachineId, fault: HolderFault): void {

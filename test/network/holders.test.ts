@@ -20,3 +20,14 @@ test('a machine that answers again after silence is used again at once; one that
   time.run(600_000)
   assert.deepEqual([off, slow, full, wrong].map((id) => holders.isWritable(id!)), [true, true, true, true])
 })
+
+test('a wall clock that is set back does not make a pause longer than any is', async () => {
+  await using group = await makeGroup(1)
+  const time = new FakeTime()
+  const holders = new Holders(group.peers, time, { timings: { connectMs: 1000 } })
+  const id = group.machines[0]!.id
+  holders.fault(id, 'refused')
+  assert.deepEqual([holders.isWritable(id), holders.isDoubtful(id)], [false, true])
+  time.jump(-86_400_000)
+  assert.deepEqual([holders.isWritable(id), holders.isDoubtful(id)], [true, false])
+})

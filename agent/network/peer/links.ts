@@ -136,7 +136,7 @@ export class Links implements Peers, AsyncDisposable {
     const member = membership.member(id)
     if (member === undefined) throw this.#noMember(id)
     const pause = this.#pauses.get(id)
-    if (pause !== undefined && pause.until > clock.now() && pause.seq === member.record.seq) throw pause.error
+    if (pause !== undefined && lasts(pause, clock.now()) && pause.seq === member.record.seq) throw pause.error
     try {
       const link = await this.#tryAddresses(member)
       this.#pauses.delete(id)
@@ -207,6 +207,11 @@ export class Links implements Peers, AsyncDisposable {
     await Promise.allSettled(this.#dials.values())
     await Promise.all([...this.#links.values()].map((link) => link[Symbol.asyncDispose]()))
   }
+}
+
+/** One that seems to last longer than any was begun before the wall clock was set back: it is over. */
+function lasts({ until }: Pause, nowMs: number): boolean {
+  return until > nowMs && until - nowMs <= longestPauseMs
 }
 
 function peerOf({ id, name, host, state, record, devices }: Member): Peer {

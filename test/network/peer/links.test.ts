@@ -90,6 +90,21 @@ test('a peer that cannot be reached is left alone for longer and longer, until i
   await (await links.connect(holder.id)).space()
 })
 
+test('a wall clock that is set back by a day does not keep a peer from being dialled for a day', async () => {
+  await using group = await TestGroup.create()
+  const [holder, device] = [await group.open('holder'), await group.open('device')]
+  await introduce(holder, device)
+  const clock = new HandClock()
+  clock.move(86_400_000)
+  await using links = linksOf(device, { clock })
+  const { port } = holder.door
+  await holder.close()
+  await assert.rejects(links.connect(holder.id), withCode('peer-unreachable'))
+  await holder.open(port)
+  clock.move(-86_400_000)
+  await (await links.connect(holder.id)).space()
+})
+
 test('a machine that was shut out, or is unknown, is not dialled', async () => {
   await using group = await TestGroup.create()
   const [holder, device] = [await group.open('holder'), await group.open('device')]
