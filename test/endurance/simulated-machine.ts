@@ -162,6 +162,10 @@ export class SimulatedMachine {
     this.isChanged = true
   }
 
+  get logTail(): string {
+    return readFileSync(homeAt(this.directory).log, 'utf8').split('\n').slice(-25).join('\n')
+  }
+
   get files(): string[] {
     return list(this.data)
   }

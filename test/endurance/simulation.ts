@@ -358,7 +358,7 @@ export class Simulation implements AsyncDisposable {
   }
 
   #assertWait(machine: SimulatedMachine, sinceMs: number, what: string): void {
-    assert.ok(this.#nowMs - sinceMs <= longestWaitMs, `${machine.name} waits for a ${what} since ${new Date(sinceMs).toISOString()}`)
+    assert.ok(this.#nowMs - sinceMs <= longestWaitMs, `${machine.name} waits for a ${what} since ${new Date(sinceMs).toISOString()}; the end of its log:\n${machine.logTail}`)
   }
 
   async #liveBytes(): Promise<number> {

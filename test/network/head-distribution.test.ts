@@ -116,3 +116,36 @@ test('a head that only the notice board knows is named as newer than what was fo
   assert.deepEqual(collected.newer, [{ machine: owner.machine.id, epoch: 1, seq: 5 }])
   assert.deepEqual([heads(collected.heads), fix.reports.map(({ from }) => from)], [[found.head], ['notice board']])
 })
+
+/** What machines do: tell the truth, tell an older head, deny that there is one, or are off. */
+const behaviours = ['true', 'older', 'none', 'off'] as const
+
+test('with every way for up to n−k of six holders to lie, a machine without state finds the newest head, or does not call what it found confirmed', async () => {
+  await using fix = await fixture(6)
+  const { owner, machines } = fix.group
+  const [older, newest] = [await makeHead(owner, 4), await makeHead(owner, 5)]
+  const told = { true: [newest], older: [older], none: [], off: [] }
+  let runs = 0
+  let found = 0
+  for (let code = 0; code < behaviours.length ** machines.length; code++) {
+    const acts = machines.map((_, at) => behaviours[Math.floor(code / behaviours.length ** at) % behaviours.length]!)
+    const liars = acts.filter((act) => act === 'older' || act === 'none').length
+    if (liars > 3 || acts.some((act, at) => at > 0 && act < acts[at - 1]!)) continue // who of them does what makes no difference
+    for (const [at, { store }] of machines.entries()) {
+      store.faults.gone = acts[at] === 'off'
+      store.heads = async () => told[acts[at]!]
+    }
+    for (const noticed of [older, newest]) {
+      fix.notices.splice(0, Infinity, { certificate: noticed.certificate, head: noticed.head }) // the roster: rolled back, or not
+      const { heads: collected, answered, asked, newer } = await fix.open(`fresh-${++runs}`).collect()
+      const isNewest = collected.some(({ head }) => head === newest.head)
+      if (isNewest) found++
+      assert.equal(isNewest, acts.includes('true'), acts.join())
+      const isConfirmed = answered === asked && newer.length === 0
+      assert.ok(isNewest || !isConfirmed, `${acts.join()}, ${noticed === older ? 'rolled back' : 'right'} roster: an older head passes as confirmed`)
+      if (!isNewest && noticed === newest) assert.deepEqual(newer.map(({ seq }) => seq), [5], acts.join())
+      if (!acts.includes('off')) assert.ok(isNewest, acts.join())
+    }
+  }
+  assert.ok(runs > 50 && found < runs, `${found} of ${runs}`)
+})
