@@ -22,5 +22,6 @@ test('every promise of the threat model names the test that holds it', () => {
   for (const row of rows) {
     const [adversary = '', , cannot = '', heldBy = ''] = row.split('|').slice(1, -1).map((cell) => cell.trim())
     if (cannot !== '—') assert.match(heldBy, /test\/[\w/-]+\.test\.ts/, adversary)
+    for (const [name] of heldBy.matchAll(/\S+\.test\.ts/g)) assert.match(name, /^test\//, `${adversary}: a path, so that the test above finds it missing`)
   }
 })
