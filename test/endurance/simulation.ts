@@ -181,7 +181,7 @@ export class Simulation implements AsyncDisposable {
       this.#world.network.partition(this.#machines.filter(() => this.#random() < 0.4).map(({ id }) => id))
       this.#healMs = this.#nowMs + this.#random() * 2 * dayMs
     },
-    skew: (machine) => { machine.skewMs = (this.#random() - 0.5) * dayMs },
+    skew: (machine) => { machine.skewMs = Math.round((this.#random() - 0.5) * dayMs) },
     fill: (machine) => {
       machine.otherBytes = diskBytes * (1 - reserve) - machine.heldBytes - 1e5
       this.#full.set(machine, this.#nowMs + this.#random() * 5 * dayMs)
