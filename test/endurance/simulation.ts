@@ -26,6 +26,8 @@ export interface SimulationOptions {
   readonly machines?: number
   /** How many times the yearly rates each action comes: more, for a short run. */
   readonly haste?: number
+  /** Actions that do not come. */
+  readonly without?: readonly Action[]
   readonly log?: (line: string) => void
 }
 
@@ -68,8 +70,8 @@ export class Simulation implements AsyncDisposable {
     return simulation
   }
 
-  private constructor({ machines = 12, haste = 1, log = () => {}, ...options }: SimulationOptions) {
-    this.#options = { machines, haste, log, ...options }
+  private constructor({ machines = 12, haste = 1, without = [], log = () => {}, ...options }: SimulationOptions) {
+    this.#options = { machines, haste, without, log, ...options }
     this.#random = seededLots(options.seed)
     this.#world = { time: new FakeTime(Date.parse('2026-01-05T09:00:00Z')), network: new SimulatedNetwork(), random: this.#random, log }
     this.#directory = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-endurance-')))
@@ -134,6 +136,7 @@ export class Simulation implements AsyncDisposable {
     for (const [machine, untilMs] of this.#full) if (this.#nowMs >= untilMs) this.#empty(machine)
     const up = this.#up
     for (const action of Object.keys(yearly) as Action[]) {
+      if (this.#options.without.includes(action)) continue
       const times = yearly[action] * this.#options.haste / (365 * hours.length)
       for (let left = times; left > 0 && up.length > 0; left--) if (this.#random() < left) await this.#act(action)
     }
