@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
-import { alertsSchema, mailSchema, retentionSchema, slowLinkSchema } from '../shared/settings.ts'
+import { alertsSchema, mailSchema, politenessSchema, retentionSchema, slowLinkSchema } from '../shared/settings.ts'
 import { HoldfastError } from '../shared/errors.ts'
 
 const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time of day such as 22:30')
@@ -48,6 +48,7 @@ export const configSchema = z.strictObject({
     /** Threads that read, hash, compress and encrypt; null: one for each core, four at most. */
     workers: z.int().min(1).max(16).nullable().default(null),
   }).prefault({}),
+  politeness: politenessSchema.prefault({}),
   /** When somebody is told of a machine's backup, and how. */
   alerts: alertsSchema.prefault({}),
   mail: mailSchema.prefault({}),

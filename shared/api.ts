@@ -228,6 +228,8 @@ export const commands = {
       share: z.object({ stored: bytes, fair: bytes }),
       retention: retentionSchema,
       keyConfirmed: z.boolean(), nextBackup: time.nullable(), running: z.string().nullable(),
+      /** How fast work that started by itself goes on, and why not faster; `go` while there is none. */
+      pace: z.object({ state: z.enum(['go', 'slow', 'wait']), reason: z.enum(['active', 'battery', 'metered']).nullable() }),
       /** What needs somebody's attention; `warnings` says the same in English. */
       notices: z.array(noticeSchema), warnings: z.array(z.string()),
       /** Those of the warnings that say of a roll-back, a copied key, a recovery, a recovery contact's request, a frozen or refused backup, a failed audit or drill. */

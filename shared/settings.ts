@@ -29,12 +29,20 @@ export const slowLinkSchema = z.union([
 ]).refine(({ uploadBytesPerSecond, downloadBytesPerSecond }) => uploadBytesPerSecond !== null || downloadBytesPerSecond !== null, 'a slow link needs uploadBytesPerSecond or downloadBytesPerSecond')
 export type SlowLink = z.output<typeof slowLinkSchema>
 
+/** What work that started by itself does while somebody uses the machine, on a battery, over a connection that costs money. */
+export const politenessSchema = z.strictObject({
+  whenActive: z.enum(['slow', 'go']).default('slow'), onBattery: z.enum(['wait', 'slow', 'go']).default('slow'), onMetered: z.enum(['wait', 'slow', 'go']).default('wait'),
+  /** The agent runs at a low priority. */
+  lowPriority: z.boolean().default(true),
+})
+
 /** What a person may set on a machine (docs/operations.md); null: no limit, never, or the default. */
 export const settingsSchema = z.object({
   label: z.string().max(80).nullable(),
   schedule: z.object({ cron: z.string().nullable(), quietHours: z.object({ from: z.string(), to: z.string() }).nullable(), settleSeconds: z.number(), growthBytes: z.number() }),
   limits: z.object({ uploadBytesPerSecond: z.number().nullable(), downloadBytesPerSecond: z.number().nullable(), slowLinks: z.array(slowLinkSchema) }),
   offer: z.object({ quotaBytes: z.number().nullable(), minFree: z.number() }),
+  politeness: politenessSchema,
   retention: retentionSchema,
   alerts: alertsSchema,
   mail: mailSchema,
@@ -60,6 +68,7 @@ export const settingsChangeSchema = z.strictObject({
   retention: z.strictObject({
     auto: z.boolean(), last: count, hourly: count, daily: count, weekly: count, monthly: count, yearly: count, within: span.nullable(),
   }).partial().optional(),
+  politeness: z.strictObject({ whenActive: z.enum(['slow', 'go']), onBattery: z.enum(['wait', 'slow', 'go']), onMetered: z.enum(['wait', 'slow', 'go']), lowPriority: z.boolean() }).partial().optional(),
   includeOutlookCaches: z.boolean().optional(),
   beacon: z.boolean().optional(),
   watchFolders: z.array(path).max(100).optional(),

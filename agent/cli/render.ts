@@ -152,7 +152,7 @@ export const renderers: Renderers = {
     ...result.rosters.map((roster) => `Roster ${printable(roster.locator)}: ${roster.state}${roster.detail === '' ? '' : ` (${printable(roster.detail)})`}`),
     ...(result.pausedUntil === null || Date.parse(result.pausedUntil) < Date.now() ? [] : [`Automatic backups are paused until ${formatTime(result.pausedUntil)}`]),
     ...(result.nextBackup === null ? [] : [`Next backup ${formatTime(result.nextBackup)}`]),
-    ...(result.running === null ? [] : [`Now: ${result.running}`]),
+    ...(result.running === null ? [] : [`Now: ${result.running}${paceText(result.pace)}`]),
     ...result.warnings.map((warning) => `! ${printable(warning)}`),
     ...result.alerts.map(({ since, text }) => `! since ${formatTime(since)}: ${printable(text)}`),
   ].join('\n'),
@@ -281,4 +281,11 @@ function wordLines(words: string): string[] {
 
 function modeText(mode: number): string {
   return [...'rwxrwxrwx'].map((letter, index) => (mode & (1 << (8 - index)) ? letter : '-')).join('')
+}
+
+const paceReasons = { active: 'somebody uses this machine', battery: 'it runs on its battery', metered: 'the connection costs money' }
+
+function paceText({ state, reason }: CommandResult<'status'>['pace']): string {
+  if (state === 'go' || reason === null) return ''
+  return state === 'slow' ? `, slowly: ${paceReasons[reason]}` : `, which waits: ${paceReasons[reason]} (holdfast backup does not wait)`
 }

@@ -1,5 +1,6 @@
 /** `holdfast agent`: runs the agent in the foreground until SIGINT or SIGTERM. */
 import { once } from 'node:events'
+import { constants, setPriority } from 'node:os'
 import { readConfig, resolveHome } from '../config.ts'
 import { homeAt } from '../home.ts'
 import { openAgent } from '../main.ts'
@@ -22,6 +23,7 @@ export async function runAgent(invocation: Invocation): Promise<number> {
     peerAddress: { port: peerPort === undefined ? config.peerAddress.port : parseNumber('peer-port', peerPort, ports), host: option('peer-host') ?? config.peerAddress.host },
     offer: { ...config.offer, quotaBytes: quota === undefined ? config.offer.quotaBytes : parseBytes(quota) },
   }
+  if (config.politeness.lowPriority) lowerPriority()
   const stop = new AbortController()
   const asked = () => {
     if (stop.signal.aborted) process.exit(130)
@@ -34,4 +36,13 @@ export async function runAgent(invocation: Invocation): Promise<number> {
   process.stdout.write(invocation.json ? `${JSON.stringify(ready)}\n` : `Holdfast agent ${agent.id.slice(0, 8)} is ready\n  pane ${ready.pane}\n  peers reach it at ${ready.peer}\n  home ${home.directory}\n`)
   if (!stop.signal.aborted) await once(stop.signal, 'abort')
   return 0
+}
+
+/** For this thread and those that it starts from now on. A system that does not let us is no reason not to run. */
+function lowerPriority(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
+  } catch {
+    // It stays as it is.
+  }
 }

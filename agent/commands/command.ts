@@ -4,6 +4,8 @@ import type { CommandName, CommandRequest, CommandResult, Progress } from '../..
 export interface RunOptions {
   readonly signal: AbortSignal
   readonly onProgress: (progress: Progress) => void
+  /** It started by itself and gives way to whoever uses the machine (triggers/politeness.ts). */
+  readonly polite?: boolean | undefined
 }
 
 /** Runs a command by name: in this process, or in the agent that holds the home. */

@@ -25,6 +25,7 @@ import type { Keyring } from '../repository/keyring.ts'
 import type { TrustStore } from '../trust/port.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { ShadowCopies } from '../source/shadow-copies.ts'
+import type { Pace } from '../conditions/port.ts'
 import type { AlertBook } from './alert-book.ts'
 import type { Checks } from './checks.ts'
 import type { Settings } from './settings.ts'
@@ -157,6 +158,8 @@ export interface AgentContext {
   enter(membership: Membership, owner: OwnerFile, keyring: Keyring): Promise<void>
   /** When the clock starts the next backup (ms since 1970); null while nothing does. */
   nextBackupMs(): number | null
+  /** How fast work goes on that started by itself. */
+  pace(): Pace
   /** Name of the long command that runs now. */
   running(): string | null
 }

@@ -73,14 +73,15 @@ export class Settings {
 
   /** Throws `invalid-config` for what cannot be used; then nothing is changed. */
   change(change: SettingsChange): void {
-    const { schedule, limits, offer, retention, alerts, mail, ...rest } = change
+    const { schedule, limits, offer, politeness, retention, alerts, mail, ...rest } = change
     const known = readConfigFile(this.#options.file)
     const merged = Object.fromEntries(Object.entries({
       ...rest, ...merge('schedule', known, schedule), ...merge('limits', known, limits), ...merge('offer', known, offer), ...merge('retention', known, retention),
-      ...merge('alerts', known, alerts), ...merge('mail', known, mail),
+      ...merge('alerts', known, alerts), ...merge('politeness', known, politeness), ...merge('mail', known, mail),
     }).filter(([, value]) => value !== undefined)) as Partial<ConfigFile>
     this.#options.check?.(withDefaults({ ...known, ...merged }, this.#group))
     for (const name of atStart) if (change[name] !== undefined) this.#afterRestart.add(name)
+    if (politeness?.lowPriority !== undefined) this.#afterRestart.add('politeness.lowPriority')
     this.#save(merged, 'settings')
   }
 
@@ -104,18 +105,18 @@ export class Settings {
   }
 }
 
-function merge<K extends 'schedule' | 'limits' | 'offer' | 'retention' | 'alerts' | 'mail'>(name: K, known: ConfigFile, change: SettingsChange[K]): Partial<ConfigFile> {
+function merge<K extends 'schedule' | 'limits' | 'politeness' | 'offer' | 'retention' | 'alerts' | 'mail'>(name: K, known: ConfigFile, change: SettingsChange[K]): Partial<ConfigFile> {
   return change === undefined ? {} : { [name]: { ...known[name], ...change } }
 }
 
 /** Shows the settings, after changing what was asked for. */
 export function settings(context: AgentContext, { change }: CommandRequest<'settings'>): CommandResult<'settings'> {
   if (Object.keys(change).length > 0) context.settings.change(change)
-  const { label, schedule, limits, offer, retention, alerts, mail, includeOutlookCaches, watchFolders, beacon } = context.settings.config
+  const { label, schedule, limits, offer, politeness, retention, alerts, mail, includeOutlookCaches, watchFolders, beacon } = context.settings.config
   const { cron, quietHours, settleSeconds, growthBytes } = schedule
   return {
     settings: {
-      label: label ?? null, schedule: { cron, quietHours, settleSeconds, growthBytes }, offer, retention, alerts, mail, includeOutlookCaches, watchFolders, beacon, afterRestart: [...context.settings.afterRestart],
+      label: label ?? null, schedule: { cron, quietHours, settleSeconds, growthBytes }, offer, politeness, retention, alerts, mail, includeOutlookCaches, watchFolders, beacon, afterRestart: [...context.settings.afterRestart],
       limits: { uploadBytesPerSecond: limits.uploadBytesPerSecond, downloadBytesPerSecond: limits.downloadBytesPerSecond, slowLinks: limits.slowLinks },
     },
   }

@@ -21,7 +21,7 @@ export async function status(context: AgentContext, { fresh }: CommandRequest<'s
   const holder = { ...await context.holder.space(), owners: ownersHere(context) }
   const common = {
     machine: { id: context.machine.id as string, name: config.label ?? '', owner: owner?.owner ?? null }, holder,
-    keyConfirmed: owner !== undefined && owner.words === undefined, nextBackup: timeOrNull(context.nextBackupMs()), running: context.running(),
+    keyConfirmed: owner !== undefined && owner.words === undefined, nextBackup: timeOrNull(context.nextBackupMs()), running: context.running(), pace: context.pace(),
     pausedUntil: config.schedule.pausedUntil, retention: config.retention,
     alerts: context.alerts.standing().map(({ since, text, notices }) => ({ since: new Date(since).toISOString(), text, notices: [...notices] })),
   }

@@ -35,6 +35,8 @@ import { hasSignedHeads } from '../repository/local-heads.ts'
 import { beginRepository } from '../repository/repository.ts'
 import { WindowsShadowCopies } from '../source/shadow-copies.ts'
 import { openInBrowser } from '../system-browser.ts'
+import type { Pace } from '../conditions/port.ts'
+import { Politeness } from '../triggers/politeness.ts'
 import type { Recurring } from '../triggers/recurring.ts'
 import { parseCron } from '../triggers/schedule.ts'
 import type { TrustStore } from '../trust/port.ts'
@@ -81,6 +83,7 @@ export class AgentParts implements AgentContext {
   readonly alerts: AlertBook
   pane: ServedPane | undefined
   readonly runs: CommandRuns
+  readonly politeness: Politeness
   readonly signIns: SignIns
   readonly #home: Home
   readonly #options: AgentOptions
@@ -114,6 +117,7 @@ export class AgentParts implements AgentContext {
     if (options.serve || options.surroundings !== undefined) stack.use(await parts.openDoor())
     if (options.serve) void parts.shadowCopies()?.removeLeftovers()
     stack.use(parts.#later)
+    stack.use(parts.politeness)
     return parts
   }
 
@@ -138,6 +142,10 @@ export class AgentParts implements AgentContext {
         throw error
       }
     }, options.signal)
+    this.politeness = new Politeness({
+      source: this.#surroundings.conditions(), rules: () => this.settings.config.politeness, isHurried: () => this.runs.isHurried,
+      after: (delayMs, then) => this.#surroundings.clock.after(delayMs, then), monotonic: this.#surroundings.monotonic,
+    })
     this.#log = log
     this.#identity = { machine, certificate }
     this.version = packageVersion()
@@ -308,7 +316,7 @@ export class AgentParts implements AgentContext {
   async #openBackup(group: GroupServices): Promise<Backup> {
     const owner = this.ownerFile()
     if (owner === undefined) throw new HoldfastError('key-missing', 'Cannot open the backup: owner.json is missing; recover with the recovery kit')
-    const common = { home: this.#home, machine: this.machine, owner, surroundings: this.#options.surroundings }
+    const common = { home: this.#home, machine: this.machine, owner, turn: () => this.politeness.turn(), surroundings: this.#options.surroundings }
     const stores = await openStores({ ...common, membership: group.membership, peers: group.links, log: this.#log, spread: () => group.spread() })
     return this.#later.use(await openBackup({ ...common, workers: this.settings.config.limits.workers }, stores))
   }
@@ -337,6 +345,10 @@ export class AgentParts implements AgentContext {
 
   nextBackupMs(): number | null {
     return this.#triggers?.nextBackupMs ?? null
+  }
+
+  pace(): Pace {
+    return this.politeness.pace
   }
 
   running(): string | null {

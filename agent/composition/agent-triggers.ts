@@ -45,9 +45,9 @@ export class AgentTriggers implements AsyncDisposable {
       backup: async (paths, signal) => {
         if (!isMember() || settings.config.protect.length === 0) return
         const protectedPaths = settings.config.protect.map(({ path }) => path)
-        const { protection, snapshot } = await run('backup', { paths: paths.filter((path) => protectedPaths.includes(path)), offlineOk: true, tags: [] }, { signal, onProgress: () => {} })
+        const { protection, snapshot } = await run('backup', { paths: paths.filter((path) => protectedPaths.includes(path)), offlineOk: true, tags: [] }, { signal, onProgress: () => {}, polite: true })
         log('automatic-backup', { snapshot, ...protection })
-        const tidied = await this.#tidying.afterBackup({ signal, onProgress: () => {} })
+        const tidied = await this.#tidying.afterBackup({ signal, onProgress: () => {}, polite: true })
         if (tidied !== undefined) log('tidied', { ...tidied })
       },
       onFault: (error) => log('automatic-backup-failed', { error }),

@@ -26,6 +26,8 @@ export interface StoreParts {
   /** Called after a head was published, to take it to the rosters. */
   readonly spread: () => void
   readonly surroundings?: Surroundings | undefined
+  /** Before each object and each piece of a file; undefined: at once. */
+  readonly turn?: (() => Promise<void> | undefined) | undefined
 }
 
 export interface StoreServices extends AsyncDisposable {
@@ -35,7 +37,7 @@ export interface StoreServices extends AsyncDisposable {
 }
 
 /** Dispersal and heads of one owner over `peers`. */
-export async function openStores({ home, machine, owner, membership, peers, log, spread, surroundings: { clock } = realSurroundings }: StoreParts): Promise<StoreServices> {
+export async function openStores({ home, machine, owner, membership, peers, log, spread, turn, surroundings: { clock } = realSurroundings }: StoreParts): Promise<StoreServices> {
   await using stack = new AsyncDisposableStack()
   mkdirSync(home.repository, { recursive: true, mode: 0o700 })
   const keys = new DeviceKeys()
@@ -43,7 +45,7 @@ export async function openStores({ home, machine, owner, membership, peers, log,
   const audits = stack.use(new AuditBook(home.audits))
   const dispersal = stack.use(new Dispersal({
     owner: owner.owner, device: machine, epoch: owner.epoch, peers, index: stack.use(new PlacementIndex(home.placement)), keys,
-    redundancy: () => membership.network.redundancy, scoreOf: (holder) => audits.score(holder, clock.now()), clock,
+    redundancy: () => membership.network.redundancy, turn, scoreOf: (holder) => audits.score(holder, clock.now()), clock,
     report: ({ machine: holder, name, fault, error }) => log('holder-fault', { holder, name, fault, error }),
   }))
   const heads = new HeadDistribution({
@@ -66,16 +68,17 @@ export interface RepositoryParts {
   readonly machine: Machine
   readonly owner: Pick<OwnerFile, 'certificate'>
   readonly workers: number | null
+  readonly turn?: StoreParts['turn']
   readonly surroundings?: Surroundings | undefined
 }
 
 /** Opens the repository of the home; it owns `stores` from then on, and ends them when it cannot be opened. */
-export async function openBackup({ home, machine, owner, workers, surroundings: { clock, randomBytes } = realSurroundings }: RepositoryParts, stores: StoreServices): Promise<Backup & AsyncDisposable> {
+export async function openBackup({ home, machine, owner, workers, turn, surroundings: { clock, randomBytes } = realSurroundings }: RepositoryParts, stores: StoreServices): Promise<Backup & AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
   stack.use(stores)
   const repository = stack.use(await Repository.open({
     store: stores.dispersal, heads: stores.heads, machine, certificate: owner.certificate, directory: home.repository,
-    clock: clock.now, random: randomBytes, threads: workers ?? undefined,
+    clock: clock.now, random: randomBytes, threads: workers ?? undefined, turn,
   }))
   const owned = stack.move()
   return { repository, dispersal: stores.dispersal, heads: stores.heads, audits: stores.audits, [Symbol.asyncDispose]: async () => { await owned[Symbol.asyncDispose]() } }

@@ -1,5 +1,5 @@
 /** What keeps this owner's backup restorable while nobody looks: audits of the holders, and repair of what lacks shards. */
-import type { RunCommand } from '../commands/command.ts'
+import type { RunCommand, RunOptions } from '../commands/command.ts'
 import { systemClock } from '../network/clock.ts'
 import { Recurring } from '../triggers/recurring.ts'
 import type { Log } from './log.ts'
@@ -56,20 +56,20 @@ export class BackupUpkeep implements AsyncDisposable {
   async #repair(signal: AbortSignal): Promise<void> {
     const { needsRepair, run, log, isRespreadDue } = this.#options
     if (!await needsRepair() && !await isRespreadDue()) return
-    const { rebuilt, respread, failed } = await run('repair', { patient: true }, { signal, onProgress: () => {} })
+    const { rebuilt, respread, failed } = await run('repair', { patient: true }, politely(signal))
     log('automatic-repair', { rebuilt, respread, failed })
   }
 
   async #audit(signal: AbortSignal): Promise<void> {
     const { run, log } = this.#options
-    const { holders, bytesRead, problems } = await run('audit', { due: true }, { signal, onProgress: () => {} })
+    const { holders, bytesRead, problems } = await run('audit', { due: true }, politely(signal))
     if (holders.length > 0) log('automatic-audit', { holders: holders.map(({ name, state }) => `${name}: ${state}`), bytesRead, problems })
   }
 
   /** Monthly; the day after one that failed; the first one when there is a backup for an hour. */
   async #drill(signal: AbortSignal): Promise<void> {
     const { run, log, lastDrill } = this.#options
-    const options = { signal, onProgress: () => {} }
+    const options = politely(signal)
     const last = lastDrill()
     const nowMs = Date.now()
     if (last !== null && nowMs - Date.parse(last.time) < (last.ok ? drillDays : 1) * dayMs) return
@@ -85,4 +85,8 @@ export class BackupUpkeep implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const work of this.#work) await work[Symbol.asyncDispose]()
   }
+}
+
+function politely(signal: AbortSignal): RunOptions {
+  return { signal, onProgress: () => {}, polite: true }
 }

@@ -7,6 +7,8 @@ import type { CommandName, CommandRequest, CommandResult, RunEvent, RunState } f
 import { HoldfastError, toProblem } from '../../shared/errors.ts'
 import type { RunCommand, RunOptions } from '../commands/command.ts'
 
+/** Commands that take long, which a person may wait for. */
+const long: ReadonlySet<CommandName> = new Set(['restore', 'verify', 'audit', 'drill', 'recovery-contact snapshots', 'recovery-contact restore'])
 /** Commands that change the backup wait for each other. */
 const exclusive: ReadonlySet<CommandName> = new Set(['network create', 'network join', 'backup', 'repair', 'forget', 'prune', 'recover'])
 
@@ -15,6 +17,8 @@ export type PerformCommand = <C extends CommandName>(name: C, request: CommandRe
 interface Run {
   state: RunState
   readonly controller: AbortController
+  /** It started by itself: nobody waits for it. */
+  readonly isPolite: boolean
 }
 
 export class CommandRuns implements AsyncDisposable {
@@ -42,6 +46,11 @@ export class CommandRuns implements AsyncDisposable {
     return this.states.find(({ name, stage }) => exclusive.has(name) && stage !== 'queued')?.name
   }
 
+  /** Somebody waits for long work that is under way or queued behind what is. */
+  get isHurried(): boolean {
+    return [...this.#runs.values()].some(({ state, isPolite }) => !isPolite && (exclusive.has(state.name) || long.has(state.name)))
+  }
+
   /** Returns what ends the subscription. */
   subscribe(listener: (event: RunEvent) => void): () => void {
     this.#listeners.add(listener)
@@ -59,7 +68,7 @@ export class CommandRuns implements AsyncDisposable {
     const id = randomUUID()
     const controller = new AbortController()
     const signal = AbortSignal.any([options.signal, controller.signal, this.#stop])
-    this.#runs.set(id, { state: { id, name, startedAt: new Date().toISOString(), stage: exclusive.has(name) ? 'queued' : 'running' }, controller })
+    this.#runs.set(id, { state: { id, name, startedAt: new Date().toISOString(), stage: exclusive.has(name) ? 'queued' : 'running' }, controller, isPolite: options.polite === true })
     const onProgress: RunOptions['onProgress'] = (progress) => {
       this.#tell(id, { stage: progress.stage, progress })
       options.onProgress(progress)

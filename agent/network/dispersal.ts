@@ -14,7 +14,7 @@ import { releaseBytes } from '../release-bytes.ts'
 import type { GetOptions, NewObject, ObjectId, ObjectRef, ObjectStore, PutReceipt, StoreOptions } from '../object-store.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { DeviceKeys } from './device-keys.ts'
-import { Holders, type HolderFault, faultOf } from './holders.ts'
+import { Holders, type HolderFault, faultOf, untilAborted } from './holders.ts'
 import { type LocatedObject, ObjectReader } from './object-reader.ts'
 import { type PlacingOutcome, placeShards } from './object-placing.ts'
 import { ParityEncoder } from './parity-encoder.ts'
@@ -65,10 +65,14 @@ export interface DispersalOptions {
   /** What audits say of a holder, 0 to 1; placement prefers the better ones. */
   readonly scoreOf?: ((machine: MachineId) => number) | undefined
   readonly clock?: Clock | undefined
+  /** Before some MiB are stored, read or repaired; undefined: at once. */
+  readonly turn?: (() => Promise<void> | undefined) | undefined
   readonly timings?: Partial<DispersalTimings> | undefined
   readonly report?: ((report: HolderReport) => void) | undefined
 }
 
+/** Metadata goes on while the data waits. */
+const politeBytes = 1_048_576
 const objectsAtOnce = 2
 const listsAtOnce = 8
 
@@ -87,7 +91,6 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
   readonly refusals = new Map<MachineId, { readonly reason: string; readonly atMs: number }>()
   #refreshedMs = -Infinity
   #refreshing: Promise<{ answered: number; asked: number }> | undefined
-
   constructor(options: DispersalOptions) {
     this.#options = options
     this.#timings = { ...defaultTimings, ...options.timings }
@@ -109,11 +112,20 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
     return redundancyOf(this.#options.redundancy(), this.holders.count())
   }
 
+  /** Resolves when work on so many bytes may begin; few bytes wait for nobody. Rejects with the signal's reason. */
+  async takeTurn(bytes: number, signal?: AbortSignal): Promise<void> {
+    const wait = bytes < politeBytes ? undefined : this.#options.turn?.()
+    if (wait !== undefined) await (signal === undefined ? wait : untilAborted(wait, signal))
+  }
+
   async put(object: NewObject, { signal }: StoreOptions = {}): Promise<PutReceipt> {
     throwIfCancelled(signal)
     const earlier = this.#puts.get(object.id)
     if (earlier !== undefined) return { ...await earlier, bytesSent: 0 }
-    const put = this.#objects.run(async () => await this.#place(object, signal), signal)
+    const put = this.#objects.run(async () => {
+      await this.takeTurn(object.length, signal)
+      return await this.#place(object, signal)
+    }, signal)
     this.#puts.set(object.id, put)
     try {
       return await put
@@ -242,6 +254,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
 
   async get(ref: ObjectRef, range?: { offset: number; length: number }, options: GetOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
     const { signal } = options
+    await this.takeTurn(range?.length ?? ref.length, signal)
     const located = await this.#locate(ref, signal)
     if (located !== undefined) {
       try {

@@ -196,6 +196,7 @@ export async function repairObjects(dispersal: Dispersal, request: RepairRequest
   await forEachBounded(objects, objectsAtOnce, async (object) => {
     throwIfCancelled(options.signal)
     try {
+      await dispersal.takeTurn(object.length, options.signal)
       const { made, bytesSent } = await repairObject(dispersal, object, { judging, signal: options.signal })
       outcome.shardsMade += made
       outcome.bytesSent += bytesSent

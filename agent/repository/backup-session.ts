@@ -89,6 +89,7 @@ export interface SessionContext {
   readonly random: (length: number) => Uint8Array
   readonly threads: number
   readonly packsInFlight: number
+  readonly turn: (() => Promise<void> | undefined) | undefined
   readonly parent: Snapshot | undefined
   readonly publish: (options: {
     latest: ObjectRef, step: (step: BackupStep) => void, put: (object: NewObject) => Promise<void>, signal: AbortSignal | undefined,
@@ -125,7 +126,7 @@ export class BackupSession implements AsyncDisposable {
       secrets, threads: context.threads, packsInFlight: context.packsInFlight,
       hasChunks: (ids) => context.index.hasEach(ids),
       storePack: async (pack) => await this.#storePack(pack),
-      onNew: (bytes) => { this.#counts.bytesNew += bytes },
+      onNew: (bytes) => { this.#counts.bytesNew += bytes }, turn: context.turn,
     })
     this.#metadata = new MetadataWriter({
       ...secrets, chunkIdKey: chunkIdKeyOf(chunkIdKey), random: context.random, index: context.index, storePack: async (pack) => await this.#storePack(pack),

@@ -25,6 +25,8 @@ export interface CaptureOptions {
   readonly storePack: (pack: FinishedPack) => Promise<void>
   /** Called with the bytes of chunks that turned out new. */
   readonly onNew: (bytes: number) => void
+  /** Before each batch of some MiB; undefined: it may begin at once. Never rejects. */
+  readonly turn?: (() => Promise<void> | undefined) | undefined
 }
 
 interface QueuedPiece {
@@ -64,6 +66,8 @@ export class Capture implements AsyncDisposable {
   readonly #stopped = Promise.withResolvers<never>()
   #failure: Error | undefined
   #scheduled = false
+  /** The next batch has its turn, or waits for it. */
+  #turn: 'none' | 'asked' | 'taken' = 'none'
 
   constructor(options: CaptureOptions) {
     this.#options = options
@@ -132,11 +136,26 @@ export class Capture implements AsyncDisposable {
     while (this.#queue.length > 0 && this.#failure === undefined) {
       let thread = this.#threads.toSorted((a, b) => a.batches.length - b.batches.length)[0]
       if ((thread === undefined || thread.batches.length > 0) && this.#threads.length < this.#options.threads) thread = this.#start()
-      if (thread === undefined || thread.batches.length >= batchesAhead) return
+      if (thread === undefined || thread.batches.length >= batchesAhead || !this.#hasTurn()) return
       const batch = this.#nextBatch()
       thread.batches.push(batch)
       post(thread, { type: 'pieces', pieces: batch.map(({ piece }) => piece) })
     }
+  }
+
+  /** When not, the batch is handed out as soon as it has its turn. */
+  #hasTurn(): boolean {
+    if (this.#turn === 'asked') return false
+    const wait = this.#turn === 'taken' ? undefined : this.#options.turn?.()
+    this.#turn = wait === undefined ? 'none' : 'asked'
+    if (wait !== undefined) void this.#afterTurn(wait)
+    return wait === undefined
+  }
+
+  async #afterTurn(wait: Promise<void>): Promise<void> {
+    await wait
+    this.#turn = 'taken'
+    this.#dispatch()
   }
 
   #nextBatch(): QueuedPiece[] {

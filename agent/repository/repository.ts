@@ -64,6 +64,8 @@ export interface RepositoryOptions {
   readonly threads?: number | undefined
   /** Packs on their way to the store; default 2. Memory: 16 MiB for each of these and for each thread. */
   readonly packsInFlight?: number | undefined
+  /** Before each piece of some MiB that a backup reads; undefined: at once. */
+  readonly turn?: (() => Promise<void> | undefined) | undefined
 }
 
 /** What is known about the heads after asking for them. */
@@ -184,7 +186,7 @@ export class Repository implements AsyncDisposable {
       const { store, machine, clock, random, threads = Math.min(maxThreads, availableParallelism()), packsInFlight = 2 } = this.#options
       return new BackupSession({
         store, index: this.#index, metadata: this.#metadata, keyring: this.#keyring, owner: this.owner, ownerBytes: this.#ownerBytes,
-        machine: machine.id, clock, random, threads, packsInFlight, parent,
+        machine: machine.id, clock, random, threads, packsInFlight, parent, turn: this.#options.turn,
         publish: async ({ latest, step, put, signal }) => await this.#heads.publish({ latest, step, put, signal }),
         ended: () => { this.#busy = false },
       }, request, hooks)

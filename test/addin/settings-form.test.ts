@@ -7,7 +7,7 @@ import { commands } from '../../shared/api.ts'
 
 const settings: Settings = {
   label: 'Desk', schedule: { cron: '30 22 * * *', quietHours: null, settleSeconds: 300, growthBytes: 64 * 2 ** 20 },
-  limits: { uploadBytesPerSecond: null, downloadBytesPerSecond: 2_500_000, slowLinks: [{ network: '10.8.0.0/16', uploadBytesPerSecond: 500_000, downloadBytesPerSecond: null }] }, offer: { quotaBytes: 50_000_000_000, minFree: 0.3 },
+  limits: { uploadBytesPerSecond: null, downloadBytesPerSecond: 2_500_000, slowLinks: [{ network: '10.8.0.0/16', uploadBytesPerSecond: 500_000, downloadBytesPerSecond: null }] }, offer: { quotaBytes: 50_000_000_000, minFree: 0.3 }, politeness: { whenActive: 'slow', onBattery: 'slow', onMetered: 'wait', lowPriority: true },
   retention: { auto: true, last: 0, hourly: 24, daily: 30, weekly: 12, monthly: 24, yearly: 10, within: '2d' }, alerts: { staleDays: 7, silentDays: 7 }, mail: { smtp: null, microsoft: null, to: [], admins: [] }, includeOutlookCaches: false, beacon: true, watchFolders: ['/mail'], afterRestart: [],
 }
 

@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type CommandInput, type CommandName, type CommandResult, commands } from '../../shared/api.ts'
 import { type ConfigFile, configSchema, withDefaults } from '../../agent/config.ts'
+import type { Surroundings } from '../../agent/composition/surroundings.ts'
 import { homeAt } from '../../agent/home.ts'
 import { type Agent, openAgent } from '../../agent/main.ts'
 
@@ -15,10 +16,12 @@ export class GroupAgent {
   readonly name: string
   readonly home: string
   readonly #config: Partial<ConfigFile>
+  readonly #surroundings: Surroundings | undefined
   #open: { agent: Agent; stop: AbortController } | undefined
   #port = 0
 
-  constructor(name: string, home: string, config: Partial<ConfigFile>) {
+  constructor(name: string, home: string, { config, surroundings }: { config: Partial<ConfigFile>; surroundings?: Surroundings | undefined }) {
+    this.#surroundings = surroundings
     this.name = name
     this.home = home
     this.#config = config
@@ -45,7 +48,7 @@ export class GroupAgent {
       offer: { quotaBytes: 5e10 }, ...this.#config, paneAddress: { port: 0 }, peerAddress: { port: elsewhere ? 0 : this.#port, host: '127.0.0.1' },
     }))
     const stop = new AbortController()
-    this.#open = { stop, agent: await openAgent(home, { config, serve: true, testMachine: this.name, signal: stop.signal }) }
+    this.#open = { stop, agent: await openAgent(home, { config, serve: true, testMachine: this.name, signal: stop.signal, surroundings: this.#surroundings }) }
     this.#port = Number(this.peerAddress.split(':').at(-1))
     return this
   }
@@ -57,9 +60,9 @@ export class GroupAgent {
     await open?.agent[Symbol.asyncDispose]()
   }
 
-  async run<C extends CommandName>(name: C, input: CommandInput<C>): Promise<CommandResult<C>> {
+  async run<C extends CommandName>(name: C, input: CommandInput<C>, options: { polite?: boolean } = {}): Promise<CommandResult<C>> {
     const request = commands[name].request.parse(input)
-    return await this.#running.agent.run(name, request as never, { signal: new AbortController().signal, onProgress: () => {} })
+    return await this.#running.agent.run(name, request as never, { signal: new AbortController().signal, onProgress: () => {}, ...options })
   }
 
   /** Asks until the answer is as wanted; fails after a minute. */
@@ -84,7 +87,7 @@ export interface AgentGroup {
 }
 
 /** Ended and removed with the test. */
-export async function startAgents(t: TestContext, machines: number, { redundancy = 'auto', config = {} }: { redundancy?: string; config?: Partial<ConfigFile> } = {}): Promise<AgentGroup> {
+export async function startAgents(t: TestContext, machines: number, { redundancy = 'auto', config = {}, surroundings }: { redundancy?: string; config?: Partial<ConfigFile>; surroundings?: Surroundings } = {}): Promise<AgentGroup> {
   const directory = await realpath(await mkdtemp(join(tmpdir(), 'holdfast-agents-')))
   const roster = join(directory, 'roster')
   const all: GroupAgent[] = []
@@ -93,7 +96,7 @@ export async function startAgents(t: TestContext, machines: number, { redundancy
     await rm(directory, { recursive: true, force: true })
   })
   const add = async (name: string): Promise<GroupAgent> => {
-    const agent = new GroupAgent(name, join(directory, name), config)
+    const agent = new GroupAgent(name, join(directory, name), { config, surroundings })
     all.push(agent)
     return await agent.start()
   }
