@@ -73,7 +73,7 @@ export const de: Messages = {
     atMicrosoft: 'Bei Microsoft anmelden', goOn: 'Weiter geht es im Fenster, das sich geöffnet hat. Ist keines da:', openPage: 'Anmeldeseite öffnen', signIn: 'Anmelden',
     synced: 'OneDrive hält diese Bibliothek hier in einem Ordner', folder: 'Ordner dieses Rechners; eine Anmeldung ist dann unnötig', useFolder: 'Diesen Ordner nehmen',
     user: 'Benutzername (name@firma)', password: 'Kennwort', ownAuthority: 'Das Zertifikat ist von der Firma selbst ausgestellt', authority: 'Zertifikat der Ausstellerin (PEM)',
-    done: (account) => `Angemeldet als ${account}. Machen Sie weiter, wo Sie waren.`,
+    done: (account) => `Angemeldet als ${account}. Machen Sie weiter, wo Sie waren.`, usesFolder: (folder) => `Die Liste des Teams wird in ${folder} gelesen. Machen Sie weiter, wo Sie waren.`,
   },
   protection: {
     heading: 'Sind meine Mails sicher?',

@@ -77,7 +77,7 @@ export const en = {
     atMicrosoft: 'Sign in at Microsoft', goOn: 'Go on in the window that has opened. If there is none:', openPage: 'open the sign-in page', signIn: 'Sign in',
     synced: 'OneDrive keeps this library in a folder here', folder: 'Folder of this computer, with nothing to sign in to', useFolder: 'Use this folder',
     user: 'User name (name@company)', password: 'Password', ownAuthority: 'The certificate is of the company\'s own authority', authority: 'Certificate of the authority (PEM)',
-    done: (account: string) => `Signed in as ${account}. Go on where you were.`,
+    done: (account: string) => `Signed in as ${account}. Go on where you were.`, usesFolder: (folder: string) => `The list of the team is read in ${folder}. Go on where you were.`,
   },
   protection: {
     heading: 'Are my mails safe?',

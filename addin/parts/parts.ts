@@ -26,7 +26,7 @@ export function progressOf(app: App, run: WatchedRun): TemplateResult {
   const name = m.names[run.name] ?? run.name
   return html`<section class="card run" aria-label=${name}>
     <div class="row"><strong>${name}</strong><span class="grow"></span>
-      <fluent-button size="small" ?disabled=${run.isCancelling} @click=${() => { void app.cancel(run.id) }}>${run.isCancelling ? m.cancelling : m.cancel}</fluent-button></div>
+      <fluent-button size="small" ?disabled=${run.isCancelling} aria-disabled=${run.isCancelling ? 'true' : nothing} @click=${() => { void app.cancel(run.id) }}>${run.isCancelling ? m.cancelling : m.cancel}</fluent-button></div>
     <progress aria-label=${name} max="1" .value=${share ?? 0} ?hidden=${share === undefined}></progress>
     <div class="bar moving" ?hidden=${share !== undefined} role="status" aria-label=${name}></div>
     <p class="facts">${facts.join(' · ')}</p>

@@ -59,8 +59,9 @@ export class SignInCard {
     const signedIn = await this.#app.act(async () => await this.#app.run('sign-in', { locator, prepare, ...given }))
     if (this.#app.state.problem?.code === 'cancelled') this.#app.set({ problem: undefined })
     if (signedIn === undefined) return
+    const { signIn: m } = this.#app.messages
     this.#close()
-    this.#app.set({ notice: { text: this.#app.messages.signIn.done(signedIn.account) } })
+    this.#app.set({ notice: { text: given.folder === undefined ? m.done(signedIn.account) : m.usesFolder(given.folder) } })
     await this.#app.refresh()
   }
 

@@ -33,7 +33,7 @@ export class AttachView implements View {
     const { messages: { attach: m }, formats: f } = this.#app
     if (entry.type !== 'file') return html`${nothing}`
     if (entry.size > maxAttachmentBytes) return html`<span class="facts">${m.tooLarge(f.bytes(maxAttachmentBytes))}</span>`
-    return html`<fluent-button size="small" ?disabled=${this.#busy !== undefined} aria-label=${`${m.attach}: ${entry.name}`} @click=${() => { void this.#attach(entry) }}>${m.attach}</fluent-button>`
+    return html`<fluent-button size="small" ?disabled=${this.#busy !== undefined} aria-disabled=${this.#busy !== undefined ? 'true' : nothing} aria-label=${`${m.attach}: ${entry.name}`} @click=${() => { void this.#attach(entry) }}>${m.attach}</fluent-button>`
   }
 
   async #attach({ name, path }: ListedEntry): Promise<void> {

@@ -61,7 +61,7 @@ export class ProtectionView implements View {
     if (paths.length === 0) return html`<div class="actions"><fluent-button appearance="primary" class="first" @click=${() => { this.#app.go('choose') }}>${m.chooseWhat}</fluent-button>${hasBackup ? html`<fluent-button @click=${() => { this.#app.go('restore') }}>${restore.restoreMine}</fluent-button>` : nothing}</div>`
     return html`<div class="actions">
       ${hasBackup ? html`<fluent-button appearance="primary" class="first" @click=${() => { this.#app.go('restore') }}>${restore.restoreMine}</fluent-button>` : nothing}
-      <fluent-button class=${hasBackup ? '' : 'first'} appearance=${hasBackup ? nothing : 'primary'} ?disabled=${this.#app.runOf('backup') !== undefined} @click=${() => { void this.#backUp() }}>${m.backUpNow}</fluent-button>
+      <fluent-button class=${hasBackup ? '' : 'first'} appearance=${hasBackup ? nothing : 'primary'} ?disabled=${this.#app.runOf('backup') !== undefined} aria-disabled=${this.#app.runOf('backup') !== undefined ? 'true' : nothing} @click=${() => { void this.#backUp() }}>${m.backUpNow}</fluent-button>
       <fluent-button @click=${() => { void this.#pause(paused ? null : 24) }}>${paused ? m.resume : m.pause}</fluent-button>
     </div>`
   }

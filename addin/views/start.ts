@@ -77,7 +77,7 @@ export class StartView implements View {
     const label = this.#field('label', m.yourComputer)
     return html`<form @submit=${submit}>
       ${way === 'join' ? html`${this.#field('invitation', m.invitation, 4)}${label}` : way === 'create' ? html`${this.#field('name', m.groupName)}${this.#field('roster', m.roster)}${label}` : html`${this.#field('words', m.words, 4)}${this.#field('locator', m.locator, 3)}${label}`}
-      <fluent-button appearance="primary" type="submit" ?disabled=${this.#busy}>${this.#busy ? this.#app.messages.common.busy : { join: m.joinNow, create: m.createNow, recover: m.recoverNow }[way]}</fluent-button>
+      <fluent-button appearance="primary" type="submit" ?disabled=${this.#busy} aria-disabled=${this.#busy ? 'true' : nothing}>${this.#busy ? this.#app.messages.common.busy : { join: m.joinNow, create: m.createNow, recover: m.recoverNow }[way]}</fluent-button>
     </form>`
   }
 
@@ -114,7 +114,7 @@ export class StartView implements View {
     const { messages: { start: m, protection, common }, state: { archives, status } } = this.#app
     const chosen = status?.paths ?? []
     return html`${(archives ?? []).length === 0 ? nothing : html`<h2>${protection.found}</h2><ul class="list">${archives?.map(({ path, bytes, protected: isProtected }) => html`<li class="item"><div class="grow"><strong class="name">${nameOf(path)}</strong><p class="facts">${this.#app.formats.bytes(bytes)}</p></div>
-        <fluent-button size="small" ?disabled=${isProtected} aria-label=${`${protection.protectThis}: ${nameOf(path)}`} @click=${() => { void this.#protect(path) }}>${isProtected ? '✓' : protection.protectThis}</fluent-button></li>`)}</ul>`}
+        <fluent-button size="small" ?disabled=${isProtected} aria-disabled=${isProtected ? 'true' : nothing} aria-label=${`${protection.protectThis}: ${nameOf(path)}`} @click=${() => { void this.#protect(path) }}>${isProtected ? '✓' : protection.protectThis}</fluent-button></li>`)}</ul>`}
       ${this.#choose.browser()}
       <div class="row"><span class="facts grow">${m.chosen(chosen.length)}</span><fluent-button appearance="primary" @click=${() => { void this.#next(chosen.length > 0) }}>${chosen.length > 0 ? common.next : m.later}</fluent-button></div>`
   }

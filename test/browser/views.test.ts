@@ -1,8 +1,24 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Page } from 'playwright-core'
+import { de } from '../../addin/messages/de.ts'
+import { en } from '../../addin/messages/en.ts'
 import { type PaneOptions, PaneBrowser, paneSize, withoutBrowser } from '../support/pane-browser.ts'
 import { startScene } from '../support/pane-scene.ts'
 import { assertNamed, button, goTo, openView, views } from './steps.ts'
+
+/** What the pane says in English and not in German, as far as it is said in the same words each time. */
+const english = new Set([...phrasesOf(en)].filter((phrase) => !phrasesOf(de).has(phrase)))
+
+function phrasesOf(messages: object): Set<string> {
+  return new Set(Object.values(messages).flatMap((value: unknown) => (typeof value === 'string' ? [value] : typeof value === 'object' && value !== null ? [...phrasesOf(value)] : [])))
+}
+
+/** Also what only a screen reader says, and placeholders. */
+async function shownLines(page: Page): Promise<string[]> {
+  return await page.evaluate(`[...document.querySelectorAll('body *')].filter((element) => element.closest('main [lang=en], script, style') === null).flatMap((element) =>
+    [...[...element.childNodes].filter(({ nodeType }) => nodeType === Node.TEXT_NODE).map(({ data }) => data), ...['aria-label', 'title', 'placeholder'].map((name) => element.getAttribute(name) ?? '')]).map((text) => text.trim()).filter((text) => text !== '')`) as string[]
+}
 
 test('every view, as narrow as Outlook draws it, in every look', { skip: withoutBrowser }, async (t) => {
   await using scene = await startScene(4, 2)
@@ -19,6 +35,8 @@ test('every view, as narrow as Outlook draws it, in every look', { skip: without
         assert.deepEqual(await pane.accessibilityFindings(), [], view)
         assert.equal(await pane.overflowPixels(), 0, view)
         await assertNamed(pane.page)
+        if (options === looks['light']) assert.ok((await shownLines(pane.page)).some((line) => english.has(line)), 'what is looked for is not found where it is')
+        if (options.locale === 'de-DE') assert.deepEqual((await shownLines(pane.page)).filter((line) => english.has(line)), [], view)
       }
       const isDark = await pane.page.evaluate('document.documentElement.dataset.theme')
       assert.equal(isDark, options.dark === true ? 'dark' : 'light')
