@@ -6,6 +6,7 @@ const packages = [
   { name: 'pst-utils', command: 'readpst', why: 'an independent reader of Outlook archives' },
   { name: 'chromium', command: 'chromium', why: 'the browser that shows the pane' },
   { name: 'libnss3-tools', command: 'certutil', why: 'lets that browser trust an agent' },
+  { name: 'iproute2', command: 'ip', why: 'network namespaces, for a network that falls into halves' },
   ...['samba', 'samba-ad-dc', 'samba-ad-provision', 'samba-dsdb-modules', 'samba-vfs-modules', 'winbind', 'ldb-tools'].map((name) => (
     { name, command: 'samba', why: 'a real Active Directory domain controller' })),
   ...['cryptography', 'zstandard'].map((module) => (

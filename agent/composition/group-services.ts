@@ -40,6 +40,8 @@ const onlineSaveMs = 10 * 60_000
 const rosterPatienceMs = 4_000
 /** …and so long for peers that it wants to tell something. */
 const tellPatienceMs = 5_000
+/** What a loss of power must not undo: who was shut out, by admins or by a recovery, and what the group has settled. */
+const neverForgotten: ReadonlySet<MembershipEvent['type']> = new Set(['network-changed', 'network-forked', 'machine-revoked', 'owner-epoch-raised', 'cloned-key'])
 
 export interface GroupOptions {
   readonly store: MembershipStore
@@ -80,6 +82,7 @@ export class GroupServices implements Group, AsyncDisposable {
   #renewing: Promise<void> = Promise.resolve()
   #cancelUpkeep: () => void = () => {}
   readonly #stopping = new AbortController()
+  #savesSoon = false
   #onlineSavedMs: number
   readonly #openedMs: number
   #isStarted = false
@@ -378,11 +381,25 @@ export class GroupServices implements Group, AsyncDisposable {
   /** News of the group travel at once: who hears of them tells three others, and so on, whatever the next round brings. */
   #onMembership(event: MembershipEvent): void {
     this.#options.log(event.type, { ...event })
+    if (neverForgotten.has(event.type)) this.#saveSoon()
     if (event.type === 'machine-revoked') this.links.drop(event.id)
     if (event.type === 'contact-asked') this.#track(this.#gossip.round())
     if (event.type === 'approved') this.#track(this.publish())
     if (event.type === 'network-changed') this.#followRosters()
     if (event.type === 'network-changed' && this.#isStarted) this.#track(this.#gossip.round())
+  }
+
+  /** Once for all that comes at the same time. */
+  #saveSoon(): void {
+    if (this.#savesSoon) return
+    this.#savesSoon = true
+    this.#track(this.#saveAfterEvents())
+  }
+
+  async #saveAfterEvents(): Promise<void> {
+    await Promise.resolve() // those of one intake are told one after the other
+    this.#savesSoon = false
+    await this.#options.store.saveIfChanged()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

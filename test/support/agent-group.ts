@@ -18,13 +18,14 @@ export class GroupAgent {
   readonly #config: Partial<ConfigFile>
   readonly #surroundings: Surroundings | undefined
   #open: { agent: Agent; stop: AbortController } | undefined
-  #port = 0
+  #port: number
 
   constructor(name: string, home: string, { config, surroundings }: { config: Partial<ConfigFile>; surroundings?: Surroundings | undefined }) {
     this.#surroundings = surroundings
     this.name = name
     this.home = home
     this.#config = config
+    this.#port = config.peerAddress?.port ?? 0
   }
 
   get id(): string {
@@ -45,7 +46,7 @@ export class GroupAgent {
     const home = homeAt(this.home)
     await mkdir(this.home, { recursive: true, mode: 0o700 })
     const config = withDefaults(configSchema.parse({
-      offer: { quotaBytes: 5e10 }, ...this.#config, paneAddress: { port: 0 }, peerAddress: { port: elsewhere ? 0 : this.#port, host: '127.0.0.1' },
+      offer: { quotaBytes: 5e10 }, ...this.#config, paneAddress: { port: 0 }, peerAddress: { port: elsewhere ? 0 : this.#port, host: this.#config.peerAddress?.host ?? '127.0.0.1' },
     }))
     const stop = new AbortController()
     this.#open = { stop, agent: await openAgent(home, { config, serve: true, testMachine: this.name, signal: stop.signal, surroundings: this.#surroundings }) }
