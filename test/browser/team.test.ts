@@ -78,7 +78,7 @@ test('the team: who is protected, and what an admin does about it', { skip: with
 
   await t.test('who asks to come in is let in or turned away, after a look at the number of the machine', async () => {
     await owner.run('network settings', { change: { admission: 'approved' } })
-    const { invitation } = await owner.run('network invite', { count: 2 })
+    const { invitation, id } = await owner.run('network invite', { count: 2 })
     const [guest, stranger] = [await group.start('guest'), await group.start('stranger')]
     for (const joiner of [guest, stranger]) assert.equal((await joiner.run('network join', { invitation, label: joiner.machine })).waiting, true)
     await using pane = await openView(browser, owner, 'team', narrow)
@@ -97,6 +97,7 @@ test('the team: who is protected, and what an admin does about it', { skip: with
     while ((await guest.run('status', {})).network?.members !== 5) await owner.run('status', {})
     assert.ok(!(await owner.run('coverage', {})).members.some(({ name }) => name === 'stranger'))
     await owner.run('network revoke', { machine: 'guest' })
+    await owner.run('network uninvite', { id })
     await owner.run('network settings', { change: { admission: 'open' } })
   })
 

@@ -15,7 +15,11 @@ const patienceMs = 120_000
 /** Why the tests that need it are skipped; undefined when it can run. */
 export function missingForNamespaces(): string | undefined {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'network namespaces need root on Linux'
-  return spawnSync('ip', ['-V']).status === 0 ? undefined : 'iproute2 is not installed'
+  if (spawnSync('ip', ['-V']).status !== 0) return 'iproute2 is not installed'
+  const probe = `hf${process.pid}probe`
+  if (spawnSync('ip', ['netns', 'add', probe]).status !== 0) return 'this system lets nobody make network namespaces'
+  spawnSync('ip', ['netns', 'delete', probe])
+  return undefined
 }
 
 export class NamespaceAgent {
