@@ -50,7 +50,8 @@ test('1 % of the leaves of a holder flipped are found and healed within 30 days 
 
 /** Flips a byte in 1 % of a holder's leaves. `undo` flips them back; `discard` removes those shards, which were made anew by then. */
 function rot(machines: readonly GroupMachine[], random: () => number): { size: number; undo: () => void; discard: () => void } {
-  const { memory } = machines.filter((machine) => machine.memory.shards.size > 0).at(Math.floor(random() * machines.length)) ?? machines[0]!
+  const holders = machines.filter((machine) => machine.memory.shards.size > 0)
+  const { memory } = holders[Math.floor(random() * holders.length)]!
   const shards = [...memory.shards]
   const first = Math.floor(random() * shards.length)
   const rotten = Array.from({ length: Math.max(1, Math.floor(shards.length / 100)) }, (_, at) => shards[(first + at) % shards.length]!)
