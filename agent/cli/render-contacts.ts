@@ -1,15 +1,9 @@
 /** What `holdfast recovery-contact …` prints. */
 import type { CommandResult } from '../../shared/api.ts'
+import { waitText } from '../network/membership/contact-book.ts'
 import { formatTable, formatTime, printable } from './format.ts'
 
 type Contact = CommandResult<'recovery-contact list'>['mine'][number]
-
-/** `3 days`, `5 hours`; what is left of a day or an hour counts whole. */
-export function waitText(seconds: number): string {
-  const hours = Math.ceil(seconds / 3600)
-  if (hours >= 48) return `${Math.ceil(hours / 24)} days`
-  return hours === 1 ? '1 hour' : `${hours} hours`
-}
 
 function stateText({ state, asked, opensInSeconds }: Contact): string {
   const by = asked === null ? '' : ` by ${printable(asked.by)}${asked.why === '' ? '' : ` (“${printable(asked.why)}”)`}`

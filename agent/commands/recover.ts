@@ -18,7 +18,7 @@ import { parseLocator } from '../network/membership/invitation.ts'
 import { Membership } from '../network/membership/membership.ts'
 import { type Address, firstNetworkId } from '../network/membership/records.ts'
 import type { Head } from '../repository/head.ts'
-import { addRecipient, raiseEpoch, removeRecipient } from '../repository/keyring.ts'
+import { addRecipient, raiseEpoch, removeRecipient, withoutContacts } from '../repository/keyring.ts'
 import { ownerOpener, recoverKeyring } from '../repository/recovery.ts'
 import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'
@@ -65,7 +65,7 @@ async function takePlace(context: AgentContext, request: CommandRequest<'recover
   const epoch = Math.max(found.epoch, membership.ownerEpoch(root.id)) + 1
   const old = lostMachine(found.heads, membership)
   membership.setAdmission(await replaceMachine({ net: membership.net, machine: context.machine.id, old, epoch, nowMs: context.clock.now() }, root))
-  const raised = raiseEpoch(removeRecipient(found.keyring, old), epoch, (length) => randomBytes(length))
+  const raised = raiseEpoch(withoutContacts(removeRecipient(found.keyring, old)), epoch, (length) => randomBytes(length))
   const keyring = addRecipient(raised, { kid: context.machine.id, role: 'device', kx: context.machine.exchangeJwk })
   if (request.label !== undefined) context.settings.setLabel(request.label)
   await context.enter(membership, await ownerFileOf(context, { root, epoch }), keyring)

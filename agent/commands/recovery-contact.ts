@@ -14,7 +14,7 @@ import type { Contact } from '../network/membership/contact-book.ts'
 import { signChoice, signEnd, signRequest } from '../network/membership/contact-records.ts'
 import type { Membership } from '../network/membership/membership.ts'
 import { makeContactKey, openContactKey } from '../repository/contact-key.ts'
-import { type Keyring, addRecipient } from '../repository/keyring.ts'
+import { type Keyring, addRecipient, withoutContacts } from '../repository/keyring.ts'
 import { recoverKeyring } from '../repository/recovery.ts'
 import { Repository } from '../repository/repository.ts'
 import { toSummary } from './browse.ts'
@@ -183,8 +183,7 @@ function waitSeconds(contact: Contact, { contacts }: Membership): number | null 
 
 /** Without the keys of contacts that were ended, or never got to be. */
 function withoutStray(ring: Keyring, contacts: readonly Contact[]): Keyring {
-  const live = new Set(contacts.filter(({ isEnded }) => !isEnded).map(({ id }) => id))
-  return { ...ring, recipients: ring.recipients.filter(({ role, kid }) => role !== 'contact' || live.has(kid)) }
+  return withoutContacts(ring, new Set(contacts.filter(({ isEnded }) => !isEnded).map(({ id }) => id)))
 }
 
 function seconds(context: AgentContext): number {

@@ -41,7 +41,7 @@ const rosterPatienceMs = 4_000
 /** …and so long for peers that it wants to tell something. */
 const tellPatienceMs = 5_000
 /** What a loss of power must not undo: who was shut out, by admins or by a recovery, and what the group has settled. */
-const neverForgotten: ReadonlySet<MembershipEvent['type']> = new Set(['network-changed', 'network-forked', 'machine-revoked', 'owner-epoch-raised', 'cloned-key'])
+const neverForgotten: ReadonlySet<MembershipEvent['type']> = new Set(['network-changed', 'network-forked', 'machine-revoked', 'owner-epoch-raised', 'contact-ended', 'cloned-key'])
 
 export interface GroupOptions {
   readonly store: MembershipStore
@@ -383,7 +383,7 @@ export class GroupServices implements Group, AsyncDisposable {
     this.#options.log(event.type, { ...event })
     if (neverForgotten.has(event.type)) this.#saveSoon()
     if (event.type === 'machine-revoked') this.links.drop(event.id)
-    if (event.type === 'contact-asked') this.#track(this.#gossip.round())
+    if (event.type === 'contact-asked' || event.type === 'contact-ended') this.#track(this.#gossip.round())
     if (event.type === 'approved') this.#track(this.publish())
     if (event.type === 'network-changed') this.#followRosters()
     if (event.type === 'network-changed' && this.#isStarted) this.#track(this.#gossip.round())

@@ -19,23 +19,25 @@ export async function recoveryDialling(identity: Identity, root: OwnerRoot, { cl
   return { identity, clock, dial, proof: await signRecoveryProof(root, identity.machine.id, clock.now()) }
 }
 
-/** What it learns on the way is kept in the home's scratch folder and thrown away. */
-export async function openRecovery({ home, identity, log, surroundings }: { home: Home; identity: Identity; log: Log; surroundings?: Surroundings | undefined }, membership: Membership, root: OwnerRoot): Promise<RecoverySession> {
-  const nowMs = (surroundings ?? realSurroundings).clock.now()
-  await using stack = new AsyncDisposableStack()
-  const peers = stack.use(new RecoveryPeers(membership, await recoveryDialling(identity, root, surroundings)))
-  const certificate = await issueDeviceCertificate(root, identity.machine, Math.max(1, membership.ownerEpoch(root.id)), nowMs)
-  rmSync(home.scratch, { recursive: true, force: true })
-  const stores = stack.use(await openStores({
-    home: { ...home, repository: home.scratch, placement: ':memory:', audits: ':memory:' }, machine: identity.machine, owner: { owner: root.id, epoch: 1, certificate },
-    membership, peers, log, spread: () => {}, surroundings,
-  }))
-  const owned = stack.move()
-  return { store: stores.dispersal, heads: stores.heads, [Symbol.asyncDispose]: async () => { await owned[Symbol.asyncDispose]() } }
+export interface SessionParts {
+  readonly home: Home
+  readonly identity: Identity
+  readonly log: Log
+  readonly surroundings?: Surroundings | undefined
 }
 
-/** As a member that the holders let read it; what lies on this machine itself is read too. */
-export async function openReading({ home, identity, log, surroundings }: { home: Home; identity: Identity; log: Log; surroundings?: Surroundings | undefined }, { membership, peers, owner, certificate }: {
+export async function openRecovery(parts: SessionParts, membership: Membership, root: OwnerRoot): Promise<RecoverySession> {
+  const { identity, surroundings = realSurroundings } = parts
+  await using stack = new AsyncDisposableStack()
+  const peers = stack.use(new RecoveryPeers(membership, await recoveryDialling(identity, root, surroundings)))
+  const certificate = await issueDeviceCertificate(root, identity.machine, Math.max(1, membership.ownerEpoch(root.id)), surroundings.clock.now())
+  const { store, heads } = stack.use(await openReading(parts, { membership, peers, owner: root.id, certificate }))
+  const owned = stack.move()
+  return { store, heads, [Symbol.asyncDispose]: async () => { await owned[Symbol.asyncDispose]() } }
+}
+
+/** Through `peers` who let it read; `certificate` of any device of the owner. What it learns on the way lies in the home's scratch folder. */
+export async function openReading({ home, identity, log, surroundings }: SessionParts, { membership, peers, owner, certificate }: {
   membership: Membership; peers: Peers; owner: OwnerId; certificate: string
 }): Promise<RecoverySession> {
   rmSync(home.scratch, { recursive: true, force: true })

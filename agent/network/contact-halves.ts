@@ -44,7 +44,7 @@ export class ContactHalves {
     for (const contact of contacts.all()) {
       if (contact.isEnded || contacts.halfOf(contact.id) === undefined || !isOwnDevice(contact)) continue
       const told = this.#told.get(contact.id)
-      const lacks = this.#membership.members().some(({ id, state }) => state === 'online' && !contact.choice.to.includes(id) && told?.has(id) !== true)
+      const lacks = this.#membership.members().some(({ id, state }) => state === 'online' && !this.#membership.isOfContact(id, contact.choice) && told?.has(id) !== true)
       if (lacks) await this.deliver(contact, signal)
     }
   }
@@ -67,7 +67,7 @@ export class ContactHalves {
   }
 
   async #each({ choice }: Pick<Contact, 'id' | 'choice'>, signal: AbortSignal, work: (id: MachineId, name: string) => Promise<void>, onFailed: (name: string) => void): Promise<void> {
-    const holders = this.#membership.members().filter(({ id, state }) => state !== 'gone' && !choice.to.includes(id))
+    const holders = this.#membership.members().filter(({ id, state }) => state !== 'gone' && !this.#membership.isOfContact(id, choice))
     await Promise.all(holders.map(async ({ id, name }) => {
       try {
         await work(id, name)

@@ -61,6 +61,11 @@ export function removeRecipient(ring: Keyring, kid: string): Keyring {
   return { ...ring, recipients: ring.recipients.filter((recipient) => recipient.kid !== kid) }
 }
 
+/** Without the recovery contacts, but for those whose ids are in `stay`. */
+export function withoutContacts(ring: Keyring, stay: ReadonlySet<string> = new Set()): Keyring {
+  return { ...ring, recipients: ring.recipients.filter(({ role, kid }) => role !== 'contact' || stay.has(kid)) }
+}
+
 /** The epoch that seals. */
 export function currentEpoch(ring: Keyring): { epoch: number, dataKey: Uint8Array } {
   const last = ring.epochs.at(-1)

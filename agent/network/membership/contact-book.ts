@@ -27,6 +27,7 @@ export interface Contact {
   readonly id: string
   readonly choice: ContactChoice
   readonly jws: string
+  /** By the owner's word, or by a recovery: that raises the epoch and ends whoever was chosen before. */
   readonly isEnded: boolean
   readonly request: ContactRequest | undefined
   /** In this machine's own time, ms; undefined while nobody asked. */
@@ -44,13 +45,15 @@ interface Held {
 
 export class ContactBook {
   readonly #held = new Map<string, Held>()
+  readonly #epochOf: (owner: OwnerId) => number
   #ownTime: () => number
   /** records(), until something is added. */
   #records: ReadonlyMap<string, string> | undefined
 
-  /** `now`: milliseconds since 1970, until there is a better clock. */
-  constructor(now: () => number) {
+  /** `now`: milliseconds since 1970, until there is a better clock. `epochOf`: the highest of an owner that was seen. */
+  constructor(now: () => number, epochOf: (owner: OwnerId) => number) {
     this.#ownTime = now
+    this.#epochOf = epochOf
   }
 
   /** Waiting is measured by time that the machine's clock cannot skip (own-time.ts), ms, once there is a holder. */
@@ -90,7 +93,7 @@ export class ContactBook {
   /** Keeps a holder's half. Throws `record-invalid` when it is not the one that the owner signed, `not-found` for no contact. */
   keepHalf(id: string, half: string): boolean {
     const held = this.#held.get(id)
-    if (held === undefined || held.end !== undefined) throw new HoldfastError('not-found', 'Cannot keep the half of a recovery contact: there is no such contact, or it was ended')
+    if (held === undefined || this.get(id)?.isEnded === true) throw new HoldfastError('not-found', 'Cannot keep the half of a recovery contact: there is no such contact, or it was ended')
     if (createHash('sha256').update(Buffer.from(half, 'base64url')).digest('hex') !== held.choice.record.half) throw new HoldfastError('record-invalid', 'Cannot keep the half of a recovery contact: it is not the one that its owner signed')
     if (held.half === half) return false
     held.half = half
@@ -114,22 +117,23 @@ export class ContactBook {
     const contact = this.get(id)
     if (contact?.choice.to.includes(machine) !== true) throw new HoldfastError('unauthorized', 'Cannot release the half of a recovery contact: it was chosen for another machine')
     const half = this.halfOf(id)
-    if (half === undefined) throw new HoldfastError('not-found', contact.isEnded ? 'Cannot release the half of the recovery contact: its owner ended it' : 'Cannot release the half of the recovery contact: it is not here')
+    if (contact.isEnded || half === undefined) throw new HoldfastError('not-found', contact.isEnded ? 'Cannot release the half of the recovery contact: its owner ended it' : 'Cannot release the half of the recovery contact: it is not here')
     if (contact.opensMs === undefined || !contact.isOpen) throw contactWaiting((contact.opensMs ?? this.#ownTime() + contact.choice.waitDays * dayMs) - this.#ownTime())
     return half
   }
 
   /** May the machine read what the owner has stored: was its request open here? */
   isReader(owner: OwnerId, machine: MachineId): boolean {
-    return this.all().some(({ choice, isOpen }) => isOpen && choice.owner === owner && choice.to.includes(machine))
+    return [...this.#held].some(([id, { choice: { record } }]) => record.owner === owner && record.to.includes(machine) && this.get(id)?.isOpen === true)
   }
 
   get(id: string): Contact | undefined {
     const held = this.#held.get(id)
     if (held === undefined) return undefined
-    const { choice: { record: choice, jws }, request, heardMs, end } = held
-    const opensMs = request === undefined || end !== undefined || heardMs === undefined ? undefined : heardMs + choice.waitDays * dayMs
-    return { id, choice, jws, isEnded: end !== undefined, request: request?.record, opensMs, isOpen: opensMs !== undefined && opensMs <= this.#ownTime() }
+    const { choice: { record: choice, jws, device }, request, heardMs, end } = held
+    const isEnded = end !== undefined || device.epoch < this.#epochOf(choice.owner)
+    const opensMs = request === undefined || isEnded || heardMs === undefined ? undefined : heardMs + choice.waitDays * dayMs
+    return { id, choice, jws, isEnded, request: request?.record, opensMs, isOpen: opensMs !== undefined && opensMs <= this.#ownTime() }
   }
 
   all(): Contact[] {
@@ -169,7 +173,13 @@ export class ContactBook {
   }
 }
 
+/** `3 days`, `5 hours`; what is left of a day or an hour counts whole. */
+export function waitText(seconds: number): string {
+  const hours = Math.ceil(seconds / 3600)
+  if (hours >= 48) return `${Math.ceil(hours / 24)} days`
+  return hours === 1 ? '1 hour' : `${hours} hours`
+}
+
 export function contactWaiting(waitMs: number): HoldfastError {
-  const hours = Math.ceil(waitMs / 3_600_000)
-  return new HoldfastError('contact-waiting', `Cannot open the backup yet: its owner has ${hours >= 48 ? `${Math.ceil(hours / 24)} days` : `${hours} hours`} more to refuse`, { details: { seconds: Math.ceil(waitMs / 1000) } })
+  return new HoldfastError('contact-waiting', `Cannot open the backup yet: its owner has ${waitText(waitMs / 1000)} more to refuse`, { details: { seconds: Math.ceil(waitMs / 1000) } })
 }

@@ -12,7 +12,7 @@ import type { DeviceCertificate } from '../../identity/device.ts'
 import type { Signer } from '../../identity/jws.ts'
 import { type Refusal as AdmissionRefusal, refusalOf } from './admission.ts'
 import { ContactBook } from './contact-book.ts'
-import type { ContactRecord } from './contact-records.ts'
+import type { ContactChoice, ContactRecord } from './contact-records.ts'
 import { CoverageBook, type CoverageContent, signCoverageReport, verifyCoverageReport } from './coverage-report.ts'
 import { HeadBook } from './head-book.ts'
 import {
@@ -45,6 +45,7 @@ export type MembershipEvent =
   | { readonly type: 'owner-epoch-raised'; readonly owner: OwnerId; readonly epoch: number }
   /** A recovery contact wants to open an owner's backup. */
   | { readonly type: 'contact-asked'; readonly owner: OwnerId; readonly machine: MachineId }
+  | { readonly type: 'contact-ended'; readonly owner: OwnerId }
   /** An admin approved of this machine: its record is to be written anew. */
   | { readonly type: 'approved' }
   /** Another machine writes with this key: `id` is the own id (stop using the key) or another member's. */
@@ -88,7 +89,7 @@ export class Membership {
     this.self = options.self
     this.chain = new NetworkChain(options.net)
     this.liveness = new Liveness(options.monotonic)
-    this.contacts = new ContactBook(options.now)
+    this.contacts = new ContactBook(options.now, (owner) => this.heads.epochOf(owner))
     this.peers = new PeerBook({ ...options, chain: this.chain, heads: this.heads, liveness: this.liveness, own: () => this.#own.peer })
   }
 
@@ -286,7 +287,7 @@ export class Membership {
     }
   }
 
-  /** Only a device of the owner's highest epoch chooses or ends contacts; what was taken before the epoch rose stays. */
+  /** Only a device of the owner's highest epoch chooses or ends contacts. */
   #applyContact(contact: ContactRecord, from: Source): Verdict {
     const { net, owner } = contact.record
     if (net !== this.net) return 'foreign'
@@ -299,7 +300,15 @@ export class Membership {
     }
     const verdict = this.contacts.add(contact)
     if (verdict === 'taken' && contact.kind === 'request') this.#emit({ type: 'contact-asked', owner, machine: contact.record.machine })
+    if (verdict === 'taken' && contact.kind === 'end') this.#emit({ type: 'contact-ended', owner })
     return verdict
+  }
+
+  /** Is the machine one of the contact's, or of the same owner as one? Such a one keeps no half. */
+  isOfContact(machine: MachineId, { to }: Pick<ContactChoice, 'to'>): boolean {
+    const ownersOf = (id: MachineId) => (id === this.self ? this.#own.peer : this.peers.get(id))?.certificates.map(({ owner }) => owner) ?? []
+    const theirs = new Set(to.flatMap(ownersOf))
+    return to.includes(machine) || ownersOf(machine).some((owner) => theirs.has(owner))
   }
 
   /** The half of a contact's key that this machine keeps as a holder. Throws as ContactBook.keepHalf. */

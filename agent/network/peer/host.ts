@@ -128,7 +128,8 @@ export class Host {
         const { record } = await verifyContactRecord(recordTypes.contact, choice)
         demandDevice(caller, record.owner, membership)
         await membership.ingest([choice], { kind: 'member', name: caller.machine })
-        if (membership.contacts.get(record.contact)?.choice.to.includes(membership.self) === true) throw new HoldfastError('invalid-input', 'Cannot keep the half of a recovery contact: this machine has the other one')
+        const contact = membership.contacts.get(record.contact)
+        if (contact !== undefined && membership.isOfContact(membership.self, contact.choice)) throw new HoldfastError('invalid-input', 'Cannot keep the half of a recovery contact: this machine has the other one')
         membership.keepHalf(record.contact, half)
         await this.#options.save?.()
         return {}

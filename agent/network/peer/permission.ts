@@ -43,7 +43,7 @@ function ownerOf(jws: string): unknown {
 /** A device of the owner, a recovery with the owner's root key, or a recovery contact whose request is open here. */
 export function demandReader(caller: Caller, owner: OwnerId, membership: Judge): void {
   if (caller.as === 'recovery' && caller.owner === owner) return
-  if (caller.as === 'member' && membership.contacts.isReader(owner, caller.machine)) return demandMember(caller, membership)
+  if (!isDeviceOf(caller, owner, membership) && membership.contacts.isReader(owner, caller.machine)) return demandMember(caller, membership)
   demandDevice(caller, owner, membership)
 }
 

@@ -83,6 +83,25 @@ test('a second request does not begin the time anew, and an owner\'s end is for 
   assert.throws(() => { membership.keepHalf(choice.contact, key.half) }, (error) => hasCode(error, 'not-found'))
 })
 
+test('a recovery of the owner ends whoever was chosen before, and says so', async () => {
+  const { membership, choice, key, device, contact, clock, ask, owner } = await scene()
+  await membership.ingest([await signChoice(choice, device)], from)
+  membership.keepHalf(choice.contact, key.half)
+  await membership.ingest([await ask(contact)], from)
+  clock.advance(4 * 24 * hour)
+  assert.equal(membership.contacts.isReader(owner.id, contact.id), true)
+  assert.equal(await takes(membership, await issueDeviceCertificate(owner, generateMachine(), 2, startMs)), true)
+  assert.deepEqual([membership.contacts.isReader(owner.id, contact.id), membership.contacts.get(choice.contact)?.isEnded], [false, true])
+  assert.throws(() => membership.contacts.release(choice.contact, contact.id), (error) => hasCode(error, 'not-found'))
+})
+
+test('no machine of the owner who was chosen keeps the other half', async () => {
+  const { membership, group, choice, contact, other, device } = await scene()
+  const colleague = newOwner()
+  await membership.ingest(await Promise.all([contact, other].map(async (machine) => await admitted(group, machine, { seq: 2, owners: [await issueDeviceCertificate(colleague, machine, 1, startMs)] }))), from)
+  assert.deepEqual([contact, other, device].map(({ id }) => membership.isOfContact(id, choice)), [true, true, false])
+})
+
 test('records come in any order', async () => {
   const { membership, choice, device, contact, ask } = await scene()
   await membership.ingest([await ask(contact)], from)
