@@ -3,12 +3,12 @@ import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { type CommandInput, type CommandName, type CommandResult, commands } from '../../shared/api.ts'
 import { type ConfigFile, configSchema, withDefaults } from '../../agent/config.ts'
 import type { Surroundings } from '../../agent/composition/surroundings.ts'
 import { homeAt } from '../../agent/home.ts'
 import { type Agent, openAgent } from '../../agent/main.ts'
+import { untilAnswer } from './until-answer.ts'
 
 const patienceMs = 60_000
 
@@ -68,13 +68,7 @@ export class GroupAgent {
 
   /** Asks until the answer is as wanted; fails after a minute. */
   async until<C extends CommandName>(name: C, input: CommandInput<C>, isWanted: (result: CommandResult<C>) => boolean): Promise<CommandResult<C>> {
-    const end = performance.now() + patienceMs
-    for (;;) {
-      const result = await this.run(name, input)
-      if (isWanted(result)) return result
-      if (performance.now() > end) throw new Error(`${this.name}: ${name} never answered as wanted; at last ${JSON.stringify(result).slice(0, 2000)}`)
-      await delay(100)
-    }
+    return await untilAnswer(async () => await this.run(name, input), isWanted, { what: `${this.name}: ${name}`, patienceMs, everyMs: 100 })
   }
 }
 

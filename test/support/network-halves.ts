@@ -5,9 +5,9 @@
 import { type ChildProcess, fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { CommandInput, CommandName, CommandResult } from '../../shared/api.ts'
 import type { HalfReply, HalfRequest } from './agents-in-namespace.ts'
+import { untilAnswer } from './until-answer.ts'
 
 const program = fileURLToPath(new URL('agents-in-namespace.ts', import.meta.url))
 const patienceMs = 120_000
@@ -48,13 +48,7 @@ export class NamespaceAgent {
 
   /** Asks until the answer is as wanted; fails after two minutes. */
   async until<C extends CommandName>(name: C, input: CommandInput<C>, isWanted: (result: CommandResult<C>) => boolean): Promise<CommandResult<C>> {
-    const end = performance.now() + patienceMs
-    for (;;) {
-      const result = await this.run(name, input)
-      if (isWanted(result)) return result
-      if (performance.now() > end) throw new Error(`${this.name}: ${name} never answered as wanted; at last ${JSON.stringify(result).slice(0, 2000)}`)
-      await delay(200)
-    }
+    return await untilAnswer(async () => await this.run(name, input), isWanted, { what: `${this.name}: ${name}`, patienceMs, everyMs: 200 })
   }
 }
 
