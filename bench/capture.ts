@@ -79,7 +79,7 @@ async function restore(repository: Repository): Promise<{ bytes: number }> {
   const fd = openSync(target, 'w')
   try {
     ftruncateSync(fd, entry.size)
-    await repository.restore([{ content: entry.content, target: { fd }, done: (error) => { if (error !== undefined) throw error } }])
+    await repository.restore([{ content: entry.content, target: { fd, fault: (cause) => { throw cause } }, done: (error) => { if (error !== undefined) throw error } }])
     return { bytes: entry.size }
   } finally {
     closeSync(fd)

@@ -35,7 +35,7 @@ export interface RestoreRunOptions {
 
 export type RestoredSnapshot = Omit<CommandResult<'restore'>, 'freshness' | 'seconds'>
 
-/** Throws `not-found`, `object-missing`, `object-damaged`, `target-newer`, `disk-full`, `path-unsafe`, `cancelled`. */
+/** Throws `not-found`, `object-missing`, `object-damaged`, `target-newer`, `disk-full`, `target-unwritable`, `path-unsafe`, `cancelled`. */
 export async function restoreSnapshot(repository: Repository, request: RestoreRequest, options: RestoreRunOptions): Promise<RestoredSnapshot> {
   const snapshot = await repository.snapshot(request.snapshot, { signal: options.signal })
   const target = await openRestoreTarget(request.target, { policy: request.overwrite ? 'overwrite' : 'beside', restoredAt: request.restoredAt })
@@ -122,7 +122,7 @@ class RestoreRun {
     this.#counts.resumedBytes += file.written().reduce((sum, [start, end]) => sum + end - start, 0)
     return {
       content: entry.content,
-      target: { fd: file.fd, written: async (offset, length) => { await file.recordWritten(offset, length) } },
+      target: { fd: file.fd, written: async (offset, length) => { await file.recordWritten(offset, length) }, fault: (cause) => file.writeFault(cause) },
       isWritten: (offset, length) => file.isWritten(offset, length),
       done: async (error) => { await this.#done(path, entry, file, error) },
     }

@@ -15,7 +15,7 @@
  *
  *   const snapshot = await repository.snapshot('latest')
  *   for await (const { path, entry } of repository.walk(snapshot)) …
- *   await repository.restore(items)                             // items: { content, target: { fd } | { write }, done }
+ *   await repository.restore(items)                             // items: { content, target: { fd, fault } | { write }, done }
  *   const bytes = await repository.readRange(content, offset, length)
  *   const report = await repository.verify({ readData: true })
  *

@@ -45,6 +45,8 @@ export interface FileFailure {
   readonly file: number
   readonly code: ErrorCode
   readonly message: string
+  /** Of a write that the system refused, what it said, as ENOSPC. */
+  readonly refused?: string
 }
 
 export interface RestoreResult {
@@ -114,8 +116,8 @@ function write({ file, position }: Run, fd: number, bytes: Buffer, failures: Map
     writer.write(fd, bytes, position)
     return true
   } catch (error) {
-    const full = ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')
-    failures.set(file, { file, code: full ? 'disk-full' : 'file-unreadable', message: `Cannot write the file: ${(error as Error).message}` })
+    const { code: refused = 'unknown', message } = error as NodeJS.ErrnoException
+    failures.set(file, { file, code: 'target-unwritable', message, refused })
     return false
   }
 }

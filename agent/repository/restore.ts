@@ -13,18 +13,24 @@ import { missingChunk } from './chunk-reader.ts'
 import type { FileContent, ListedChunk } from './content.ts'
 import type { MetadataReader } from './metadata.ts'
 import type { PackIndex, PackRow, Place } from './pack-index.ts'
-import type { RestoreJob, RestoreResult, RestoreSetup, SegmentJob, WantedChunk } from './restore-worker.ts'
+import type { FileFailure, RestoreJob, RestoreResult, RestoreSetup, SegmentJob, WantedChunk } from './restore-worker.ts'
 import { type KeyOptions, damaged } from './seal.ts'
 import { endOf } from './thread-end.ts'
+
+/** An open file that threads write to. */
+export interface FileTarget {
+  readonly fd: number
+  /** Told of each range that they wrote. */
+  readonly written?: (offset: number, length: number) => Promise<void> | void
+  /** What the user is told when the system refuses a write; `cause.code` is as ENOSPC. */
+  readonly fault: (cause: NodeJS.ErrnoException) => HoldfastError
+}
 
 /** One file to be restored. Holes are not written: the target reads as zeros before. */
 export interface RestoreItem {
   readonly content: FileContent
-  /**
-   * An open file that threads write to, with what is to be told of each range that they wrote, or a callback that takes
-   * bytes in any order. Both are awaited.
-   */
-  readonly target: { readonly fd: number, readonly written?: (offset: number, length: number) => Promise<void> | void } | { readonly write: (offset: number, bytes: Uint8Array) => Promise<void> | void }
+  /** Callbacks are awaited. */
+  readonly target: FileTarget | { readonly write: (offset: number, bytes: Uint8Array) => Promise<void> | void }
   /** Ranges that stand in the target already, from an interrupted run; they are not fetched. */
   readonly isWritten?: ((offset: number, length: number) => boolean) | undefined
   /** Called once: with nothing when every byte is written, else with what went wrong. */
@@ -247,7 +253,10 @@ class RestoreRun implements AsyncDisposable {
   }
 
   async #take({ failures, written, chunks }: RestoreResult): Promise<void> {
-    for (const { file, code, message } of failures) (this.#files.get(file) as OpenFile).error ??= new HoldfastError(code, message)
+    for (const failure of failures) {
+      const file = this.#files.get(failure.file) as OpenFile
+      file.error ??= errorOf(failure, file.item)
+    }
     for (const { file, position, length } of written) {
       const { target } = (this.#files.get(file) as OpenFile).item
       if ('fd' in target) await target.written?.(position, length)
@@ -267,6 +276,11 @@ class RestoreRun implements AsyncDisposable {
     if (!this.#files.delete(number)) return
     await file.item.done(error)
   }
+}
+
+function errorOf({ code, message, refused }: FileFailure, { target }: RestoreItem): HoldfastError {
+  if (refused === undefined || !('fd' in target)) return new HoldfastError(code, message)
+  return target.fault(Object.assign(new Error(message), { code: refused }))
 }
 
 interface Fetch {

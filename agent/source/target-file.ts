@@ -10,6 +10,7 @@ import { constants } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { HoldfastError } from '../../shared/errors.ts'
 import { ByteRanges } from './byte-ranges.ts'
 import type { ByteRange } from './byte-ranges.ts'
 import { systemCode, unreadable, unwritable } from './file-faults.ts'
@@ -150,6 +151,11 @@ export class TargetFile implements AsyncDisposable {
   /** For other threads to write through, which then tell recordWritten(). */
   get fd(): number {
     return this.#partial.handle.fd
+  }
+
+  /** What a write through `fd` that the system refused means to the user. */
+  writeFault(cause: NodeJS.ErrnoException): HoldfastError {
+    return unwritable(this.#partialPath, cause)
   }
 
   /** Notes a range that was written through `fd`. */

@@ -139,7 +139,9 @@ test('disks that are full: a holder is passed over, a restore says so, shows not
   const home = ['--home', owner!.home, '--json']
   const full = await commandLine(['restore', 'latest', '--target', target, ...home])
   assert.equal(full.code, 1)
-  assert.equal(JSON.parse(full.stdout).problem.code, 'disk-full', full.stdout)
+  const { problem } = JSON.parse(full.stdout)
+  assert.equal(problem.code, 'disk-full', full.stdout)
+  assert.equal(problem.details.path, join(target, '.big.bin.holdfast-partial'))
   assert.match(full.stderr, /Free some space/)
   assert.equal(existsSync(join(target, 'big.bin')), false)
   execFileSync('mount', ['-o', 'remount,size=80000000', disk])

@@ -8,7 +8,10 @@ import type { ObjectStore } from '../../agent/object-store.ts'
 import { Repository } from '../../agent/repository/repository.ts'
 import { Pool } from '../../agent/repository/restore.ts'
 import type { FileEntry } from '../../agent/repository/tree.ts'
+import { unwritable } from '../../agent/source/file-faults.ts'
 import { type TestFile, backUp, createRepository, makeDevice } from '../support/test-repository.ts'
+
+const fault = (cause: Error): HoldfastError => assert.fail(cause)
 
 test('files are written in place by threads, holes stay holes, and each range is fetched once', async (t) => {
   const device = await makeDevice(t)
@@ -41,7 +44,7 @@ test('files are written in place by threads, holes stay holes, and each range is
     for (const { name, content, size } of entries) {
       const fd = openSync(join(folder, name), 'w')
       ftruncateSync(fd, size)
-      yield { content, target: { fd }, done: (error?: HoldfastError) => { closeSync(fd); if (error !== undefined) failed.push(error) } }
+      yield { content, target: { fd, fault }, done: (error?: HoldfastError) => { closeSync(fd); if (error !== undefined) failed.push(error) } }
     }
   }
   await repository.restore(items(), { onBytes: (bytes) => { written += bytes } })
@@ -79,7 +82,7 @@ test('a file is not whole while chunks of it wait for the next batch, however so
         await firstBatch.promise
         assert.deepEqual(whole, [])
       }
-      yield { content, target: name === 'large' ? { fd } : { write: () => {} }, done: (error?: HoldfastError) => { whole.push(error?.message ?? name) } }
+      yield { content, target: name === 'large' ? { fd, fault } : { write: () => {} }, done: (error?: HoldfastError) => { whole.push(error?.message ?? name) } }
     }
   }
   await repository.restore(items(), {
@@ -140,7 +143,7 @@ test('what the store gave unchecked and turns out wrong is asked for again, chec
   const done = (error?: HoldfastError): void => assert.equal(error, undefined)
   const contentOf = async (name: string) => (await reading.entry(snapshot, `/data/${name}`) as FileEntry).content
   await reading.restore([
-    { content: await contentOf('a'), target: { fd }, done },
+    { content: await contentOf('a'), target: { fd, fault }, done },
     { content: await contentOf('b'), target: { write: (offset, part) => { second.set(part, offset) } }, done },
   ])
   assert.ok(readFileSync(path).equals(bytes))
@@ -148,18 +151,21 @@ test('what the store gave unchecked and turns out wrong is asked for again, chec
   assert.ok(asked.includes(true) && asked.includes(false))
 })
 
-test('a file that cannot be written fails by itself', async (t) => {
+test('a file that cannot be written fails by itself, with its path and what the system says', async (t) => {
   const device = await makeDevice(t)
   await using repository = await createRepository(device)
   const { snapshot } = await backUp(device, repository, { a: { bytes: randomBytes(50_000) }, b: { bytes: randomBytes(50_000) } })
   const readOnly = openSync(join(device.directory, 'files', 'a'), 'r')
   t.after(() => closeSync(readOnly))
-  const outcome: Record<string, string> = {}
+  const outcome: Record<string, HoldfastError | undefined> = {}
   await repository.restore((await repository.list(snapshot, '/data')).map(({ entry }) => ({
-    content: (entry as FileEntry).content, target: entry.name === 'a' ? { fd: readOnly } : { write: () => {} },
-    done: (error?: HoldfastError) => { outcome[entry.name] = error?.code ?? 'whole' },
+    content: (entry as FileEntry).content, target: entry.name === 'a' ? { fd: readOnly, fault: (cause) => unwritable('/target/a', cause) } : { write: () => {} },
+    done: (error?: HoldfastError) => { outcome[entry.name] = error },
   })))
-  assert.deepEqual(outcome, { a: 'file-unreadable', b: 'whole' })
+  assert.deepEqual(Object.keys(outcome).sort(), ['a', 'b'])
+  assert.equal(outcome['b'], undefined)
+  assert.equal(outcome['a']?.code, 'target-unwritable')
+  assert.deepEqual(outcome['a'].details, { path: '/target/a', reason: 'EBADF' })
 })
 
 test('a restore goes on when a prune rewrites, between planning and reading, the packs that it was about to read', async (t) => {
