@@ -1,5 +1,6 @@
 /** `holdfast agent`: runs the agent in the foreground until SIGINT or SIGTERM. */
 import { once } from 'node:events'
+import { flushCompileCache } from 'node:module'
 import { constants, setPriority } from 'node:os'
 import { readConfig, resolveHome } from '../config.ts'
 import { homeAt } from '../home.ts'
@@ -34,6 +35,7 @@ export async function runAgent(invocation: Invocation): Promise<number> {
   await using agent = await openAgent(home, { config: merged, serve: true, signal: stop.signal, ...(testMachine === undefined ? {} : { testMachine }) })
   const ready = { event: 'ready', id: agent.id, pane: agent.paneUrl, peer: agent.peerAddress }
   process.stdout.write(invocation.json ? `${JSON.stringify(ready)}\n` : `Holdfast agent ${agent.id.slice(0, 8)} is ready\n  pane ${ready.pane}\n  peers reach it at ${ready.peer}\n  home ${home.directory}\n`)
+  flushCompileCache() // an agent may be killed instead of ending: its next start, and its threads, find what was compiled
   if (!stop.signal.aborted) await once(stop.signal, 'abort')
   return 0
 }

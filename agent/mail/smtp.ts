@@ -1,5 +1,4 @@
 /** Mail by SMTP (RFC 5321), through nodemailer. A password travels only over TLS. */
-import { createTransport } from 'nodemailer'
 import { HoldfastError } from '../../shared/errors.ts'
 import type { Mail, Mailer } from './port.ts'
 
@@ -29,6 +28,7 @@ export function smtpMailer(server: SmtpServer, signIn: SmtpSignIn | undefined): 
   return {
     async send(mail: Mail, { signal }) {
       signal.throwIfAborted()
+      const { createTransport } = await import('nodemailer') // an agent seldom sends mail, and would carry it always
       const transport = createTransport({
         host: server.host, port: server.port, secure: server.security === 'tls', requireTLS: server.security === 'starttls', ignoreTLS: server.security === 'none',
         connectionTimeout: patienceMs, greetingTimeout: patienceMs, socketTimeout: patienceMs, disableFileAccess: true, disableUrlAccess: true,

@@ -75,6 +75,8 @@ const unusableCodes = new Set([11, 26])
 /** Chunks of packs whose tables are not expanded yet. */
 const recentLimit = 65_536
 const openSegments = 256
+/** Pages that SQLite keeps for itself, KiB; the system keeps the rest. More would let an agent grow with what it protects. */
+const cacheKiB = 8192
 
 /** A chunk that is known in a pack that cannot be used moves to one that can. */
 const replaceUnusable = `UPDATE SET place = excluded.place WHERE place / ${packStep} IN
@@ -113,7 +115,7 @@ export class PackIndex implements Disposable {
   constructor(path: string) {
     this.#database = new DatabaseSync(path)
     try {
-      this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY')
+      this.#database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -${cacheKiB}; PRAGMA temp_store = MEMORY`)
       const found = this.#row('PRAGMA user_version')?.['user_version']
       if (found === 0) this.#database.exec(`BEGIN; ${schema} COMMIT`)
       else if (found !== version) throw new IndexUnusable(`Cannot open the index: it is of version ${String(found)}`)

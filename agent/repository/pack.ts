@@ -184,12 +184,18 @@ export class ObjectWriter {
     const length = this.#end + tableLength
     const padded = full ? this.#buffer.length : padme(length)
     randomFillSync(this.#buffer, length, padded - length)
-    const bytes = new Uint8Array(this.#buffer.buffer, this.#buffer.byteOffset, padded)
+    const bytes = this.#bytes(padded)
     const leaves = hashLeaves(bytes)
     return {
       id: rootOf(leaves).toString('hex') as ObjectId, epoch: this.#key.epoch, salt: Uint8Array.from(this.#key.salt),
       bytes, leaves, table: Uint8Array.from(table), plainBytes: this.#plainBytes,
     }
+  }
+
+  /** A short object gets memory of its own length: a thread that is sent a view gets a copy of all that is behind it. */
+  #bytes(length: number): Uint8Array {
+    const bytes = new Uint8Array(this.#buffer.buffer, this.#buffer.byteOffset, length)
+    return length === this.#buffer.length || this.#buffer.buffer instanceof SharedArrayBuffer ? bytes : Uint8Array.from(bytes)
   }
 }
 
