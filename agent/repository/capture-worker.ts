@@ -8,10 +8,10 @@
  * answers through shared memory, lends the memory of packs there, and says there that all is to stop: a
  * thread ends by itself, because Node.js aborts the process when a thread is terminated while it sets up a compression.
  */
-import { type KeyObject, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { readSync } from 'node:fs'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
-import { chunkId, chunkIdKeyOf, chunkIdLength } from './chunk-id.ts'
+import { type ChunkIdKey, chunkId, chunkIdKeyOf, chunkIdLength } from './chunk-id.ts'
 import type { ChunkerName } from './chunker/chunker.ts'
 import { ContentDefinedChunker, maxChunkLength } from './chunker/content-defined.ts'
 import { fixedChunkLength } from './chunker/fixed.ts'
@@ -85,7 +85,7 @@ interface Window {
 class CaptureThread {
   readonly #port: MessagePort
   readonly #setup: WorkerSetup
-  readonly #chunkIdKey: KeyObject
+  readonly #chunkIdKey: ChunkIdKey
   readonly #builder: PackBuilder
   readonly #control: Int32Array
   readonly #states: Int32Array

@@ -4,17 +4,16 @@
  * out again once it has forgotten a pack: then all that is open is let go. For whole files see restore.ts, which reads in
  * bulk.
  */
-import type { KeyObject } from 'node:crypto'
 import { HoldfastError } from '../../shared/errors.ts'
 import type { ObjectStore } from '../object-store.ts'
-import { chunkId } from './chunk-id.ts'
+import { type ChunkIdKey, chunkId } from './chunk-id.ts'
 import type { PackIndex, PackRow, Place } from './pack-index.ts'
 import { type KeyOptions, type ObjectKey, damaged, deriveObjectKey, openPart } from './seal.ts'
 
 export interface ChunkReaderOptions {
   readonly store: ObjectStore
   readonly index: PackIndex
-  readonly chunkIdKey: KeyObject
+  readonly chunkIdKey: ChunkIdKey
   readonly keyFor: (epoch: number) => KeyOptions
 }
 

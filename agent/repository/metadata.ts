@@ -2,8 +2,7 @@
  * Metadata chunks: list pages, deltas and the text of folders. They go into packs of their own, and a copy stays in the
  * local index, so that listing and the next backup need no network.
  */
-import type { KeyObject } from 'node:crypto'
-import { chunkId, chunkKey, isHole } from './chunk-id.ts'
+import { type ChunkIdKey, chunkId, chunkKey, isHole } from './chunk-id.ts'
 import { ContentDefinedChunker } from './chunker/content-defined.ts'
 import { regionsOf } from './chunker/chunker.ts'
 import type { ChunkReader } from './chunk-reader.ts'
@@ -54,7 +53,7 @@ export class MetadataReader {
 }
 
 export interface MetadataWriterOptions extends Omit<PackBuilderOptions, 'emit'> {
-  readonly chunkIdKey: KeyObject
+  readonly chunkIdKey: ChunkIdKey
   readonly chunkerKey: Uint8Array
   readonly index: PackIndex
   readonly storePack: (pack: FinishedPack) => Promise<void>

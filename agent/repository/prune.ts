@@ -9,14 +9,13 @@
  */
 import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import type { NewObject, ObjectId, ObjectRef, ObjectStore, PutReceipt } from '../object-store.ts'
-import { chunkId } from './chunk-id.ts'
+import { type ChunkIdKey, chunkId } from './chunk-id.ts'
 import { encodeIndex, splitForIndexes } from './index-object.ts'
 import { type FinishedPack, PackBuilder, type PackBuilderOptions, sealDocument } from './pack.ts'
 import type { PackIndex, TabledPack } from './pack-index.ts'
 import { type PackUse, type UseContext, packUseOf } from './pack-use.ts'
 import { type KeyOptions, damaged, deriveObjectKey, openPart, saltLength } from './seal.ts'
 import type { Snapshot } from './snapshot.ts'
-import type { KeyObject } from 'node:crypto'
 
 export interface PruneRequest {
   readonly dryRun?: boolean | undefined
@@ -47,7 +46,7 @@ export interface PruneContext extends UseContext {
   readonly readSnapshot: (ref: ObjectRef) => Promise<Snapshot>
   readonly readIndex: (ref: ObjectRef) => Promise<TabledPack[]>
   readonly keyFor: (epoch: number) => KeyOptions
-  readonly chunkIdKey: KeyObject
+  readonly chunkIdKey: ChunkIdKey
   readonly sealing: Omit<PackBuilderOptions, 'emit'>
   readonly nowMs: () => number
   readonly put: (object: NewObject) => Promise<PutReceipt>

@@ -1,10 +1,9 @@
 /** A thread of the restore: opens segments, checks every chunk against its id, and writes it where it belongs. */
-import type { KeyObject } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
 import { releaseBytes } from '../release-bytes.ts'
 import { UncachedWriter } from '../uncached-file.ts'
 import { HoldfastError, type ErrorCode } from '../../shared/errors.ts'
-import { chunkId, chunkIdKeyOf } from './chunk-id.ts'
+import { type ChunkIdKey, chunkId, chunkIdKeyOf } from './chunk-id.ts'
 import { damaged, deriveObjectKey, openPart } from './seal.ts'
 
 /** One place that wants a chunk. With an `fd` the thread writes it there; without it goes back to the caller. */
@@ -89,7 +88,7 @@ export function runJob(job: RestoreJob, { owner, chunkIdKey }: RestoreSetup): Re
   return { job: job.job, failures: [...failures.values()], written, chunks }
 }
 
-function checkChunks(plain: Buffer, wanted: readonly WantedChunk[], chunkIdKey: KeyObject): void {
+function checkChunks(plain: Buffer, wanted: readonly WantedChunk[], chunkIdKey: ChunkIdKey): void {
   let checked: Uint8Array | undefined
   for (const { id, offset, length } of wanted) {
     if (id === checked) continue

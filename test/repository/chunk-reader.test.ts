@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
-import { createSecretKey, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { ObjectId, ObjectStore } from '../../agent/object-store.ts'
-import { chunkId } from '../../agent/repository/chunk-id.ts'
+import { chunkId, chunkIdKeyOf } from '../../agent/repository/chunk-id.ts'
 import { ChunkReader } from '../../agent/repository/chunk-reader.ts'
 import { PackBuilder } from '../../agent/repository/pack.ts'
 import { PackIndex, type TabledPack } from '../../agent/repository/pack-index.ts'
 
-const chunkIdKey = createSecretKey(randomBytes(32))
+const chunkIdKey = chunkIdKeyOf(randomBytes(32))
 const keys = { owner: randomBytes(32), dataKey: randomBytes(32) }
 
 /** An index and a reader over packs in memory; `hold` makes the next fetch wait. */

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { createSecretKey, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { hasCode } from '../../shared/errors.ts'
-import { chunkId, chunkKey } from '../../agent/repository/chunk-id.ts'
+import { chunkId, chunkIdKeyOf, chunkKey } from '../../agent/repository/chunk-id.ts'
 import type { ChunkerName } from '../../agent/repository/chunker/chunker.ts'
 import { ContentReader, ContentWriter, type FileContent, decodePage, encodeDelta, encodePage } from '../../agent/repository/content.ts'
 
@@ -12,7 +12,7 @@ const refused = (error: unknown): boolean => hasCode(error, 'object-damaged', 'f
 /** Metadata chunks in a map, with the bytes put. */
 class Chunks {
   readonly byId = new Map<string, Uint8Array>()
-  readonly #key = createSecretKey(randomBytes(32))
+  readonly #key = chunkIdKeyOf(randomBytes(32))
   bytesPut = 0
 
   put = async (bytes: Uint8Array): Promise<Uint8Array> => {

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
-import { createSecretKey, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { ObjectId } from '../../agent/object-store.ts'
-import { chunkId } from '../../agent/repository/chunk-id.ts'
+import { chunkId, chunkIdKeyOf } from '../../agent/repository/chunk-id.ts'
 import { PackBuilder, decodeTable } from '../../agent/repository/pack.ts'
 import { type ObjectState, PackIndex, type TabledPack } from '../../agent/repository/pack-index.ts'
 
-const idKey = createSecretKey(randomBytes(32))
+const idKey = chunkIdKeyOf(randomBytes(32))
 
 function makePack(chunks: readonly Uint8Array[]): TabledPack & { ids: Buffer[] } {
   const packs: TabledPack[] = []

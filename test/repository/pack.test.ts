@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
-import { createSecretKey, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { hasCode } from '../../shared/errors.ts'
 import { hashLeaves, rootOf } from '../../agent/merkle.ts'
-import { chunkId } from '../../agent/repository/chunk-id.ts'
+import { chunkId, chunkIdKeyOf } from '../../agent/repository/chunk-id.ts'
 import { decodeIndex, encodeIndex, splitForIndexes } from '../../agent/repository/index-object.ts'
 import { type FinishedPack, PackBuilder, decodeTable, openDocument, readTable, sealDocument } from '../../agent/repository/pack.ts'
 import { openPart, packLength, padme } from '../../agent/repository/seal.ts'
 
 const keys = { owner: randomBytes(32), dataKey: randomBytes(32) }
-const idKey = createSecretKey(randomBytes(32))
+const idKey = chunkIdKeyOf(randomBytes(32))
 const refused = (error: unknown): boolean => hasCode(error, 'object-damaged', 'format-unknown')
 
 function pack(chunks: readonly Uint8Array[]): FinishedPack[] {
