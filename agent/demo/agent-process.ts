@@ -18,7 +18,7 @@ export const launcherEnvironment = {
   MALLOC_MMAP_THRESHOLD_: '4194304', MALLOC_TRIM_THRESHOLD_: '8388608',
   NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/holdfast', import.meta.url)),
 }
-export const launcherArguments = ['--max-semi-space-size=2', '--heap-growing-percent=30', '--disable-warning=ExperimentalWarning']
+export const launcherArguments = ['--max-semi-space-size=2', '--disable-warning=ExperimentalWarning']
 
 const commandLine = fileURLToPath(new URL('../cli/holdfast.ts', import.meta.url))
 

@@ -11,7 +11,8 @@ import { HoldfastError } from '../../shared/errors.ts'
 import { endOf } from './thread-end.ts'
 import { chunkIdLength, chunkKey } from './chunk-id.ts'
 import { type FromWorker, type Piece, type PieceResult, type ReadFailure, type ToWorker, type WorkerSetup, maxAsked, verdictBytes } from './capture-worker.ts'
-import { type FinishedPack, decodeTable } from './pack.ts'
+import type { FinishedPack } from './pack.ts'
+import { readTableEntries } from './table.ts'
 import { packLength } from './seal.ts'
 
 export interface CaptureOptions {
@@ -51,6 +52,8 @@ const batchBytes = 4_194_304
 const batchPieces = 256
 /** Small, so that the buffers of compressed and sealed segments are freed soon after they are garbage. */
 const youngMiB = 2
+/** Far more than a thread needs. V8 collects a heap that may become large only when it has grown fourfold. */
+const oldMiB = 128
 /** Batches that a thread has before it, the one in work included. */
 const batchesAhead = 2
 
@@ -172,7 +175,7 @@ export class Capture implements AsyncDisposable {
   #start(): Thread {
     const verdicts = new SharedArrayBuffer(verdictBytes)
     const workerData: WorkerSetup = { ...this.#options.secrets, control: this.#control.buffer as SharedArrayBuffer, packs: this.#packs, verdicts }
-    const worker = new Worker(new URL('./capture-worker.ts', import.meta.url), { workerData, resourceLimits: { maxYoungGenerationSizeMb: youngMiB } })
+    const worker = new Worker(new URL('./capture-worker.ts', import.meta.url), { workerData, resourceLimits: { maxYoungGenerationSizeMb: youngMiB, maxOldGenerationSizeMb: oldMiB } })
     const thread: Thread = { worker, states: new Int32Array(verdicts, 0, 2), verdicts, batches: [], ended: endOf(worker), flushed: undefined }
     worker.on('message', (message: FromWorker) => this.#receive(thread, message))
     worker.on('error', (cause) => this.stop(new HoldfastError('internal', 'Cannot go on capturing: a thread failed', { cause })))
@@ -224,7 +227,7 @@ export class Capture implements AsyncDisposable {
     const { table } = pack
     const length = pack.bytes.length
     await this.#options.storePack(pack)
-    for (const segment of decodeTable(table, length)) for (const { id } of segment.chunks) this.#pending.delete(chunkKey(id))
+    for (const { chunks } of readTableEntries(table, length)) for (const key of chunks.keys()) this.#pending.delete(key)
   }
 }
 

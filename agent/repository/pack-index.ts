@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { type ObjectId, type ObjectKind, type ObjectRef, objectKinds } from '../object-store.ts'
 import { chunkIdLength, chunkKey } from './chunk-id.ts'
-import { type TableSegment, decodeTable } from './pack.ts'
+import { readTableEntries } from './table.ts'
 
 export const objectStates = { stored: 1, live: 2, foreign: 3, lost: 4 } as const
 export type ObjectState = keyof typeof objectStates
@@ -231,12 +231,12 @@ export class PackIndex implements Disposable {
 
   /** Takes in a pack with all its chunks. `indexed`: an index object names it. Does nothing when it is there. */
   addPack(pack: TabledPack, options: { state: ObjectState, indexed: boolean, nowMs: number }): void {
-    const segments = decodeTable(pack.table, pack.length)
+    const segments = readTableEntries(pack.table, pack.length)
     this.#transaction(() => {
       const number = this.addObject({ kind: 'pack', id: pack.id, length: pack.length }, options)
       this.#run('INSERT OR IGNORE INTO packs VALUES (?, ?, ?, ?, ?, 0)', number, pack.epoch, pack.salt, pack.table, options.indexed ? 1 : 0)
       if (options.state === 'foreign' || options.state === 'lost') this.#unusable.add(number)
-      else for (const { chunks } of segments) for (const { id } of chunks) this.#recent.add(chunkKey(id))
+      else for (const { chunks } of segments) for (const key of chunks.keys()) this.#recent.add(key)
     })
     this.#expandable++
     if (this.#recent.size > recentLimit || this.#expandable > 256) this.#expand()
@@ -248,7 +248,7 @@ export class PackIndex implements Disposable {
     this.#transaction(() => {
       for (const row of this.#all('SELECT number, tableBytes FROM packs WHERE expanded = 0')) {
         const number = row['number'] as number
-        this.#addSegments(number, decodeTable(row['tableBytes'] as Uint8Array, 0xffff_ffff), this.#unusable.size > 0 && !this.#unusable.has(number))
+        this.#addSegments(number, readTableEntries(row['tableBytes'] as Uint8Array, 0xffff_ffff), this.#unusable.size > 0 && !this.#unusable.has(number))
       }
       this.#run('UPDATE packs SET expanded = 1 WHERE expanded = 0')
     })
@@ -256,15 +256,14 @@ export class PackIndex implements Disposable {
     this.#recent.clear()
   }
 
-  #addSegments(pack: number, segments: readonly TableSegment[], replace: boolean): void {
+  #addSegments(pack: number, segments: ReturnType<typeof readTableEntries>, replace: boolean): void {
     const insertSegment = this.#statement('INSERT OR IGNORE INTO segments VALUES (?, ?, ?, ?, ?, ?, ?)')
     const insertChunks = this.#statement(`INSERT INTO chunks SELECT substr(?1, n * 16 + 1, 16), ?2 + n FROM numbers WHERE n < ?3
       ON CONFLICT (id) DO ${replace ? replaceUnusable : 'NOTHING'}`)
     for (const [number, { offset, length, plainLength, codec, chunks }] of segments.entries()) {
-      const ends = Uint32Array.from(chunks, (chunk) => chunk.offset + chunk.length)
-      insertSegment.run(pack, number, offset, length, plainLength, codec, new Uint8Array(ends.buffer))
-      const ids = Buffer.concat(chunks.map(({ id }) => id))
-      for (let first = 0; first < chunks.length; first += idsAtOnce) {
+      insertSegment.run(pack, number, offset, length, plainLength, codec, new Uint8Array(chunks.ends().buffer))
+      const ids = chunks.ids()
+      for (let first = 0; first < chunks.count; first += idsAtOnce) {
         const part = ids.subarray(first * chunkIdLength, (first + idsAtOnce) * chunkIdLength)
         insertChunks.run(part, pack * packStep + number * segmentStep + first, part.length / chunkIdLength)
       }
@@ -312,7 +311,7 @@ export class PackIndex implements Disposable {
   /** What went may lie in packs of this run too, which a compaction wrote for that: their chunks are found there now. */
   #findInRecent(): void {
     for (const row of this.#all('SELECT number, tableBytes FROM packs WHERE tableBytes IS NOT NULL')) {
-      this.#addSegments(row['number'] as number, decodeTable(row['tableBytes'] as Uint8Array, 0xffff_ffff), false)
+      this.#addSegments(row['number'] as number, readTableEntries(row['tableBytes'] as Uint8Array, 0xffff_ffff), false)
     }
   }
 

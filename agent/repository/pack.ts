@@ -8,34 +8,15 @@
 import { randomFillSync } from 'node:crypto'
 import type { ObjectId } from '../object-store.ts'
 import { hashLeaves, rootOf } from '../merkle.ts'
-import { chunkIdLength, isHole } from './chunk-id.ts'
+import { chunkIdLength } from './chunk-id.ts'
 import {
   type Codec, type KeyOptions, type ObjectKey, codecs, compress, damaged, deriveObjectKey, headerLength, maxSegmentLength,
   maxSegments, openPart, openTable, packLength, padme, readHeader, readLocator, saltLength, sealInto, sealTable, tagLength,
   writeHeader,
 } from './seal.ts'
+import { type GrowingSegment, type TableSegment, chunkEntryLength, decodeTable, encodeTable, segmentEntryLength } from './table.ts'
 import { HoldfastError } from '../../shared/errors.ts'
 import { releaseBytes } from '../release-bytes.ts'
-
-export interface ChunkPlace {
-  readonly id: Buffer
-  /** In the plain text of the segment. */
-  readonly offset: number
-  readonly length: number
-}
-
-export interface SegmentEntry {
-  /** In the object. */
-  readonly offset: number
-  /** With the tag. */
-  readonly length: number
-  readonly plainLength: number
-  readonly codec: number
-}
-
-export interface TableSegment extends SegmentEntry {
-  readonly chunks: readonly ChunkPlace[]
-}
 
 export interface FinishedPack {
   readonly id: ObjectId
@@ -50,82 +31,16 @@ export interface FinishedPack {
   readonly plainBytes: number
 }
 
-const segmentEntryLength = 16
-const chunkEntryLength = chunkIdLength + 4
 const maxChunksPerSegment = 65_535
 /** The rest of a pack is filled with a part of a segment when it has so many bytes. */
 const worthFilling = 65_536
 const maxDocumentLength = 64 * 1_048_576
-
-interface GrowingSegment extends SegmentEntry {
-  readonly chunkEntries: Buffer
-}
 
 interface CompressedSegment {
   readonly payload: Uint8Array
   readonly codec: Codec
   readonly plainLength: number
   readonly chunkEntries: Buffer
-}
-
-export function encodeTable(segments: readonly GrowingSegment[]): Buffer<ArrayBuffer> {
-  const parts: Buffer[] = [Buffer.alloc(4)]
-  parts[0]?.writeUInt32LE(segments.length, 0)
-  for (const segment of segments) {
-    const entry = Buffer.alloc(segmentEntryLength)
-    entry.writeUInt32LE(segment.offset, 0)
-    entry.writeUInt32LE(segment.length, 4)
-    entry.writeUInt32LE(segment.plainLength, 8)
-    entry[12] = segment.codec
-    entry.writeUInt16LE(segment.chunkEntries.length / chunkEntryLength, 14)
-    parts.push(entry, segment.chunkEntries)
-  }
-  return Buffer.concat(parts)
-}
-
-/** Reads a table of contents; segments lie one after the other before `limit`. Throws `object-damaged`. */
-export function decodeTable(table: Uint8Array, limit: number): TableSegment[] {
-  const bytes = Buffer.from(table.buffer, table.byteOffset, table.byteLength)
-  if (bytes.length < 4) throw damaged('its table is cut off')
-  const count = bytes.readUInt32LE(0)
-  if (count > maxSegments || count * segmentEntryLength > bytes.length) throw damaged('its table is cut off')
-  const segments: TableSegment[] = []
-  let at = 4
-  let end = headerLength
-  for (let number = 0; number < count; number++) {
-    if (at + segmentEntryLength > bytes.length) throw damaged('its table is cut off')
-    const offset = bytes.readUInt32LE(at)
-    const length = bytes.readUInt32LE(at + 4)
-    const plainLength = bytes.readUInt32LE(at + 8)
-    const codec = bytes.readUInt8(at + 12)
-    const chunkCount = bytes.readUInt16LE(at + 14)
-    if (bytes[at + 13] !== 0) throw damaged('reserved bytes of its table are set')
-    if (offset < end || length <= tagLength || offset + length > limit) throw damaged('its segments overlap or leave it')
-    if (plainLength === 0 || plainLength > maxSegmentLength) throw damaged('a segment has an impossible length')
-    if (codec === codecs.stored && plainLength !== length - tagLength) throw damaged('a stored segment has two lengths')
-    at += segmentEntryLength
-    const chunks = decodeChunks(bytes, at, { count: chunkCount, plainLength })
-    at += chunkCount * chunkEntryLength
-    end = offset + length
-    segments.push({ offset, length, plainLength, codec, chunks })
-  }
-  if (at !== bytes.length) throw damaged('its table is too long')
-  return segments
-}
-
-function decodeChunks(bytes: Buffer, start: number, { count, plainLength }: { count: number, plainLength: number }): ChunkPlace[] {
-  if (start + count * chunkEntryLength > bytes.length) throw damaged('its table is cut off')
-  const chunks: ChunkPlace[] = []
-  let offset = 0
-  for (let at = start; at < start + count * chunkEntryLength; at += chunkEntryLength) {
-    const id = bytes.subarray(at, at + chunkIdLength)
-    const length = bytes.readUInt32LE(at + chunkIdLength)
-    if (length === 0 || length > maxSegmentLength || isHole(id)) throw damaged('a chunk has an impossible length or id')
-    chunks.push({ id, offset, length })
-    offset += length
-  }
-  if (count > 0 && offset !== plainLength) throw damaged('the chunks of a segment do not fill it')
-  return chunks
 }
 
 /** Opens the table of a whole pack, or of its beginning and end as `read` gives them. */

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { ObjectId } from '../../agent/object-store.ts'
 import { chunkId, chunkIdKeyOf } from '../../agent/repository/chunk-id.ts'
-import { PackBuilder, decodeTable } from '../../agent/repository/pack.ts'
+import { PackBuilder } from '../../agent/repository/pack.ts'
+import { decodeTable } from '../../agent/repository/table.ts'
 import { type ObjectState, PackIndex, type TabledPack } from '../../agent/repository/pack-index.ts'
 
 const idKey = chunkIdKeyOf(randomBytes(32))

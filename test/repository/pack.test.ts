@@ -6,7 +6,8 @@ import { hasCode } from '../../shared/errors.ts'
 import { hashLeaves, rootOf } from '../../agent/merkle.ts'
 import { chunkId, chunkIdKeyOf } from '../../agent/repository/chunk-id.ts'
 import { decodeIndex, encodeIndex, splitForIndexes } from '../../agent/repository/index-object.ts'
-import { type FinishedPack, PackBuilder, decodeTable, openDocument, readTable, sealDocument } from '../../agent/repository/pack.ts'
+import { type FinishedPack, PackBuilder, openDocument, readTable, sealDocument } from '../../agent/repository/pack.ts'
+import { decodeTable } from '../../agent/repository/table.ts'
 import { openPart, packLength, padme } from '../../agent/repository/seal.ts'
 
 const keys = { owner: randomBytes(32), dataKey: randomBytes(32) }
