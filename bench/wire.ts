@@ -20,7 +20,7 @@ import { makeCertificate } from '../agent/network/peer/certificate.ts'
 import { tlsCiphers, tlsIdentity } from '../agent/network/peer/dial.ts'
 import { RemoteShardStore } from '../agent/network/peer/remote-shard-store.ts'
 import { parseHeader } from '../agent/network/shard.ts'
-import type { NewShard, ShardRef, ShardTransfer } from '../agent/network/shard-store/port.ts'
+import type { NewShard, ShardReading, ShardRef, ShardTransfer } from '../agent/network/shard-store/port.ts'
 import { MemoryShardStore } from '../test/support/memory-shard-store.ts'
 import { TestGroup } from '../test/support/peer-group.ts'
 import { type TestOwner, makeOwner, makeShard } from '../test/support/test-owner.ts'
@@ -73,8 +73,11 @@ class SinkStore extends MemoryShardStore {
     return this.#bytes.subarray(offset, offset + length)
   }
 
-  override async readInto(_ref: ShardRef, offset: number, into: Uint8Array): Promise<void> {
-    into.set(this.#bytes.subarray(offset, offset + into.length))
+  override async reading(): Promise<ShardReading> {
+    return {
+      readInto: async (offset, into) => { into.set(this.#bytes.subarray(offset, offset + into.length)) },
+      async [Symbol.asyncDispose]() { /* nothing is open */ },
+    }
   }
 }
 

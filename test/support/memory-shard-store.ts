@@ -7,7 +7,7 @@ import { type DeviceCertificate, verifyDeviceCertificate } from '../../agent/ide
 import { importPublicKey, verifyRecord } from '../../agent/identity/jws.ts'
 import { machineIdFromBytes } from '../../agent/identity/machine.ts'
 import { hashLeaves, leafLength, rootOf } from '../../agent/merkle.ts'
-import type { CallOptions, NewShard, OpenedShard, ShardEntry, ShardRef, ShardTransfer, Space, TransferringShardStore } from '../../agent/network/shard-store/port.ts'
+import type { CallOptions, NewShard, OpenedShard, ShardEntry, ShardReading, ShardRef, ShardTransfer, Space, TransferringShardStore } from '../../agent/network/shard-store/port.ts'
 import { type ObjectKind, type PublishedHead, objectKinds } from '../../agent/object-store.ts'
 
 const headSchema = z.object({ v: z.literal(1), owner: z.string(), machine: z.string(), seq: z.int(), live: z.object({ sha256: z.string() }) })
@@ -86,8 +86,12 @@ export class MemoryShardStore implements TransferringShardStore {
     return bytes.subarray(offset, offset + length)
   }
 
-  async readInto(ref: ShardRef, offset: number, into: Uint8Array): Promise<void> {
-    into.set(await this.read(ref, offset, into.length))
+  async reading(ref: ShardRef): Promise<ShardReading> {
+    this.#find(ref)
+    return {
+      readInto: async (offset, into) => { into.set(await this.read(ref, offset, into.length)) },
+      async [Symbol.asyncDispose]() { /* nothing is open */ },
+    }
   }
 
   #find(ref: ShardRef): NewShard {

@@ -47,21 +47,36 @@ export class GuestLane {
     if (--this.#holds === 0) this.#socket.resume()
   }
 
-  /** Sends a range under `number`, in blocks as `fill` gives them. Rejects what that rejects, or when the lane ends. */
+  /**
+   * Sends a range under `number`, in blocks as `fill` gives them; the next one is read while one is sent. Rejects what
+   * `fill` rejects, or when the lane ends.
+   */
   async send(number: number, { offset, length, pace }: { offset: number; length: number; pace?: Pace | undefined }, fill: (offset: number, block: Uint8Array) => Promise<void>): Promise<void> {
-    const block = this.#blocks.pop() ?? Buffer.allocUnsafeSlow(blockLength)
+    const blocks = [this.#takeBlock(), ...(length > blockLength ? [this.#takeBlock()] : [])] as [Buffer, ...Buffer[]]
+    const filled = async (at: number): Promise<Uint8Array> => {
+      const bytes = (blocks[at / blockLength % blocks.length] as Buffer).subarray(0, length - at)
+      await fill(offset + at, bytes)
+      return bytes
+    }
+    let next = filled(0)
     try {
       for (let at = 0; at < length; at += blockLength) {
-        const bytes = block.subarray(0, length - at)
-        await fill(offset + at, bytes)
+        const bytes = await next
+        if (at + blockLength < length) next = filled(at + blockLength)
+        next.catch(() => { /* said when its turn comes */ })
         await pace?.(bytes.length)
         for (let from = 0; from < bytes.length; from += laneFrame) {
           await this.#frames.write(number, bytes.subarray(from, from + laneFrame))
         }
       }
     } finally {
-      this.#blocks.push(block)
+      await next.catch(() => { /* thrown above, or of no interest any more */ })
+      this.#blocks.push(...blocks)
     }
+  }
+
+  #takeBlock(): Buffer {
+    return this.#blocks.pop() ?? Buffer.allocUnsafeSlow(blockLength)
   }
 
   end(): void {

@@ -168,7 +168,8 @@ export class Host {
       'shard.send': async ({ caller, guest, paces }, { holding, offset, length, as, ...ref }) => {
         await demandShardReader(caller, ref, { holding, store, membership })
         if (guest.lane === undefined) throw new HoldfastError('invalid-input', 'Cannot send bytes: the link has no lane')
-        await guest.lane.send(as, { offset, length, pace: paces.upload }, async (at, block) => { await inRange(async () => await store.readInto(ref, at, block)) })
+        await using reading = await store.reading(ref)
+        await guest.lane.send(as, { offset, length, pace: paces.upload }, async (at, block) => { await inRange(async () => await reading.readInto(at, block)) })
         return {}
       },
     }

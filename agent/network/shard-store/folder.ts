@@ -33,7 +33,7 @@ import { FolderTransfer, type OpenFile } from './folder-transfer.ts'
 import { HeadHistory } from './head-history.ts'
 import { OwnTime } from './own-time.ts'
 import { fill, readEntry, readHead, readRange } from './shard-file.ts'
-import type { CallOptions, HolderAccounts, NewShard, OpenedShard, OwnerAccount, PutOptions, ShardEntry, ShardRef, ShardTransfer, Space, TransferringShardStore } from './port.ts'
+import type { CallOptions, HolderAccounts, NewShard, OpenedShard, OwnerAccount, PutOptions, ShardEntry, ShardReading, ShardRef, ShardTransfer, Space, TransferringShardStore } from './port.ts'
 
 const incomingAgeMs = 3 * 86_400_000
 const ownerFolder = /^[0-9a-f]{64}$/
@@ -274,15 +274,28 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
     })
   }
 
-  async readInto(ref: ShardRef, offset: number, into: Uint8Array): Promise<void> {
-    await this.#withFile(ref, async (file, entry) => {
-      const size = shardLength(entry.length, entry.k)
-      if (offset < 0 || offset + into.length > size) throw new RangeError(`Cannot read ${into.length} bytes at ${offset}: the shard has ${size}`)
-      if (await fill(file, bytesOffset(entry.n, size) + offset, into) < into.length) throw damaged('its file is cut off', ref)
-    })
+  async reading(ref: ShardRef): Promise<ShardReading> {
+    const { file, entry } = await this.#openFile(ref)
+    const size = shardLength(entry.length, entry.k)
+    return {
+      async readInto(offset, into) {
+        if (offset < 0 || offset + into.length > size) throw new RangeError(`Cannot read ${into.length} bytes at ${offset}: the shard has ${size}`)
+        if (await fill(file, bytesOffset(entry.n, size) + offset, into) < into.length) throw damaged('its file is cut off', ref)
+      },
+      async [Symbol.asyncDispose]() { await file.close() },
+    }
   }
 
   async #withFile<T>(ref: ShardRef, use: (file: FileHandle, entry: ShardEntry) => Promise<T>): Promise<T> {
+    const { file, entry } = await this.#openFile(ref)
+    try {
+      return await use(file, entry)
+    } finally {
+      await file.close()
+    }
+  }
+
+  async #openFile(ref: ShardRef): Promise<{ file: FileHandle; entry: ShardEntry }> {
     const entry = this.#index.find(ref)
     if (entry === undefined) throw notFound(ref)
     const file = await openFile(this.#pathOf(ref), 'r').catch((cause: NodeJS.ErrnoException) => {
@@ -290,11 +303,7 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
       this.#index.remove(ref)
       throw notFound(ref)
     })
-    try {
-      return await use(file, entry)
-    } finally {
-      await file.close()
-    }
+    return { file, entry }
   }
 
   /** Of whom something lies here. */

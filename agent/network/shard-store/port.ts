@@ -115,6 +115,11 @@ export interface ShardTransfer {
  */
 export interface TransferringShardStore extends ShardStore {
   begin(shard: Omit<NewShard, 'bytes'>, options?: CallOptions): Promise<ShardTransfer | 'stored'>
-  /** As read, into bytes of the caller: a range that is sent on in parts needs no memory of its own each time. */
-  readInto(ref: ShardRef, offset: number, into: Uint8Array): Promise<void>
+  /** For reading it in parts, into bytes of the caller; to be disposed. Rejects as open. */
+  reading(ref: ShardRef): Promise<ShardReading>
+}
+
+export interface ShardReading extends AsyncDisposable {
+  /** As ShardStore.read. */
+  readInto(offset: number, into: Uint8Array): Promise<void>
 }
