@@ -17,7 +17,7 @@ import { runAgent } from './run-agent.ts'
 import { runAutostart } from './run-autostart.ts'
 import { openPane } from './open-pane.ts'
 import { ProgressLine } from './progress-line.ts'
-import { renderers } from './render.ts'
+import { partlyWhy, renderers } from './render.ts'
 import { writeManifest } from './write-manifest.ts'
 import { readSecret } from './secrets.ts'
 
@@ -171,7 +171,7 @@ function exitCode(invocation: Invocation, name: CommandName, result: CommandResu
   if (name === 'backup') {
     const { protection } = result as CommandResult<'backup'>
     if (protection.state === 'protected' || invocation.values['offline-ok'] === true) return 0
-    process.stderr.write(`holdfast: the snapshot is stored, but only partly protected (${protection.placed} of ${protection.wanted}).\n  Switch on or add machines and run holdfast repair; with --offline-ok this counts as success.\n`)
+    process.stderr.write(`holdfast: the snapshot is stored, but only partly protected (${partlyWhy(protection)}).\n  Switch on or add machines and run holdfast repair; with --offline-ok this counts as success.\n`)
     return 1
   }
   return 'ok' in result && result.ok === false ? 1 : 0

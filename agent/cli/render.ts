@@ -12,9 +12,14 @@ function protectionLine(protection: Protection): string {
   switch (protection.state) {
     case 'protected':
       return `protected: ${protection.placed} of ${protection.wanted} machines hold it; ${protection.survives > 0 ? `${losses(protection.survives)} may be lost` : 'none of them may be lost'}`
-    case 'partial': return `partly protected: ${protection.placed} of ${protection.wanted}`
+    case 'partial': return `partly protected: ${partlyWhy(protection)}`
     case 'unprotected': return 'not protected: no usable copy on other machines'
   }
+}
+
+/** `placed of wanted`, but in a group of two, where all is placed and yet a single copy: what is missing is a machine. */
+export function partlyWhy({ placed, wanted }: Pick<Protection, 'placed' | 'wanted'>): string {
+  return placed < wanted ? `${placed} of ${wanted}` : 'one other machine keeps the only copy; let a third machine join'
 }
 
 function skippedLines(skipped: readonly { path: string; reason: string }[]): string[] {

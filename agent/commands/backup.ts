@@ -73,12 +73,17 @@ function notProtected(path: string, roots: readonly string[]): HoldfastError {
     : `Cannot back up ${path} alone: it is in ${around}, which is backed up as a whole; run holdfast backup ${around}`)
 }
 
-/** Shards that no machine had taken yet go to those that can take them now; the verdict afterwards. */
+/**
+ * Shards that no machine had taken yet go to those that can take them now, and so do copies of what a group of two could keep
+ * only once, when it has grown; the verdict afterwards.
+ */
 async function placeMissing(services: Backup, { signal, onProgress }: RunOptions): Promise<Protection> {
   const { dispersal, repository } = services
   const missing = (repository.head?.live ?? []).filter(({ id }) => {
     const known = dispersal.index.find(id)
-    return known !== undefined && dispersal.protectionOf(known).placed < known.n
+    if (known === undefined) return false
+    const { placed, state } = dispersal.protectionOf(known)
+    return placed < known.n || state !== 'protected'
   })
   if (missing.length > 0) {
     onProgress({ stage: 'placing missing shards' })
