@@ -61,6 +61,8 @@ export const configSchema = z.strictObject({
     quotaBytes: z.number().min(0).nullable().default(null),
     /** Share of the disk that is never used; never less than the group's, and that one when left out. */
     minFree: z.number().min(0).max(0.95).optional(),
+    /** All that is kept for others is read and checked once in so many days; null: never. */
+    scrubDays: z.number().min(1).max(365).nullable().default(30),
   }).prefault({}),
   paneAddress: z.strictObject({
     port: z.int().min(0).max(65_535).default(17_470),

@@ -223,6 +223,8 @@ export const commands = {
       holder: z.object({
         used: bytes, quota: bytes, free: bytes,
         owners: z.array(z.object({ owner: z.string(), name: z.string(), used: bytes, fair: bytes, frozen: z.boolean() })),
+        /** All of it is read again and again: when the last time ended, and shards in this and the last one that were not as stored, and in this one not readable. `halted`: so many that none is dropped. */
+        scrub: z.object({ lastRead: time.nullable(), damaged: count, unreadable: count, halted: z.boolean() }),
       }),
       /** What this owner has stored on other machines, as shards, and may have there. */
       share: z.object({ stored: bytes, fair: bytes }),
@@ -232,8 +234,8 @@ export const commands = {
       pace: z.object({ state: z.enum(['go', 'slow', 'wait']), reason: z.enum(['active', 'battery', 'metered']).nullable() }),
       /** What needs somebody's attention; `warnings` says the same in English. */
       notices: z.array(noticeSchema), warnings: z.array(z.string()),
-      /** Those of the warnings that say of a roll-back, a copied key, a recovery, a recovery contact's request, a frozen or refused backup, a failed audit or drill. */
-      alarms: z.array(z.object({ kind: z.enum(['rollback', 'clone', 'recovered', 'contact', 'frozen', 'refused', 'audit', 'drill']), text: z.string(), notice: noticeSchema })),
+      /** Those of the warnings that say of a roll-back, a copied key, a recovery, a recovery contact's request, a frozen or refused backup, a failed audit or drill, a disk that gives back other bytes. */
+      alarms: z.array(z.object({ kind: z.enum(['rollback', 'clone', 'recovered', 'contact', 'frozen', 'refused', 'audit', 'drill', 'disk']), text: z.string(), notice: noticeSchema })),
       /** The last restore drill: what came back was compared and checked. */
       drill: z.object({ time, ok: z.boolean(), files: count, bytes, problems: z.array(z.string()) }).nullable(),
       /** What somebody was told of and still is so. */

@@ -51,6 +51,9 @@ const kinds = [
   notice('own-frozen', { names, here: z.boolean() }),
   notice('other-frozen', { name }),
   notice('refused', { name }),
+  notice('disk-damage', { damaged: count, unreadable: count }),
+  /* So much that nothing of it is dropped. */
+  notice('much-disk-damage', { damaged: count }),
   notice('audit-failed', { name }),
   notice('drill-failed', {}),
   /* Alerts: what has stood for long. `days` null: never. */

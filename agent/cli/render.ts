@@ -151,6 +151,7 @@ export const renderers: Renderers = {
     `Snapshots that stay: ${keepLine(result.retention)}`,
     `Keeps ${formatBytes(result.holder.used)} for others, ${formatBytes(result.holder.free)} still free to them`,
     ...result.holder.owners.map((owner) => `  ${formatBytes(owner.used)} of ${printable(owner.name)}, fair share ${formatBytes(owner.fair)}${owner.frozen ? ', nothing of it expires' : ''}`),
+    ...(result.holder.scrub.lastRead === null ? [] : [`  all of it read and checked, last ${formatTime(result.holder.scrub.lastRead)}`]),
     `Has ${formatBytes(result.share.stored)} on other machines, fair share ${formatBytes(result.share.fair)}`,
     ...holderLines(result.holders),
     ...(result.drill === null ? [] : [`Last restore drill ${formatTime(result.drill.time)}: ${result.drill.ok ? 'passed' : 'FAILED'}, ${result.drill.files} files, ${formatBytes(result.drill.bytes)}`]),

@@ -25,6 +25,13 @@ export function othersFrozen(context: AgentContext): Notice[] {
     .map(({ owner }) => ({ code: 'other-frozen', name: nameOfOwner(context, owner) }))
 }
 
+/** What this machine keeps for others is not what it was given. */
+export function diskNotices(context: AgentContext): Notice[] {
+  const { damaged, unreadable, isHalted } = context.holder.scrubbed()
+  if (isHalted) return [{ code: 'much-disk-damage', damaged }]
+  return damaged + unreadable === 0 ? [] : [{ code: 'disk-damage', damaged, unreadable }]
+}
+
 export function nameOfOwner(context: AgentContext, owner: OwnerId): string {
   const member = context.group().membership.members().find(({ devices }) => devices.some((device) => device.owner === owner))
   return member?.name ?? `owner ${shortId(owner)}`

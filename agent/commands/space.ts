@@ -26,6 +26,12 @@ export function ownersHere(context: AgentContext): CommandResult<'status'>['hold
   }))
 }
 
+/** How reading all of it again and again stands. */
+export function scrubHere(context: AgentContext): CommandResult<'status'>['holder']['scrub'] {
+  const { endedMs, damaged, unreadable, isHalted } = context.holder.scrubbed()
+  return { lastRead: endedMs === undefined ? null : new Date(endedMs).toISOString(), damaged, unreadable, halted: isHalted }
+}
+
 /** Machines that take no more of this owner, in their own words. */
 export function refusalsOf({ clock, holders, refusals }: Dispersal): { name: string; reason: string }[] {
   return [...refusals].filter(([, { atMs }]) => clock.now() - atMs < refusalMs).map(([machine, { reason }]) => ({ name: holders.nameOf(machine), reason }))

@@ -6,7 +6,7 @@ import type { Member, Membership } from '../network/membership/membership.ts'
 import type { RosterStatus } from '../network/roster/roster-sync.ts'
 import type { AgentContext, Backup } from './context.ts'
 import { meetMs, refreshHeads } from './freshness.ts'
-import { ownFrozen } from './holder-warnings.ts'
+import { diskNotices, ownFrozen } from './holder-warnings.ts'
 import { reachNow } from './protection.ts'
 import { refusalNotices } from './space.ts'
 
@@ -14,7 +14,7 @@ type AlarmKind = CommandResult<'status'>['alarms'][number]['kind']
 
 /** Those that are worth a mail, besides the protection itself. */
 const alarmKinds: Partial<Record<NoticeCode, AlarmKind>> = {
-  'key-cloned-here': 'clone', 'key-cloned': 'clone', 'recovered-elsewhere': 'recovered', 'contact-asked': 'contact', 'contact-open': 'contact', 'own-frozen': 'frozen', 'refused': 'refused', 'audit-failed': 'audit', 'drill-failed': 'drill',
+  'key-cloned-here': 'clone', 'key-cloned': 'clone', 'recovered-elsewhere': 'recovered', 'contact-asked': 'contact', 'contact-open': 'contact', 'own-frozen': 'frozen', 'refused': 'refused', 'audit-failed': 'audit', 'drill-failed': 'drill', 'disk-damage': 'disk', 'much-disk-damage': 'disk',
 }
 
 /** What is not named is about heads. */
@@ -31,6 +31,7 @@ export function alarmingNotices(context: AgentContext, services: Backup, { headN
   return [
     ...headNotices, ...cloneNotices(membership), ...(recovered ? [{ code: 'recovered-elsewhere' as const }] : []),
     ...contactNotices(membership, owner?.owner), ...ownFrozen(context), ...refusalNotices(services.dispersal), ...failedAudits.map(({ name }) => ({ code: 'audit-failed' as const, name })),
+    ...diskNotices(context),
     ...(drill?.ok === false ? [{ code: 'drill-failed' as const, detail: drill.problems[0] ?? 'nothing could be tried' }] : []),
   ]
 }

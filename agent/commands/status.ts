@@ -10,7 +10,7 @@ import type { AgentContext, Backup } from './context.ts'
 import type { RunOptions } from './command.ts'
 import { meetMs } from './freshness.ts'
 import { othersFrozen } from './holder-warnings.ts'
-import { ownersHere, shareOf } from './space.ts'
+import { ownersHere, scrubHere, shareOf } from './space.ts'
 import { pathStatus, unknownPath } from './path-status.ts'
 import { nothing, protectionOf } from './protection.ts'
 import { alarmKind, alarmingNotices, groupNotices, headNoticesOf, othersContactNotices, reachNotices, rosterNotice, signInNotices, standingNotices } from './status-notices.ts'
@@ -18,7 +18,7 @@ import { alarmKind, alarmingNotices, groupNotices, headNoticesOf, othersContactN
 export async function status(context: AgentContext, { fresh }: CommandRequest<'status'>, { signal }: RunOptions): Promise<CommandResult<'status'>> {
   const { config } = context.settings
   const owner = context.ownerFile()
-  const holder = { ...await context.holder.space(), owners: ownersHere(context) }
+  const holder = { ...await context.holder.space(), owners: ownersHere(context), scrub: scrubHere(context) }
   const common = {
     machine: { id: context.machine.id as string, name: config.label ?? '', owner: owner?.owner ?? null }, holder,
     keyConfirmed: owner !== undefined && owner.words === undefined, nextBackup: timeOrNull(context.nextBackupMs()), running: context.running(), pace: context.pace(),

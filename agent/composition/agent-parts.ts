@@ -365,9 +365,9 @@ export class AgentParts implements AgentContext {
     return watchAlerts(this, this.runs.run, this.#log)
   }
 
-  /** What this machine keeps for others and nobody names any more goes, until disposed of. */
-  startUpkeep(): Recurring {
-    return keepHolder(this.holder, this.#log)
+  /** What this machine keeps for others is read again and again, and goes when nobody names it any more; until disposed of. */
+  startUpkeep(): AsyncDisposable {
+    return keepHolder(this.holder, { log: this.#log, scrubDays: () => this.settings.config.offer.scrubDays, turn: () => this.politeness.turn() })
   }
 
   /** Repairs for owners whose machines are all silent: once it is started or told to, until disposed of. */

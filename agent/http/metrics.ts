@@ -19,6 +19,10 @@ function labelText(labels: Readonly<Record<string, string>>): string {
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
 }
 
+function ageSeconds(time: string | null): number | null {
+  return time === null ? null : Math.max(0, Math.round((Date.now() - Date.parse(time)) / 1000))
+}
+
 const stateValues = { protected: 2, partial: 1, unprotected: 0, unknown: null } as const
 
 export function metricsOf(status: CommandResult<'status'>, members: CommandResult<'coverage'>['members']): Metric[] {
@@ -32,12 +36,14 @@ export function metricsOf(status: CommandResult<'status'>, members: CommandResul
     { name: 'holdfast_holder_used_bytes', help: 'Bytes kept here for others.', samples: [{ value: status.holder.used }] },
     { name: 'holdfast_holder_free_bytes', help: 'Bytes still free to others.', samples: [{ value: status.holder.free }] },
     { name: 'holdfast_holder_owner_bytes', help: 'Bytes kept here of each owner.', samples: status.holder.owners.map(({ owner, name, used }) => ({ labels: { owner, name }, value: used })) },
+    { name: 'holdfast_holder_damaged_shards', help: 'Shards kept here that were not as stored when they were read again.', samples: [{ value: status.holder.scrub.damaged + status.holder.scrub.unreadable }] },
+    { name: 'holdfast_holder_read_age_seconds', help: 'Time since all that is kept here was read and checked.', samples: [{ value: ageSeconds(status.holder.scrub.lastRead) }] },
     { name: 'holdfast_stored_bytes', help: 'Bytes that this owner has on other machines.', samples: [{ value: status.share.stored }] },
     { name: 'holdfast_fair_share_bytes', help: 'Bytes that this owner may have on other machines.', samples: [{ value: Math.floor(status.share.fair) }] },
     { name: 'holdfast_member_online', help: '1 when the machine answers.', samples: ofMembers(({ machineState }) => (machineState === 'online' ? 1 : 0)) },
     { name: 'holdfast_member_state', help: '2 protected, 1 partly, 0 not, as each machine says of itself.', samples: ofMembers(({ state }) => stateValues[state]) },
     { name: 'holdfast_member_snapshot_age_seconds', help: 'Age of the newest complete backup.', samples: ofMembers(({ lastSnapshotAgeSeconds }) => lastSnapshotAgeSeconds) },
     { name: 'holdfast_member_unprotected_bytes', help: 'Bytes that no backup has yet.', samples: ofMembers(({ unprotectedBytes }) => unprotectedBytes) },
-    { name: 'holdfast_member_verified_age_seconds', help: 'Time since data was last read back and found right.', samples: ofMembers(({ lastVerifiedRestore }) => (lastVerifiedRestore === null ? null : Math.max(0, Math.round((Date.now() - Date.parse(lastVerifiedRestore)) / 1000)))) },
+    { name: 'holdfast_member_verified_age_seconds', help: 'Time since data was last read back and found right.', samples: ofMembers(({ lastVerifiedRestore }) => ageSeconds(lastVerifiedRestore)) },
   ]
 }

@@ -44,7 +44,7 @@ test('what is formatted parses to the same names, labels and values, whatever pe
 })
 
 const status = {
-  protection: { state: 'partial', placed: 2, wanted: 3, survives: 1 }, alerts: [{}], holder: { used: 10, free: 20, owners: [{ owner: 'o', name: 'Bob "B"', used: 10 }] }, share: { stored: 5, fair: 7.5 },
+  protection: { state: 'partial', placed: 2, wanted: 3, survives: 1 }, alerts: [{}], holder: { used: 10, free: 20, owners: [{ owner: 'o', name: 'Bob "B"', used: 10 }], scrub: { lastRead: null, damaged: 2, unreadable: 1, halted: false } }, share: { stored: 5, fair: 7.5 },
 }
 const members = [{ machine: 'm', name: 'Ann', machineState: 'online', state: 'unknown', lastSnapshotAgeSeconds: null, unprotectedBytes: 3, lastVerifiedRestore: null }]
 
@@ -64,6 +64,7 @@ test('the door serves the figures on loopback, by no other name, and nothing els
   const samples = new Map(parseMetrics(text).map(([name, labels, value]) => [name, { labels, value }]))
   assert.equal(samples.get('holdfast_protection_state')?.value, 1)
   assert.deepEqual(samples.get('holdfast_holder_owner_bytes'), { labels: { owner: 'o', name: 'Bob "B"' }, value: 10 })
+  assert.deepEqual([samples.get('holdfast_holder_damaged_shards')?.value, samples.has('holdfast_holder_read_age_seconds')], [3, false])
   assert.equal(samples.get('holdfast_member_online')?.value, 1)
   assert.ok(!samples.has('holdfast_member_state') && !samples.has('holdfast_member_snapshot_age_seconds'), 'what is not known is not said')
   assert.equal((await get(door.port, '/')).status, 404)

@@ -76,7 +76,7 @@ function isOver({ history, keepDaysOf }: ExpiryContext, owner: OwnerId, nowMs: n
  * File and index entry go in one turn of the event loop, so that nobody takes the shard in again in between. False when it
  * was offered again meanwhile, or its file cannot be removed now (another program has it open).
  */
-function drop({ index, pathOf, report }: ExpiryContext, shard: IndexedShard): boolean {
+export function drop({ index, pathOf, report }: Pick<ExpiryContext, 'index' | 'pathOf' | 'report'>, shard: IndexedShard): boolean {
   if (index.find(shard)?.stored !== shard.stored) return false
   try {
     rmSync(pathOf(shard), { force: true })

@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { type ObjectId, type ObjectKind, objectKinds } from '../../object-store.ts'
 import { type OwnerId } from '../../../shared/ids.ts'
 import type { ShardEntry, ShardRef } from './port.ts'
+import type { ScrubState } from './scrub.ts'
 
 const kindNames = new Map<number, ObjectKind>(Object.entries(objectKinds).map(([name, number]) => [number, name as ObjectKind]))
 const pageLength = 1_000
@@ -34,6 +35,7 @@ export class FolderIndex implements Disposable {
         CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER);
         PRAGMA user_version = ${version}; COMMIT`)
     }
+    this.#db.exec('CREATE TABLE IF NOT EXISTS scrub (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT)')
     for (const { owner, size } of this.#db.prepare('SELECT owner, sum(size) AS size FROM shards GROUP BY owner').all()) this.#count(owner as OwnerId, Number(size))
   }
 
@@ -85,6 +87,31 @@ export class FolderIndex implements Disposable {
       .all(owner, after.id, after.number, pageLength).map((row) => toEntry(row as unknown as Row))
   }
 
+  /** The next shard of any owner, in the order of owner, id and number. */
+  after(ref: ShardRef | undefined): IndexedShard | undefined {
+    const row = this.#db.prepare('SELECT * FROM shards WHERE (owner, id, number) > (?, ?, ?) ORDER BY owner, id, number LIMIT 1').get(...placeOf(ref))
+    return row === undefined ? undefined : toEntry(row as unknown as Row)
+  }
+
+  /** Bytes of all that come after it. */
+  bytesAfter(ref: ShardRef | undefined): number {
+    return Number(this.#db.prepare('SELECT coalesce(sum(size), 0) AS size FROM shards WHERE (owner, id, number) > (?, ?, ?)').get(...placeOf(ref))?.['size'])
+  }
+
+  get count(): number {
+    return Number(this.#db.prepare('SELECT count(*) AS count FROM shards').get()?.['count'])
+  }
+
+  /** How far reading everything has come; undefined before it began. */
+  get scrub(): ScrubState | undefined {
+    const row = this.#db.prepare('SELECT state FROM scrub').get()
+    return row === undefined ? undefined : JSON.parse(String(row['state'])) as ScrubState
+  }
+
+  set scrub(state: ScrubState) {
+    this.#db.prepare('INSERT OR REPLACE INTO scrub VALUES (1, ?)').run(JSON.stringify(state))
+  }
+
   /** Bytes of the shards of each object of the owner. */
   heldBytes(owner: OwnerId): Map<ObjectId, number> {
     return new Map(this.#db.prepare('SELECT id, sum(size) AS size FROM shards WHERE owner = ? GROUP BY id').all(owner)
@@ -107,6 +134,10 @@ export class FolderIndex implements Disposable {
   [Symbol.dispose](): void {
     this.#db.close()
   }
+}
+
+function placeOf(ref: ShardRef | undefined): [string, string, number] {
+  return ref === undefined ? ['', '', -1] : [ref.owner, ref.id, ref.number]
 }
 
 function toEntry(row: Row): IndexedShard {

@@ -11,19 +11,19 @@
  */
 import type { KeyObject } from 'node:crypto'
 import type { StatsFs } from 'node:fs'
-import { type FileHandle, mkdir, open as openFile, readFile, readdir, rm, stat, statfs } from 'node:fs/promises'
+import { type FileHandle, mkdir, open as openFile, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError, hasCode } from '../../../shared/errors.ts'
 import { type MachineId, type OwnerId, shortId } from '../../../shared/ids.ts'
 import { type DeviceCertificate, verifyDeviceCertificate } from '../../identity/device.ts'
 import { importPublicKey } from '../../identity/jws.ts'
-import { idToBytes, ownerIdFromBytes } from '../../identity/machine.ts'
+import { idToBytes } from '../../identity/machine.ts'
 import { leafLength, hashLength } from '../../merkle.ts'
 import type { PublishedHead } from '../../object-store.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { isBeyondShare } from '../fair-share.ts'
 import { FolderSync, writeDurably } from '../durable-file.ts'
-import { compareHeads, headFromJson, headToJson, verifyPublishedHead, type VerifiedHead } from '../published-head.ts'
+import { compareHeads, headToJson, verifyPublishedHead, type VerifiedHead } from '../published-head.ts'
 import { type ShardHeader, bytesOffset, checkLeaves, checkRange, checkRef, damaged, isDamage, parseHeader, verifyHeader } from '../shard.ts'
 import { shardLength } from '../erasure/reed-solomon.ts'
 import { WriteAreas } from './appending-writer.ts'
@@ -32,12 +32,12 @@ import { FolderIndex } from './folder-index.ts'
 import { FolderTransfer, type OpenFile } from './folder-transfer.ts'
 import { HeadHistory } from './head-history.ts'
 import { OwnTime } from './own-time.ts'
-import { fill, readEntry, readHead, readRange } from './shard-file.ts'
+import { reconcile } from './reconcile.ts'
+import { type ScrubOptions, type ScrubReport, type ScrubStanding, scrub, scrubStanding } from './scrub.ts'
+import { fill, readHead, readRange } from './shard-file.ts'
 import type { CallOptions, HolderAccounts, NewShard, OpenedShard, OwnerAccount, PutOptions, ShardEntry, ShardReading, ShardRef, ShardTransfer, Space, TransferringShardStore } from './port.ts'
 
 const incomingAgeMs = 3 * 86_400_000
-const ownerFolder = /^[0-9a-f]{64}$/
-const shardName = /^([0-9a-f]{64})\.(\d{1,3})\.shard$/
 
 /** Blocks of `bsize` bytes: all there are, and those that are free to this user. */
 export type DiskSpace = Pick<StatsFs, 'bavail' | 'blocks' | 'bsize'>
@@ -92,7 +92,7 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
   static async open(options: FolderOptions): Promise<FolderShardStore> {
     await mkdir(join(options.path, 'incoming'), { recursive: true, mode: 0o700 })
     const store = new FolderShardStore(options, await openIndex(options), new HeadHistory(join(options.path, 'heads.sqlite')))
-    if (!store.#index.isClean() || store.#history.isNew) await store.#reconcile()
+    if (!store.#index.isClean() || store.#history.isNew) await reconcile({ path: options.path, index: store.#index, history: store.#history, now: () => store.#time.now(), report: (error) => { options.report?.(error) } })
     store.#index.mark(false)
     await store.#dropOldIncoming()
     return store
@@ -371,6 +371,25 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
     }, options)
   }
 
+  /** Reads what is due of what lies here, and drops what is not what was signed. */
+  async scrub(options: ScrubOptions): Promise<ScrubReport> {
+    return await scrub({
+      index: this.#index, now: () => this.#time.now(), pathOf: (shard) => this.#pathOf(shard), check: async (shard) => await this.#checkSigned(shard),
+      report: (error) => { this.#options.report?.(error) },
+    }, options)
+  }
+
+  scrubbed(): ScrubStanding {
+    return scrubStanding(this.#index)
+  }
+
+  /** All of a shard's file, and its signature where the device's certificate is known. */
+  async #checkSigned(ref: ShardRef): Promise<void> {
+    const { machine, owner } = await this.#checkFile(ref)
+    const certificate = await this.#certificateOf(owner, machine)
+    if (certificate !== undefined) verifyHeader((await this.open(ref)).header, this.#keyOf(certificate))
+  }
+
   async space({ signal }: CallOptions = {}): Promise<Space> {
     signal?.throwIfAborted()
     const coming = [...this.#transfers.values()].reduce((sum, { size }) => sum + size, 0)
@@ -404,47 +423,6 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
       })
     this.#folders.set(owner, folder)
     return await folder
-  }
-
-  /** Brings the index in line with the folder: by names, reading only the headers of files that it does not know. */
-  async #reconcile(): Promise<void> {
-    const found = (await readdir(this.#options.path)).filter((name) => ownerFolder.test(name))
-    const owners = new Set([...found.map((name) => ownerIdFromBytes(Buffer.from(name, 'hex'))), ...this.#index.owners()])
-    for (const owner of owners) {
-      const names = found.includes(idToBytes(owner).toString('hex')) ? await readdir(this.#folderPath(owner)) : []
-      await this.#reconcileShards(owner, names)
-      for (const name of names) if (name.endsWith('.head')) await this.#reconcileHead(join(this.#folderPath(owner), name))
-    }
-  }
-
-  async #reconcileShards(owner: OwnerId, names: readonly string[]): Promise<void> {
-    const known = this.#index.names(owner)
-    for (const name of names) {
-      const [, id, number] = shardName.exec(name) ?? []
-      if (id === undefined || known.delete(`${id}.${number}`)) continue
-      try {
-        const { entry, size } = await readEntry(join(this.#folderPath(owner), name))
-        checkRef(entry, { owner, id: entry.id, number: Number(number) })
-        if (entry.id === id) this.#index.add(entry, { size, stored: this.#time.now() })
-      } catch (error) {
-        this.#options.report?.(error)
-      }
-    }
-    for (const gone of known) {
-      const [id = '', number = ''] = gone.split('.')
-      this.#index.remove({ owner, id: id as ShardRef['id'], number: Number(number) })
-    }
-  }
-
-  async #reconcileHead(path: string): Promise<void> {
-    try {
-      const head = await verifyPublishedHead(headFromJson(await readFile(path, 'utf8')))
-      const newest = this.#history.newest(head.device.owner, head.device.machine)
-      const { owner } = head.device
-      if (newest === undefined || compareHeads(head, newest) > 0) this.#history.record(head, this.#time.now(), () => this.#index.heldBytes(owner))
-    } catch (error) {
-      this.#options.report?.(error)
-    }
   }
 
   async #dropOldIncoming(): Promise<void> {

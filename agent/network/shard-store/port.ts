@@ -6,6 +6,7 @@ import type { ObjectId, ObjectKind } from '../../object-store.ts'
 import type { OwnerId } from '../../../shared/ids.ts'
 import type { PublishedHead } from '../../object-store.ts'
 import type { Freeze, RetentionTerms } from './retention.ts'
+import type { ScrubStanding } from './scrub.ts'
 
 export interface ShardRef {
   readonly owner: OwnerId
@@ -91,6 +92,8 @@ export interface OwnerAccount {
 export interface HolderAccounts {
   /** Most first. */
   accounts(): OwnerAccount[]
+  /** How reading all of it again and again stands. */
+  scrubbed(): ScrubStanding
   /** The time by which things are let go (own-time.ts), ms since 1970. */
   ownTime(): number
   /** Who calls has verified both signatures. An older agreement is ignored. */
