@@ -253,7 +253,9 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
       checkLeaves(header, leaves)
       const step = 16 * leafLength
       for (let at = 0; at < header.shardLength; at += step) {
-        const range = await readRange(file, bytesOffset(header.n, header.shardLength) + at, Math.min(step, header.shardLength - at))
+        const length = Math.min(step, header.shardLength - at)
+        const range = await readRange(file, bytesOffset(header.n, header.shardLength) + at, length)
+        if (range.length < length) throw damaged('its file is cut off', header)
         checkRange(leaves, at / leafLength, range, header)
       }
       return header

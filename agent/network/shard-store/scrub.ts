@@ -8,6 +8,7 @@
  * no more, and says so.
  */
 import { HoldfastError } from '../../../shared/errors.ts'
+import { untilAborted } from '../holders.ts'
 import { isDamage } from '../shard.ts'
 import { drop } from './expiry.ts'
 import type { FolderIndex, IndexedShard } from './folder-index.ts'
@@ -83,7 +84,8 @@ export async function scrub(context: ScrubContext, { days, turn, signal }: Scrub
   if (state.endedMs < state.beganMs) {
     let due = index.bytesAfter(state.at) * dueShare(state, { nowMs, endMs })
     for (let shard = index.after(state.at); shard !== undefined && due > 0; shard = index.after(state.at)) {
-      await turn?.()
+      const wait = turn?.()
+      if (wait !== undefined) await (signal === undefined ? wait : untilAborted(wait, signal))
       signal?.throwIfAborted()
       const outcome = await look(context, shard, { mayDrop: state.damaged < haltAt(index) })
       state = { ...state, at: { owner: shard.owner, id: shard.id, number: shard.number }, damaged: state.damaged + Number(outcome === 'damaged'), unreadable: state.unreadable + Number(outcome === 'unreadable') }

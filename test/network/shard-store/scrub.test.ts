@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { open, readFile, writeFile } from 'node:fs/promises'
+import { open, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { verifyDeviceCertificate } from '../../../agent/identity/device.ts'
@@ -137,4 +137,27 @@ test('it waits for its turn before each shard, and can be stopped', async (t) =>
   assert.equal(turns, 2)
   time.run(dayMs)
   assert.equal((await store().scrub({ days: 0.001 })).shards, 2, 'it goes on with the second')
+})
+
+test('a machine that stops does not wait for a turn that does not come', async (t) => {
+  const { live, store, time } = await holder(t, 1)
+  await live(1)
+  time.run(dayMs)
+  const stop = new AbortController()
+  const scrubbing = store().scrub({ days: 0.001, signal: stop.signal, turn: async () => { setImmediate(() => { stop.abort() }); await new Promise(() => {}) } })
+  await assert.rejects(scrubbing, { name: 'AbortError' })
+})
+
+test('a file that was cut off just where a read begins is damaged, for the scrub and for who offers the shard again', async (t) => {
+  const { owner, store, fileOf, live, time } = await holder(t, 0)
+  const [found, offered] = [makeShard(owner, { length: 3_000_000 }), makeShard(owner, { length: 3_000_000 })]
+  for (const shard of [found, offered]) {
+    await store().put(shard)
+    await truncate(fileOf(shard), (await readFile(fileOf(shard))).length - shard.bytes.length + 16 * 65_536)
+  }
+  assert.equal(await store().put(offered), offered.bytes.length)
+  await live(1)
+  time.run(20 * dayMs)
+  assert.equal((await live(1)).damaged, 1)
+  assert.deepEqual((await Array.fromAsync(store().list(owner.root.id))).map(({ id }) => id), [offered.id])
 })
