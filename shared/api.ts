@@ -1,14 +1,15 @@
 /**
  * What can be asked of an agent: one entry for each command with the schemas of its request and its result.
  * The command line, the HTTP door and the pane all speak by this table. Those of the work group are in network-commands.ts,
- * those of recovery contacts in contact-commands.ts.
+ * those of recovery contacts in contact-commands.ts, of backups that were handed over in handed-over-commands.ts.
  */
 import { z } from 'zod'
 import { contactCommands } from './contact-commands.ts'
 import { bytes, count, path, span, tag, time } from './fields.ts'
+import { handedOverCommands } from './handed-over-commands.ts'
 import { networkCommands } from './network-commands.ts'
 import { noticeSchema } from './notices.ts'
-import { freshnessSchema, restoreResult, skippedSchema, snapshotsResult } from './restore-results.ts'
+import { entriesResult, entrySchema, freshnessSchema, restoreResult, skippedSchema, snapshotsResult } from './restore-results.ts'
 import { retentionSchema, settingsChangeSchema, settingsSchema } from './settings.ts'
 
 /** Protected: every shard that the level wants is on a machine of its own. Partial: restorable, but fewer than wanted. */
@@ -21,12 +22,6 @@ export const protectionSchema = z.object({
   survives: z.int().min(-1),
 })
 export type Protection = z.infer<typeof protectionSchema>
-
-const entrySchema = z.object({
-  name: z.string(), path: z.string(), type: z.enum(['file', 'directory', 'symlink']), size: bytes, mode: z.int(), mtime: time,
-  target: z.string().optional(),
-})
-export type ListedEntry = z.infer<typeof entrySchema>
 
 const damagedSchema = z.object({ path: z.string(), problem: z.string() })
 
@@ -73,6 +68,7 @@ const agreementSchema = z.object({
 export const commands = {
   ...networkCommands,
   ...contactCommands,
+  ...handedOverCommands,
   protect: {
     request: z.strictObject({ paths: z.array(path).min(1), excludes: z.array(z.string().min(1)).default([]) }),
     result: z.object({ protected: z.array(z.object({ path: z.string(), excludes: z.array(z.string()) })) }),
@@ -99,7 +95,7 @@ export const commands = {
   },
   ls: {
     request: z.strictObject({ snapshot: z.string().min(1), path: z.string().default('') }),
-    result: z.object({ snapshot: z.string(), entries: z.array(entrySchema) }),
+    result: entriesResult,
   },
   search: {
     request: z.strictObject({ snapshot: z.string().min(1), text: z.string().trim().min(1).max(200), limit: z.int().min(1).max(1000).default(200) }),
@@ -293,7 +289,7 @@ export const commands = {
 export type CommandName = keyof typeof commands
 
 /** Commands that only ask: when they end, nothing is different. */
-export const questions: ReadonlySet<CommandName> = new Set(['status', 'snapshots', 'ls', 'search', 'folders', 'suggestions', 'coverage', 'peers', 'key show', 'recovery-contact list', 'recovery-contact snapshots', 'network invitations', 'network requests'])
+export const questions: ReadonlySet<CommandName> = new Set(['status', 'snapshots', 'ls', 'search', 'folders', 'suggestions', 'coverage', 'peers', 'key show', 'recovery-contact list', 'recovery-contact snapshots', 'handed-over list', 'handed-over snapshots', 'handed-over ls', 'network invitations', 'network requests'])
 
 export type CommandRequest<C extends CommandName> = z.output<(typeof commands)[C]['request']>
 export type CommandInput<C extends CommandName> = z.input<(typeof commands)[C]['request']>

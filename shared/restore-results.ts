@@ -10,6 +10,14 @@ export const snapshotSchema = z.object({
 })
 export type SnapshotSummary = z.infer<typeof snapshotSchema>
 
+export const entrySchema = z.object({
+  name: z.string(), path: z.string(), type: z.enum(['file', 'directory', 'symlink']), size: bytes, mode: z.int(), mtime: time,
+  target: z.string().optional(),
+})
+export type ListedEntry = z.infer<typeof entrySchema>
+
+export const entriesResult = z.object({ snapshot: z.string(), entries: z.array(entrySchema) })
+
 export const skippedSchema = z.object({ path: z.string(), reason: z.string() })
 
 /** How sure a snapshot list is the newest: every asked machine answered, or some did not. */

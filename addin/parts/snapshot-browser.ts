@@ -1,6 +1,6 @@
 /** What is in a snapshot: folder by folder, or by a part of a name. */
 import { type TemplateResult, html, nothing } from 'lit-html'
-import type { ListedEntry } from '../../shared/api.ts'
+import type { ListedEntry } from '../../shared/restore-results.ts'
 import type { App } from '../app.ts'
 import { folderOf, loading, nameOf, textOf } from './parts.ts'
 

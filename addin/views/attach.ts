@@ -1,6 +1,6 @@
 /** A file out of a snapshot, attached to the message that is being written. */
 import { type TemplateResult, html, nothing } from 'lit-html'
-import type { ListedEntry } from '../../shared/api.ts'
+import type { ListedEntry } from '../../shared/restore-results.ts'
 import type { App, View } from '../app.ts'
 import { maxAttachmentBytes } from '../office/office-host.ts'
 import { emptyPlace } from '../parts/parts.ts'

@@ -1,6 +1,6 @@
 /** Back in one click from here, by a safe default: the newest snapshot, beside the original. Everything else on request. */
 import { type TemplateResult, html, nothing } from 'lit-html'
-import type { ListedEntry } from '../../shared/api.ts'
+import type { ListedEntry } from '../../shared/restore-results.ts'
 import type { SnapshotSummary } from '../../shared/restore-results.ts'
 import type { App, View } from '../app.ts'
 import { FolderBrowser } from '../parts/folder-browser.ts'

@@ -41,7 +41,7 @@ export const syntax: Record<string, Syntax> = {
   'network invitations': { usage: 'network invitations', summary: 'invitations, who came in by them, and which are open' },
   'network uninvite': { usage: 'network uninvite ID', summary: 'revoke an invitation; who came in by it stays' },
   'network move-roster': { usage: 'network move-roster LOCATOR [--keep]', summary: 'take the list of peers to another place, or with --keep to one place more', options: { keep: flag } },
-  'network leave': { usage: 'network leave [--keep-days N | --erase] [--force] [--yes]', summary: 'hand over what this machine keeps for others and leave; its own backups are kept for N days (90) or erased', options: { 'keep-days': text, 'erase': flag, 'force': flag, 'yes': flag } },
+  'network leave': { usage: 'network leave [--keep-days N | --hand-to MACHINE [--keep-days N] | --erase] [--force] [--yes]', summary: 'hand over what this machine keeps for others and leave; its own backups are kept for N days (90), kept for a colleague who can restore them (365), or erased', options: { 'keep-days': text, 'hand-to': text, 'erase': flag, 'force': flag, 'yes': flag } },
   'network requests': { usage: 'network requests', summary: 'machines that wait for an admin\'s approval' },
   'network approve': { usage: 'network approve MACHINE', summary: 'let a machine in that waits' },
   'network announce': { usage: 'network announce GROUP [--app entra:TENANT?client=ID] [--withdraw] [--device-code]', summary: 'tell everybody in a group of Microsoft Entra where the rosters are', options: { 'app': text, 'withdraw': flag, 'device-code': flag } },
@@ -79,6 +79,11 @@ export const syntax: Record<string, Syntax> = {
   'recovery-contact request': { usage: 'recovery-contact request MACHINE [--why TEXT]', summary: 'contact: ask to open the backup of a machine\'s owner', options: { why: text } },
   'recovery-contact snapshots': { usage: 'recovery-contact snapshots MACHINE', summary: 'contact: list its snapshots, when the time to refuse is over' },
   'recovery-contact restore': { usage: 'recovery-contact restore MACHINE --target DIR [--snapshot SNAPSHOT[:PATH]]', summary: 'contact: restore it to DIR', options: { target: text, snapshot: text } },
+  'handed-over list': { usage: 'handed-over list', summary: 'backups that colleagues who left handed to you' },
+  'handed-over snapshots': { usage: 'handed-over snapshots MACHINE', summary: 'list the snapshots of one' },
+  'handed-over ls': { usage: 'handed-over ls MACHINE [--snapshot SNAPSHOT[:PATH]]', summary: 'list what a snapshot of it holds', options: { snapshot: text } },
+  'handed-over restore': { usage: 'handed-over restore MACHINE --target DIR [--snapshot SNAPSHOT[:PATH]]', summary: 'restore it to DIR', options: { target: text, snapshot: text } },
+  'handed-over remove': { usage: 'handed-over remove MACHINE [--yes]', summary: 'drop it for good: the others need not keep it any longer', options: { yes: flag } },
   'recover': { usage: 'recover --locator STRING | --peer HOST:PORT [--label NAME]', summary: 'on an empty machine: get ready to restore; reads the words from stdin', options: { locator: text, peer: text, label: text } },
   'sign-in': { usage: 'sign-in LOCATOR [--user NAME [--ca FILE] | --device-code | --folder DIR] [--prepare]', summary: 'sign this machine in where the roster is: in the browser, with a password, or by a folder that is synchronised with it', options: { 'folder': text, 'user': text, 'ca': text, 'prepare': flag, 'device-code': flag } },
   'doctor': { usage: 'doctor [--fix | --unfix]', summary: 'check this machine and print how to fix what is wrong; --fix makes its browsers trust the pane', options: { fix: flag, unfix: flag } },
@@ -139,8 +144,10 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
     case 'network leave':
       none()
       if (values['erase'] === true && values['keep-days'] !== undefined) throw usageError(name, '--erase keeps nothing')
+      if (values['erase'] === true && values['hand-to'] !== undefined) throw usageError(name, '--erase leaves nothing to hand over')
       return { name, input: {
         backups: values['erase'] === true ? 'erase' : 'keep', force: values['force'] === true,
+        ...(typeof values['hand-to'] === 'string' ? { handTo: values['hand-to'] } : {}),
         ...(typeof values['keep-days'] === 'string' ? { days: parseNumber('keep-days', values['keep-days'], { min: 1, max: 36_500 }) } : {}),
       } }
     case 'recovery-contact add':
@@ -149,6 +156,9 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
     case 'recovery-contact request': return { name, input: { owner: one('MACHINE'), ...given(values, 'why') } }
     case 'recovery-contact snapshots': return { name, input: { owner: one('MACHINE') } }
     case 'recovery-contact restore': return { name, input: { owner: one('MACHINE'), target: resolve(required(name, values, 'target')), ...splitSnapshotPath(typeof values['snapshot'] === 'string' ? values['snapshot'] : 'latest') } }
+    case 'handed-over snapshots': case 'handed-over remove': return { name, input: { owner: one('MACHINE') } }
+    case 'handed-over ls': return { name, input: { owner: one('MACHINE'), ...splitSnapshotPath(typeof values['snapshot'] === 'string' ? values['snapshot'] : 'latest') } }
+    case 'handed-over restore': return { name, input: { owner: one('MACHINE'), target: resolve(required(name, values, 'target')), ...splitSnapshotPath(typeof values['snapshot'] === 'string' ? values['snapshot'] : 'latest') } }
     case 'network uninvite': return { name, input: { id: one('ID') } }
     case 'network announce': return { name, input: { group: one('GROUP'), withdraw: values['withdraw'] === true, deviceCode: values['device-code'] === true, ...given(values, 'app') } }
     case 'network find': return { name, input: { app: one('entra:TENANT?client=ID'), deviceCode: values['device-code'] === true } }
@@ -189,7 +199,7 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
       none()
       return { name, input: { kept: values['kept'] === true } }
     case 'retention approve': return { name, input: { agreement: one('AGREEMENT') } }
-    case 'suggestions': case 'repair': case 'audit': case 'peers': case 'status': case 'coverage': case 'mail test': case 'key show': case 'key confirm': case 'network invitations': case 'network requests': case 'recovery-contact list':
+    case 'suggestions': case 'repair': case 'audit': case 'peers': case 'status': case 'coverage': case 'mail test': case 'key show': case 'key confirm': case 'network invitations': case 'network requests': case 'recovery-contact list': case 'handed-over list':
       none()
       return { name, input: {} }
     case 'doctor':

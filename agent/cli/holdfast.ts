@@ -28,6 +28,7 @@ const questions: Record<string, string> = {
   'key confirm': 'The words will be erased from this machine. Is the kit stored safely?',
   'network revoke': 'The machine will be shut out for good: it comes back with a new invitation only, as another machine. Shut it out?',
   'network leave': 'This machine will hand over what it keeps for others and leave the work group; nothing of it is backed up there any more. Leave?',
+  'handed-over remove': 'Neither you nor anybody else will be able to open this backup, but for its owner with the recovery kit. Drop it?',
   'network admin remove': 'The admin\'s key will be taken away for good. Take it away?',
 }
 

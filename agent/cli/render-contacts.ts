@@ -38,3 +38,10 @@ export function requestedLines({ owner, opensInSeconds }: CommandResult<'recover
     ? `You can open the backup of ${printable(owner)}: holdfast recovery-contact restore ${printable(owner)} --target DIR`
     : `Asked to open the backup of ${printable(owner)}. Unless its owner refuses, it opens in ${waitText(opensInSeconds)}; everybody in the group sees that you asked.`
 }
+
+export function handedOverLines({ backups }: CommandResult<'handed-over list'>): string {
+  if (backups.length === 0) return 'Nobody who left handed a backup to you.'
+  return formatTable([['ID', 'OF', 'HANDED OVER', 'KEPT'], ...backups.map(({ contact, name, made, keepDays }) => [
+    contact.slice(0, 8), printable(name), formatTime(made), keepDays === null ? 'its owner is here' : `${keepDays} days from leaving`,
+  ])])
+}

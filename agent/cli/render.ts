@@ -1,7 +1,7 @@
 /** What a person sees of each command's result. `--json` prints the result itself instead. */
 import type { CommandName, CommandResult, Protection } from '../../shared/api.ts'
 import { formatBytes, formatDuration, formatTable, formatTime, printable } from './format.ts'
-import { addedLines, listLines, requestedLines } from './render-contacts.ts'
+import { addedLines, handedOverLines, listLines, requestedLines } from './render-contacts.ts'
 
 type Renderers = { readonly [C in CommandName]: (result: CommandResult<C>) => string }
 
@@ -58,9 +58,9 @@ export const renderers: Renderers = {
     `The roster is now in ${rosters.map(printable).join(' and ')}.`, ...toldLines(told),
     ...(former.length === 0 ? [] : [`  Leave ${former.map(printable).join(' and ')} as it is until every machine has followed: it says where to.`]),
   ].join('\n'),
-  'network leave': ({ network, shards, handedOver, safe, kept, keepDays, told }) => [
+  'network leave': ({ network, shards, handedOver, safe, kept, keepDays, handedTo, told }) => [
     `This machine has left the work group "${printable(network)}". Of ${shards} shards that it kept for others ${handedOver} were handed over and ${safe} were safe elsewhere${kept === 0 ? '' : `; ${kept} nobody took`}.`,
-    ...(keepDays === null ? ['  The owner stays in the group with another machine.'] : [keepDays === 0 ? '  Its own backups go as soon as holders let go of anything (30 days); the keys on this machine go at the next start of the agent.' : `  Its own backups are kept for ${keepDays} days more: keep the recovery kit.`]),
+    ...(keepDays === null ? ['  The owner stays in the group with another machine.'] : [keepDays === 0 ? '  Its own backups go as soon as holders let go of anything (30 days); the keys on this machine go at the next start of the agent.' : handedTo === null ? `  Its own backups are kept for ${keepDays} days more: keep the recovery kit.` : `  Its own backups are kept for ${keepDays} days more, and ${printable(handedTo)} can restore them: holdfast handed-over list.`]),
     ...toldLines(told), '  Let the agent run until the others know; before another group is entered, restart it.',
   ].join('\n'),
   'network requests': ({ requests }) => (requests.length === 0 ? 'Nobody waits for an approval.' : formatTable([
@@ -85,10 +85,7 @@ export const renderers: Renderers = {
     ...result.damaged.map(({ path, problem }) => `  ${printable(path)} is damaged itself: ${problem}. Close Outlook, repair it with scanpst.exe, or restore an older snapshot of it`),
   ].join('\n'),
   'snapshots': snapshotLines,
-  'ls': (result) => formatTable(result.entries.map((entry) => [
-    `${{ file: '-', directory: 'd', symlink: 'l' }[entry.type]}${modeText(entry.mode)}`, formatBytes(entry.size).padStart(8), formatTime(entry.mtime),
-    `${printable(entry.path)}${entry.target === undefined ? '' : ` -> ${printable(entry.target)}`}`,
-  ])),
+  'ls': entryLines,
   'restore': restoreLines,
   'recovery-contact add': addedLines,
   'recovery-contact remove': ({ name, told }) => [`${printable(name)} cannot open this backup any more.`, ...toldLines(told)].join('\n'),
@@ -96,6 +93,11 @@ export const renderers: Renderers = {
   'recovery-contact request': requestedLines,
   'recovery-contact snapshots': snapshotLines,
   'recovery-contact restore': restoreLines,
+  'handed-over list': handedOverLines,
+  'handed-over snapshots': snapshotLines,
+  'handed-over ls': entryLines,
+  'handed-over restore': restoreLines,
+  'handed-over remove': ({ name, told }) => [`The backup of ${printable(name)} is dropped: holders let it go when they let go of anything (30 days).`, ...toldLines(told)].join('\n'),
   'verify': (result) => [
     `${result.ok ? 'Everything can be restored' : 'NOT everything can be restored'}: ${result.snapshots} snapshots, ${result.objects} objects: ${result.healthy} whole, ${result.degraded} with missing shards, ${result.lost} lost`,
     ...(result.bytesRead > 0 ? [`  ${formatBytes(result.bytesRead)} read back and checked`] : []),
@@ -283,6 +285,13 @@ function protectedLines(entries: readonly { path: string; excludes: readonly str
 function wordLines(words: string): string[] {
   const numbered = words.split(' ').map((word, index) => `${String(index + 1).padStart(2)}. ${word}`.padEnd(16))
   return [0, 6, 12, 18].map((start) => `  ${numbered.slice(start, start + 6).join('')}`.trimEnd())
+}
+
+function entryLines({ entries }: CommandResult<'ls'>): string {
+  return formatTable(entries.map((entry) => [
+    `${{ file: '-', directory: 'd', symlink: 'l' }[entry.type]}${modeText(entry.mode)}`, formatBytes(entry.size).padStart(8), formatTime(entry.mtime),
+    `${printable(entry.path)}${entry.target === undefined ? '' : ` -> ${printable(entry.target)}`}`,
+  ]))
 }
 
 function modeText(mode: number): string {

@@ -1,5 +1,6 @@
 /** Looking into snapshots: which there are, and what is in one. */
-import type { CommandRequest, CommandResult, ListedEntry } from '../../shared/api.ts'
+import type { CommandRequest, CommandResult } from '../../shared/api.ts'
+import type { ListedEntry } from '../../shared/restore-results.ts'
 import type { Snapshot } from '../repository/snapshot.ts'
 import type { Entry } from '../repository/tree.ts'
 import type { AgentContext } from './context.ts'

@@ -7,13 +7,16 @@ import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
 import { handOver } from '../network/handover.ts'
 import { adminsOf } from '../network/membership/admins.ts'
+import { findColleague, ownOwner } from './contact-reading.ts'
 import type { AgentContext } from './context.ts'
+import { handBackupsTo, takeBackupsBack } from './handed-over.ts'
 import type { RunOptions } from './command.ts'
 
-export async function networkLeave(context: AgentContext, { backups, days, force }: CommandRequest<'network leave'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'network leave'>> {
+export async function networkLeave(context: AgentContext, { backups, days, handTo, force }: CommandRequest<'network leave'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'network leave'>> {
   const group = context.group()
   const { membership } = group
   await refuseLastAdmin(context)
+  refuseHanding(context, { backups, handTo })
   onProgress({ stage: 'telling the group' })
   await group.setStanding({ state: 'leaving' })
   await group.announce(signal)
@@ -24,12 +27,17 @@ export async function networkLeave(context: AgentContext, { backups, days, force
     if (report.kept > 0 && !force) {
       throw new HoldfastError('too-few-holders', `Cannot leave yet: ${report.kept} of ${report.shards} shards that this machine keeps for others have nowhere to go; switch machines on or add some, or leave with --force: their owners then make them anew`, { details: { kept: report.kept, shards: report.shards } })
     }
-    const keepDays = backups === 'erase' ? 0 : days
+    if (handTo !== undefined) {
+      onProgress({ stage: 'handing the backups to a colleague' })
+      await handBackupsTo(context, handTo, signal)
+    }
+    const keepDays = backups === 'erase' ? 0 : days ?? (handTo === undefined ? 90 : 365)
     await group.setStanding({ state: 'left', legacy: { keepDays } })
     const told = await group.announce(signal)
-    return { network: membership.network.name, ...report, keepDays: ownerStays(context) ? null : keepDays, told }
+    return { network: membership.network.name, ...report, keepDays: ownerStays(context) ? null : keepDays, handedTo: handTo ?? null, told }
   } catch (error) {
     await group.setStanding({ state: 'on' })
+    if (handTo !== undefined) await takeBackupsBack(context)
     throw error
   }
 }
@@ -42,6 +50,14 @@ async function refuseLastAdmin(context: AgentContext): Promise<void> {
   if (admins.length === 1 && admins[0]?.isSelf === true && admins[0].machines.length <= 1 && others.length > 0) {
     throw new HoldfastError('invalid-input', 'Cannot leave: this machine has the only admin of the work group; make another one first: holdfast network admin add MACHINE')
   }
+}
+
+/** Before anything is moved: what is wrong with handing the backups over. */
+function refuseHanding(context: AgentContext, { backups, handTo }: Pick<CommandRequest<'network leave'>, 'backups' | 'handTo'>): void {
+  if (handTo === undefined) return
+  if (backups === 'erase') throw new HoldfastError('invalid-input', 'Cannot erase the backups and hand them over: choose one')
+  if (ownerStays(context)) throw new HoldfastError('invalid-input', 'Cannot hand the backups over: their owner stays in the group with another machine')
+  findColleague(handTo, ownOwner(context).owner, context.group().membership)
 }
 
 /** Moved to another machine (recover), or the owner has several: then the backups are not this machine's to end. */

@@ -4,23 +4,17 @@
  * he is there, sees and can refuse by ending the contact.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
-import { shortId } from '../../shared/ids.ts'
 import type { Contact } from '../network/membership/contact-book.ts'
 import { signChoice, signEnd, signRequest } from '../network/membership/contact-records.ts'
 import type { Membership } from '../network/membership/membership.ts'
-import { makeContactKey, openContactKey } from '../repository/contact-key.ts'
-import { type Keyring, addRecipient, withoutContacts } from '../repository/keyring.ts'
-import { recoverKeyring } from '../repository/recovery.ts'
-import { Repository } from '../repository/repository.ts'
+import { makeContactKey } from '../repository/contact-key.ts'
+import { addRecipient } from '../repository/keyring.ts'
 import { toSummary } from './browse.ts'
 import type { RunOptions } from './command.ts'
+import { type ReadWork, findColleague, findContact, nameOfMachine, namesOf, ownOwner, ownerNames, readByContact, seconds, withoutStray } from './contact-reading.ts'
 import type { AgentContext } from './context.ts'
-import { findMachine } from './find-machine.ts'
 import { restoreSnapshot } from './restore-snapshot.ts'
 
 type Listed = CommandResult<'recovery-contact list'>['mine'][number]
@@ -30,17 +24,14 @@ export async function contactAdd(context: AgentContext, { machine, waitDays }: C
   const group = context.group()
   const { membership } = group
   const owner = ownOwner(context)
-  const chosen = findMachine(machine, membership.members().map(({ record }) => record))
-  const theirs = membership.member(chosen.id)?.devices.map((device) => device.owner) ?? []
-  if (theirs.includes(owner.owner)) throw new HoldfastError('invalid-input', `Cannot choose ${chosen.name} as a recovery contact: it is yours; choose a colleague`)
-  const to = membership.members().filter(({ id, devices }) => id === chosen.id || devices.some((device) => theirs.includes(device.owner))).slice(0, 8)
+  const { chosen, to } = findColleague(machine, owner.owner, membership)
   if (ownContacts(context).some(({ choice, isEnded }) => !isEnded && choice.to.includes(chosen.id))) throw new HoldfastError('already-exists', `Cannot choose ${chosen.name} again: it is a recovery contact already`)
   const keepers = membership.members().filter(({ id, state }) => state !== 'gone' && !to.some((one) => one.id === id))
   if (keepers.length === 0) throw new HoldfastError('too-few-holders', 'Cannot choose a recovery contact yet: a third machine has to keep the other half of the key')
   await group.meetPeers(signal)
   const { repository } = await context.backup()
   const key = await makeContactKey(to.map(({ id, record }) => ({ id, kx: record.kx })), (length) => randomBytes(length))
-  await repository.changeKeyring(addRecipient(withoutStray(repository.keyring, ownContacts(context)), key.recipient), { signal })
+  await repository.changeKeyring(addRecipient(withoutStray(repository.keyring, context), key.recipient), { signal })
   const contact = key.recipient.kid
   await membership.ingest([await signChoice({
     net: membership.net, owner: owner.owner, contact, iat: seconds(context), certificate: owner.certificate, to: to.map(({ id }) => id), waitDays, sealed: key.sealed, half: key.halfSha256,
@@ -58,7 +49,7 @@ export async function contactRemove(context: AgentContext, { contact: text }: Co
   await membership.ingest([await signEnd({ net: membership.net, owner: owner.owner, contact: contact.id, iat: seconds(context), certificate: owner.certificate }, context.machine)], { kind: 'self', name: context.machine.id })
   const told = await group.announce(signal)
   const { repository } = await context.backup()
-  await repository.changeKeyring(withoutStray(repository.keyring, ownContacts(context)), { signal })
+  await repository.changeKeyring(withoutStray(repository.keyring, context), { signal })
   return { contact: contact.id, name: namesOf(contact, membership).join(', '), told }
 }
 
@@ -107,43 +98,23 @@ export async function contactRestore(context: AgentContext, request: CommandRequ
 }
 
 /** Opens the owner's backup by the contact's key for as long as `work` takes. */
-async function reading<T>(context: AgentContext, text: string, { signal, onProgress }: RunOptions, work: (repository: Repository, freshness: CommandResult<'restore'>['freshness']) => Promise<T>): Promise<T> {
+async function reading<T>(context: AgentContext, text: string, options: RunOptions, work: ReadWork<T>): Promise<T> {
   const group = context.group()
   const contact = contactOf(context, text)
   if (contact.request === undefined) throw new HoldfastError('not-found', `Cannot open the backup of ${ownerNames(contact, group.membership).join(', ')}: ask for it first, with holdfast recovery-contact request`)
-  onProgress({ stage: 'asking the holders' })
-  await group.meetPeers(signal)
-  const { choice } = contact
+  options.onProgress({ stage: 'asking the holders' })
+  await group.meetPeers(options.signal)
   const request = group.membership.contacts.requestText(contact.id) as string
-  const exchangeKey = await openContactKey({ sealed: choice.sealed, half: await group.contacts.ask(contact, request, signal) }, context.machine)
-  await using session = await context.beginReading(choice.owner, choice.certificate)
-  const { keyring } = await recoverKeyring({ ...session, owner: choice.owner, opener: { id: contact.id, exchangeKey } }, { signal })
-  const directory = await mkdtemp(join(tmpdir(), 'holdfast-contact-'))
-  try {
-    await using repository = await Repository.openForReading({
-      store: session.store, heads: session.heads, machine: context.machine, certificate: choice.certificate, directory: join(directory, 'repository'),
-      clock: context.clock.now, random: (length) => randomBytes(length), keyring,
-    })
-    const { answered, asked } = await repository.refresh({ signal })
-    return await work(repository, { answered, asked, newest: 'found' })
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
-}
-
-function ownOwner(context: AgentContext): { owner: Contact['choice']['owner']; certificate: string } {
-  const owner = context.ownerFile()
-  if (owner === undefined) throw new HoldfastError('key-missing', 'Cannot choose recovery contacts: owner.json is missing; recover with the recovery kit')
-  return owner
+  return await readByContact(context, contact, { ...options, half: await group.contacts.ask(contact, request, options.signal) }, work)
 }
 
 function ownContacts(context: AgentContext): Contact[] {
   const owner = context.ownerFile()?.owner
-  return context.group().membership.contacts.all().filter(({ choice }) => choice.owner === owner)
+  return context.group().membership.contacts.all().filter(({ choice, isHanded }) => !isHanded && choice.owner === owner)
 }
 
 function foreignContacts(context: AgentContext): Contact[] {
-  return context.group().membership.contacts.all().filter(({ choice }) => choice.to.includes(context.machine.id))
+  return context.group().membership.contacts.all().filter(({ choice, isHanded }) => !isHanded && choice.to.includes(context.machine.id))
 }
 
 function contactOf(context: AgentContext, text: string): Contact {
@@ -152,40 +123,7 @@ function contactOf(context: AgentContext, text: string): Contact {
   return findContact(text, open, (contact) => ownerNames(contact, membership))
 }
 
-/** By a name of a machine, or the beginning of an id. */
-function findContact(text: string, contacts: readonly Contact[], namesFor: (contact: Contact) => readonly string[]): Contact {
-  const found = contacts.filter((contact) => namesFor(contact).some((name) => name.toLowerCase() === text.toLowerCase()) || (text.length >= 6 && [contact.id, contact.choice.owner, ...contact.choice.to].some((id) => id.startsWith(text))))
-  const [only, ...more] = found
-  if (only === undefined) throw new HoldfastError('not-found', `Cannot find a recovery contact for ${text}: holdfast recovery-contact list shows them`)
-  if (more.length > 0) throw new HoldfastError('invalid-input', `Cannot tell which recovery contact is meant by ${text}: ${found.map(({ id }) => shortId(id)).join(', ')}; use the id`)
-  return only
-}
-
-/** Of whom was chosen. */
-function namesOf({ choice }: Contact, membership: Membership): string[] {
-  return choice.to.map((id) => nameOfMachine(id, membership))
-}
-
-/** Of the machine that chose, and of the owner's others. */
-function ownerNames({ choice }: Contact, membership: Membership): string[] {
-  const names = membership.members().filter(({ devices, record }) => devices.some(({ owner }) => owner === choice.owner) || record.owners.includes(choice.certificate)).map(({ name }) => name)
-  return names.length > 0 ? names : [shortId(choice.owner)]
-}
-
-function nameOfMachine(id: Contact['choice']['to'][number], membership: Membership): string {
-  return (id === membership.self ? membership.own.peer?.record.name : membership.member(id)?.name) ?? shortId(id)
-}
-
 function waitSeconds(contact: Contact, { contacts }: Membership): number | null {
   const waitMs = contacts.waitMs(contact)
   return waitMs === undefined ? null : Math.ceil(waitMs / 1000)
-}
-
-/** Without the keys of contacts that were ended, or never got to be. */
-function withoutStray(ring: Keyring, contacts: readonly Contact[]): Keyring {
-  return withoutContacts(ring, new Set(contacts.filter(({ isEnded }) => !isEnded).map(({ id }) => id)))
-}
-
-function seconds(context: AgentContext): number {
-  return Math.floor(context.clock.now() / 1000)
 }

@@ -108,7 +108,7 @@ export class AgentParts implements AgentContext {
     const holder = stack.use(await FolderShardStore.open({
       path: home.holder, quota: options.config.offer.quotaBytes ?? undefined, minFree: () => minFreeOf(made.parts?.settings.config ?? options.config, options.testMachine),
       certificateOf: (owner, of) => made.parts?.knownGroup()?.membership.deviceOf(owner, of),
-      keepDaysOf: (owner) => made.parts?.knownGroup()?.membership.peers.keepDaysOf(owner),
+      keepDaysOf: (owner) => made.parts?.knownGroup()?.membership.keepDaysOf(owner),
       fairShare: (owner, offer) => made.parts?.knownGroup()?.shares().at(machine.id, owner, offer),
       report: (error) => log('holder-folder-fault', { error }), clock, monotonic, diskOf,
     }))

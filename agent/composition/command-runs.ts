@@ -8,7 +8,7 @@ import { HoldfastError, toProblem } from '../../shared/errors.ts'
 import type { RunCommand, RunOptions } from '../commands/command.ts'
 
 /** Commands that take long, which a person may wait for. */
-const long: ReadonlySet<CommandName> = new Set(['restore', 'verify', 'audit', 'drill', 'recovery-contact snapshots', 'recovery-contact restore'])
+const long: ReadonlySet<CommandName> = new Set(['restore', 'verify', 'audit', 'drill', 'recovery-contact snapshots', 'recovery-contact restore', 'handed-over snapshots', 'handed-over ls', 'handed-over restore'])
 /** Commands that change the backup wait for each other. */
 const exclusive: ReadonlySet<CommandName> = new Set(['network create', 'network join', 'backup', 'repair', 'forget', 'prune', 'recover'])
 

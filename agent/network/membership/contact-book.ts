@@ -13,7 +13,7 @@ import { sha256Of } from './records.ts'
 
 const maxOfOwner = 32
 const maxChoices = 1500
-/** A choice, a request and an end of each. */
+/** A choice, a request and an end or a drop of each. */
 export const maxContactRecords = 3 * maxChoices
 const dayMs = 86_400_000
 
@@ -33,13 +33,17 @@ export interface Contact {
   /** In this machine's own time, ms; undefined while nobody asked. */
   readonly opensMs: number | undefined
   readonly isOpen: boolean
+  /** Handed over by an owner who left: it opens without a request. */
+  readonly isHanded: boolean
+  /** The colleague needs it no more; ended, too. */
+  readonly isDropped: boolean
 }
 
 interface Held {
   readonly choice: Extract<ContactRecord, { kind: 'choice' }>
   request: Extract<ContactRecord, { kind: 'request' }> | undefined
   heardMs: number | undefined
-  end: Extract<ContactRecord, { kind: 'end' }> | undefined
+  end: Extract<ContactRecord, { kind: 'end' | 'drop' }> | undefined
   half: string | undefined
 }
 
@@ -79,12 +83,14 @@ export class ContactBook {
     }
     if (held === undefined) return 'waiting'
     if (held.choice.record.owner !== record.record.owner) return 'not-asked'
-    if (record.kind === 'end') {
+    const { to, open } = held.choice.record
+    if (record.kind === 'drop' && (open === undefined || !to.includes(record.record.machine))) return 'not-asked'
+    if (record.kind === 'end' || record.kind === 'drop') {
       if (held.end !== undefined) return held.end.jws === record.jws ? 'known' : 'stale'
       Object.assign(held, { end: record, half: undefined })
       return 'taken'
     }
-    if (!held.choice.record.to.includes(record.record.machine)) return 'not-asked'
+    if (open !== undefined || !to.includes(record.record.machine)) return 'not-asked'
     if (held.request !== undefined || held.end !== undefined) return held.request?.jws === record.jws ? 'known' : 'stale'
     Object.assign(held, { request: record, heardMs: this.#ownTime() })
     return 'taken'
@@ -127,13 +133,23 @@ export class ContactBook {
     return [...this.#held].some(([id, { choice: { record } }]) => record.owner === owner && record.to.includes(machine) && this.get(id)?.isOpen === true)
   }
 
+  /** Did the colleague drop what the owner handed over? */
+  isDropped(owner: OwnerId): boolean {
+    const handed = [...this.#held].filter(([, { choice: { record } }]) => record.owner === owner && record.open !== undefined).flatMap(([id]) => this.get(id) ?? [])
+    return handed.some(({ isDropped }) => isDropped) && handed.every(({ isEnded }) => isEnded)
+  }
+
   get(id: string): Contact | undefined {
     const held = this.#held.get(id)
     if (held === undefined) return undefined
     const { choice: { record: choice, jws, device }, request, heardMs, end } = held
     const isEnded = end !== undefined || device.epoch < this.#epochOf(choice.owner)
     const opensMs = request === undefined || isEnded || heardMs === undefined ? undefined : heardMs + choice.waitDays * dayMs
-    return { id, choice, jws, isEnded, request: request?.record, opensMs, isOpen: opensMs !== undefined && opensMs <= this.#ownTime() }
+    const isHanded = choice.open !== undefined
+    return {
+      id, choice, jws, isEnded, isHanded, isDropped: end?.kind === 'drop', request: request?.record, opensMs,
+      isOpen: isHanded ? !isEnded : opensMs !== undefined && opensMs <= this.#ownTime(),
+    }
   }
 
   all(): Contact[] {

@@ -55,7 +55,7 @@ export class Intake {
         case recordTypes.device: return { kind: 'device', jws, certificate: await verifyDeviceCertificate(jws) }
         case recordTypes.invitation: return { kind: 'invitation', jws, invitation: await verifyInvitation(jws) }
         case recordTypes.admit: return { kind: 'grant', jws, grant: await verifyAdmit(jws) }
-        case recordTypes.contact: case recordTypes.contactRequest: case recordTypes.contactEnd: return { kind: 'contact', jws, contact: await verifyContactRecord(type, jws) }
+        case recordTypes.contact: case recordTypes.contactRequest: case recordTypes.contactEnd: case recordTypes.contactDrop: return { kind: 'contact', jws, contact: await verifyContactRecord(type, jws) }
         default: return 'unknown-type'
       }
     } catch (error) {

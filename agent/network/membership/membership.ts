@@ -197,6 +197,12 @@ export class Membership {
     return this.heads.epochOf(owner)
   }
 
+  /** As PeerBook.keepDaysOf; 0 when the owner's machines left and the colleague dropped what was handed over. */
+  keepDaysOf(owner: OwnerId): number | undefined {
+    const days = this.peers.keepDaysOf(owner)
+    return days !== undefined && this.contacts.isDropped(owner) ? 0 : days
+  }
+
   /** Call when a peer answered. */
   heard(id: MachineId): void {
     this.liveness.heard(id)
@@ -291,7 +297,8 @@ export class Membership {
   #applyContact(contact: ContactRecord, from: Source): Verdict {
     const { net, owner } = contact.record
     if (net !== this.net) return 'foreign'
-    if (contact.kind === 'request') {
+    if (contact.kind === 'drop' && from.kind === 'state') return this.contacts.add(contact) // of a colleague who may be gone by now
+    if (contact.kind === 'request' || contact.kind === 'drop') {
       if (this.isRevoked(contact.record.machine)) return 'revoked'
       if (contact.record.machine !== this.self && this.peers.get(contact.record.machine) === undefined) return 'unknown-machine'
     } else if (from.kind !== 'state') {
@@ -300,7 +307,7 @@ export class Membership {
     }
     const verdict = this.contacts.add(contact)
     if (verdict === 'taken' && contact.kind === 'request') this.#emit({ type: 'contact-asked', owner, machine: contact.record.machine })
-    if (verdict === 'taken' && contact.kind === 'end') this.#emit({ type: 'contact-ended', owner })
+    if (verdict === 'taken' && (contact.kind === 'end' || contact.kind === 'drop')) this.#emit({ type: 'contact-ended', owner })
     return verdict
   }
 

@@ -1,0 +1,110 @@
+/**
+ * Backups of owners who left and handed them over: a contact whose key is open to the colleague's machines from the start,
+ * without a request and a wait, because the owner was there and agreed (docs/decisions/0019-handed-over.md).
+ */
+import { randomBytes } from 'node:crypto'
+import type { CommandRequest, CommandResult } from '../../shared/api.ts'
+import { HoldfastError } from '../../shared/errors.ts'
+import type { Contact } from '../network/membership/contact-book.ts'
+import { signChoice, signDrop, signEnd } from '../network/membership/contact-records.ts'
+import { makeContactKey } from '../repository/contact-key.ts'
+import { addRecipient } from '../repository/keyring.ts'
+import { listedEntry, toSummary } from './browse.ts'
+import type { RunOptions } from './command.ts'
+import { type ReadWork, findColleague, findContact, ownOwner, ownerNames, readByContact, seconds, withoutStray } from './contact-reading.ts'
+import type { AgentContext } from './context.ts'
+import { restoreSnapshot } from './restore-snapshot.ts'
+
+/**
+ * Before the owner leaves. Throws `too-few-holders` when nobody who is on heard of it or there is nobody to keep the keyring:
+ * the record would be lost with the machine.
+ */
+export async function handBackupsTo(context: AgentContext, text: string, signal: AbortSignal): Promise<void> {
+  const group = context.group()
+  const { membership } = group
+  const owner = ownOwner(context)
+  const { chosen, to } = findColleague(text, owner.owner, membership)
+  const { repository } = await context.backup()
+  const key = await makeContactKey(to.map(({ id, record }) => ({ id, kx: record.kx })), (length) => randomBytes(length))
+  await repository.changeKeyring(addRecipient(withoutStray(repository.keyring, context), key.recipient), { signal })
+  await membership.ingest([await signChoice({
+    net: membership.net, owner: owner.owner, contact: key.recipient.kid, iat: seconds(context), certificate: owner.certificate, to: to.map(({ id }) => id), waitDays: 0,
+    sealed: key.sealed, half: key.halfSha256, open: key.half,
+  }, context.machine)], { kind: 'self', name: context.machine.id })
+  const told = await group.announce(signal)
+  if (told.peers === 0) throw new HoldfastError('too-few-holders', `Cannot hand the backups to ${chosen.name}: no other machine is on that could keep the word of it; switch one on`)
+}
+
+/** The owner stays after all: ends the record, and wraps the keyring without its key. */
+export async function takeBackupsBack(context: AgentContext): Promise<void> {
+  const { membership } = context.group()
+  const owner = ownOwner(context)
+  const mine = membership.contacts.all().filter(({ choice, isHanded, isEnded }) => isHanded && !isEnded && choice.owner === owner.owner)
+  for (const { id } of mine) {
+    await membership.ingest([await signEnd({ net: membership.net, owner: owner.owner, contact: id, iat: seconds(context), certificate: owner.certificate }, context.machine)], { kind: 'self', name: context.machine.id })
+  }
+  await context.group().share()
+  const { repository } = await context.backup()
+  const ring = withoutStray(repository.keyring, context)
+  if (ring.recipients.length < repository.keyring.recipients.length) await repository.changeKeyring(ring)
+}
+
+/** What this machine can open. */
+export async function handedOverList(context: AgentContext, _request: CommandRequest<'handed-over list'>, { signal }: RunOptions): Promise<CommandResult<'handed-over list'>> {
+  const group = context.group()
+  await group.catchUp(signal)
+  const { membership } = group
+  return { backups: handed(context).map((contact) => {
+    const keepDays = membership.keepDaysOf(contact.choice.owner)
+    return { contact: contact.id, name: ownerNames(contact, membership).join(', '), made: new Date(contact.choice.iat * 1000).toISOString(), keepDays: keepDays ?? null }
+  }) }
+}
+
+export async function handedOverSnapshots(context: AgentContext, { owner }: CommandRequest<'handed-over snapshots'>, options: RunOptions): Promise<CommandResult<'handed-over snapshots'>> {
+  return await reading(context, owner, options, async (repository, freshness) => (
+    { snapshots: (await repository.snapshots(options)).snapshots.map(toSummary), freshness }))
+}
+
+export async function handedOverLs(context: AgentContext, { owner, snapshot, path }: CommandRequest<'handed-over ls'>, options: RunOptions): Promise<CommandResult<'handed-over ls'>> {
+  return await reading(context, owner, options, async (repository) => {
+    const found = await repository.snapshot(snapshot, options)
+    const entries = await repository.list(found, path === '' ? undefined : path, options)
+    return { snapshot: found.id, entries: entries.map(({ path: at, entry }) => listedEntry(at, entry)) }
+  })
+}
+
+/** Into a folder of this machine. Throws `not-found`, and what restore throws. */
+export async function handedOverRestore(context: AgentContext, request: CommandRequest<'handed-over restore'>, options: RunOptions): Promise<CommandResult<'handed-over restore'>> {
+  const startedMs = performance.now()
+  const { owner, target, snapshot, path } = request
+  return await reading(context, owner, options, async (repository, freshness) => {
+    const restored = await restoreSnapshot(repository, { snapshot, path, target, overwrite: false, restoredAt: new Date(context.clock.now()) }, options)
+    return { ...restored, seconds: (performance.now() - startedMs) / 1000, freshness }
+  })
+}
+
+/** For good: holders let it go when they let go of anything. */
+export async function handedOverRemove(context: AgentContext, { owner }: CommandRequest<'handed-over remove'>, { signal }: RunOptions): Promise<CommandResult<'handed-over remove'>> {
+  const group = context.group()
+  const { membership } = group
+  const contact = handedBy(context, owner)
+  const name = ownerNames(contact, membership).join(', ')
+  await membership.ingest([await signDrop({ net: membership.net, owner: contact.choice.owner, contact: contact.id, iat: seconds(context) }, context.machine)], { kind: 'self', name: context.machine.id })
+  return { contact: contact.id, name, told: await group.announce(signal) }
+}
+
+async function reading<T>(context: AgentContext, text: string, options: RunOptions, work: ReadWork<T>): Promise<T> {
+  const group = context.group()
+  await group.catchUp(options.signal)
+  const contact = handedBy(context, text)
+  return await readByContact(context, contact, { signal: options.signal, half: contact.choice.open as string }, work)
+}
+
+function handed(context: AgentContext): Contact[] {
+  return context.group().membership.contacts.all().filter(({ choice, isHanded, isEnded }) => isHanded && !isEnded && choice.to.includes(context.machine.id))
+}
+
+function handedBy(context: AgentContext, text: string): Contact {
+  const { membership } = context.group()
+  return findContact(text, handed(context), (contact) => ownerNames(contact, membership), 'a backup that was handed over by')
+}

@@ -1,0 +1,24 @@
+/** What a colleague can ask about backups that who left handed over: `holdfast handed-over …`. A part of the table of shared/api.ts. */
+import { z } from 'zod'
+import { count, path, time } from './fields.ts'
+import { toldSchema } from './network-commands.ts'
+import { entriesResult, restoreResult, snapshotsResult } from './restore-results.ts'
+
+/** A name of one of the machines that left, or the beginning of an id of at least 6 characters. */
+const owner = z.string().trim().min(1).max(128)
+
+export const handedOverCommands = {
+  'handed-over list': {
+    request: z.strictObject({}),
+    /** `keepDays`: so long holders keep it from the day on which they saw that its owner left; null while a machine of his is there. */
+    result: z.object({ backups: z.array(z.object({ contact: z.string(), name: z.string(), made: time, keepDays: count.nullable() })) }),
+  },
+  'handed-over snapshots': { request: z.strictObject({ owner }), result: snapshotsResult },
+  'handed-over ls': { request: z.strictObject({ owner, snapshot: z.string().min(1).default('latest'), path: z.string().default('') }), result: entriesResult },
+  'handed-over restore': {
+    request: z.strictObject({ owner, snapshot: z.string().min(1).default('latest'), path: z.string().default(''), target: path }),
+    result: restoreResult,
+  },
+  /** For good. */
+  'handed-over remove': { request: z.strictObject({ owner }), result: z.object({ contact: z.string(), name: z.string(), told: toldSchema }) },
+} as const satisfies Record<string, { request: z.ZodType; result: z.ZodType }>
