@@ -2,6 +2,7 @@
 import { type Notice, type NoticeTexts, sayNotice } from './notices.ts'
 
 const machines = (count: number) => (count === 1 ? '1 machine' : `${count} machines`)
+const parts = (count: number) => (count === 1 ? '1 part' : `${count} parts`)
 const days = (count: number) => (count === 1 ? '1 day' : `${count} days`)
 
 export const noticeTexts: NoticeTexts = {
@@ -32,8 +33,8 @@ export const noticeTexts: NoticeTexts = {
   'contact-asked-other': ({ by, name, days: left }) => `${by} asked to open the backup of ${name} as its recovery contact; ${left === 0 ? 'it can' : `it can in ${days(left)}`}`,
   'own-frozen': ({ names, here }) => `Most of this backup was dropped at once, so ${[...names, ...(here ? ['this machine'] : [])].join(', ')} let nothing of it go. If you did not do that, this machine may be attacked: \`holdfast snapshots --kept\` shows what is still there. If you did: \`holdfast retention agree\``,
   'other-frozen': ({ name }) => `Most of the backup of ${name} was dropped at once: this machine keeps all of it until its owner and an admin have agreed`,
-  'disk-damage': ({ damaged, unreadable }) => `The disk of this machine is not to be trusted: of what it keeps for others, ${damaged} parts came back other than they were stored and ${unreadable} not at all. Others make them anew. Have the disk checked, and see that this machine's own backup is protected`,
-  'much-disk-damage': ({ damaged }) => `Disk or memory of this machine is not to be trusted: of what it keeps for others, ${damaged} parts are other than they were stored. That many may be the memory's fault, so it drops no more of them. Have both checked, and see that this machine's own backup is protected`,
+  'disk-damage': ({ damaged, unreadable }) => `The disk of this machine is not to be trusted: of what it keeps for others, ${parts(damaged)} came back other than they were stored and ${unreadable} not at all. Others make them anew. Have the disk checked, and see that this machine's own backup is protected`,
+  'much-disk-damage': ({ damaged }) => `Disk or memory of this machine is not to be trusted: of what it keeps for others, ${parts(damaged)} are other than they were stored. That many may be the memory's fault, so it drops no more of them. Have both checked, and see that this machine's own backup is protected`,
   'refused': ({ name }) => `${name} takes no more of this backup`,
   'audit-failed': ({ name }) => `${name} could not show what it should keep of this backup; what is missing is made anew`,
   'drill-failed': () => 'The last restore drill failed',

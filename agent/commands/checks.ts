@@ -9,7 +9,9 @@ export interface CheckFile {
 const drillSchema = z.object({ time: z.iso.datetime(), ok: z.boolean(), files: z.int().min(0), bytes: z.number().min(0), problems: z.array(z.string()) })
 export type DrillOutcome = z.infer<typeof drillSchema>
 
-const fileSchema = z.object({ v: z.literal(1), lastVerified: z.iso.datetime().nullable(), drill: drillSchema.nullable().default(null) })
+const fileSchema = z.object({
+  v: z.literal(1), lastVerified: z.iso.datetime().nullable(), drill: drillSchema.nullable().default(null), proved: z.string().nullable().default(null),
+})
 
 export class Checks {
   readonly #file: CheckFile
@@ -29,14 +31,19 @@ export class Checks {
     return this.#known.drill
   }
 
-  /** `nowMs` since 1970. */
-  noteVerified(nowMs: number): void {
-    this.#keep({ lastVerified: new Date(nowMs).toISOString() })
+  /** Id of the newest snapshot of which data was read back and found right. */
+  get proved(): string | null {
+    return this.#known.proved
   }
 
-  /** One that went well is a verified restore too. */
-  noteDrill(drill: DrillOutcome): void {
-    this.#keep({ drill, ...(drill.ok ? { lastVerified: drill.time } : {}) })
+  /** `nowMs` since 1970; `snapshot`: the newest of those that were read. */
+  noteVerified(nowMs: number, snapshot: string | undefined): void {
+    this.#keep({ lastVerified: new Date(nowMs).toISOString(), ...(snapshot === undefined ? {} : { proved: snapshot }) })
+  }
+
+  /** One that went well is a verified restore too. `snapshot`: the one that was tried. */
+  noteDrill(drill: DrillOutcome, snapshot: string): void {
+    this.#keep({ drill, ...(drill.ok ? { lastVerified: drill.time, proved: snapshot } : {}) })
   }
 
   #keep(change: Partial<z.infer<typeof fileSchema>>): void {
@@ -46,7 +53,7 @@ export class Checks {
 }
 
 function readChecks(text: string | undefined): z.infer<typeof fileSchema> {
-  const none = { v: 1 as const, lastVerified: null, drill: null }
+  const none = { v: 1 as const, lastVerified: null, drill: null, proved: null }
   try {
     return text === undefined ? none : fileSchema.parse(JSON.parse(text))
   } catch {

@@ -52,7 +52,7 @@ export async function drill(context: AgentContext, { maxBytes }: CommandRequest<
       ok, snapshot: snapshot.id, time: new Date(context.clock.now()).toISOString(), bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
       seconds: (context.clock.monotonic() - startedMs) / 1000, files, tooLarge,
     }
-    context.checks.noteDrill({ time: result.time, ok, files: files.length, bytes: result.bytes, problems: files.flatMap(({ path, problem }) => (problem === null ? [] : [`${path}: ${problem}`])).slice(0, 10) })
+    context.checks.noteDrill({ time: result.time, ok, files: files.length, bytes: result.bytes, problems: files.flatMap(({ path, problem }) => (problem === null ? [] : [`${path}: ${problem}`])).slice(0, 10) }, snapshot.id)
     return result
   } finally {
     await rm(scratch, { recursive: true, force: true })

@@ -3,8 +3,9 @@
  * (ISO, from Monday), months and years that have a snapshot the newest one, in local time; everything `within` a span
  * before the newest snapshot; everything that has all tags of one of `tags`.
  *
- * Besides, whatever the rule says: for each protected root the newest snapshot in which it was stored whole and sound. A
- * newer one that is broken never displaces the last good one.
+ * Besides, whatever the rule says: for each protected root the newest snapshot in which it was stored whole and sound, and the
+ * newest one of which data was read back and found right. Newer ones that are broken, or of which nobody knows yet, never
+ * displace the last good one.
  */
 import { HoldfastError } from '../../shared/errors.ts'
 import type { ObjectId } from '../object-store.ts'
@@ -21,6 +22,8 @@ export interface KeepRule {
   readonly within?: string | undefined
   /** Each element: tags that a snapshot must have all of. */
   readonly tags?: readonly (readonly string[])[] | undefined
+  /** Id of the newest snapshot that a drill or a check of all data found right. */
+  readonly proved?: string | undefined
 }
 
 const dayMs = 86_400_000
@@ -43,6 +46,7 @@ export function chooseSnapshots(snapshots: readonly Snapshot[], rule: KeepRule):
   }
   for (const { id, tags: has } of newestFirst) if (tags.some((wanted) => wanted.every((tag) => has.includes(tag)))) kept.add(id)
   for (const id of lastSound(newestFirst)) kept.add(id)
+  for (const { id } of newestFirst) if (id === rule.proved) kept.add(id)
   return kept
 }
 

@@ -93,9 +93,14 @@ export class KnownHeads {
     return this.counting().flatMap(({ live }) => live)
   }
 
+  /** Each object of a kind that the heads keep alive. */
+  liveOf(kind: ObjectRef['kind']): ObjectRef[] {
+    return ofKind(kind, this.live())
+  }
+
   /** Each object of a kind that is named, or that keep() was told of. */
   named(kind: ObjectRef['kind']): ObjectRef[] {
-    return [...new Map([...this.live(), ...this.#kept].filter((ref) => ref.kind === kind).map((ref) => [ref.id, ref])).values()]
+    return ofKind(kind, [...this.live(), ...this.#kept])
   }
 
   /** From now on these are read like what another device named. */
@@ -229,4 +234,8 @@ function adoptsOf(previous: Head | undefined, adopted: readonly Head[]): HeadDoc
     all.set(machine, Math.max(seq, all.get(machine) ?? 0))
   }
   return [...all].map(([machine, seq]) => ({ machine, seq }))
+}
+
+function ofKind(kind: ObjectRef['kind'], refs: readonly ObjectRef[]): ObjectRef[] {
+  return [...new Map(refs.filter((ref) => ref.kind === kind).map((ref) => [ref.id, ref])).values()]
 }

@@ -46,9 +46,13 @@ export class SnapshotReader {
 
   /** Snapshots of all devices, oldest first; those that cannot be read now are named beside. */
   async snapshots(options: CallOptions = {}): Promise<{ snapshots: Snapshot[], unreadable: ObjectRef[] }> {
+    return await this.#readAll(this.#context.heads.liveOf('snapshot'), options)
+  }
+
+  async #readAll(refs: readonly ObjectRef[], options: CallOptions): Promise<{ snapshots: Snapshot[], unreadable: ObjectRef[] }> {
     const snapshots: Snapshot[] = []
     const unreadable: ObjectRef[] = []
-    for (const ref of this.#context.heads.named('snapshot')) {
+    for (const ref of refs) {
       try {
         snapshots.push(await this.readSnapshot(ref, options))
       } catch (error) {
@@ -86,12 +90,10 @@ export class SnapshotReader {
 
   /** Snapshots that no head names any more and that holders still have, oldest first by what they say of themselves. */
   async kept(options: CallOptions = {}): Promise<{ snapshots: Snapshot[], unreadable: ObjectRef[] }> {
-    const kept = new Set((await this.#takeKept(options)).map(({ id }) => id))
-    const { snapshots, unreadable } = await this.snapshots(options)
-    return { snapshots: snapshots.filter(({ id }) => kept.has(id)), unreadable: unreadable.filter(({ id }) => kept.has(id)) }
+    return await this.#readAll((await this.#takeKept(options)).filter(({ kind }) => kind === 'snapshot'), options)
   }
 
-  /** Asks what the holders have beyond the heads; from then on it is read like what another device named. */
+  /** Asks what the holders have beyond the heads; from then on it can be read like what another device named, but is not listed with it. */
   async #takeKept(options: CallOptions): Promise<ObjectRef[]> {
     const { store, heads } = this.#context
     const named = new Set(heads.live().map(({ id }) => id))

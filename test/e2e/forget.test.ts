@@ -33,4 +33,22 @@ test('forget drops the snapshots that no rule keeps, tells before with a dry run
   await owner!.run('restore', { snapshot: 'latest', target: join(group.directory, 'back') })
   assert.deepEqual(readFileSync(join(group.directory, 'back', 'a.bin')), seededBytes(100_000, 2))
   assert.equal((await owner!.run('verify', {})).ok, true)
+
+  // What was found right stays until a newer one was, whatever the rule.
+  assert.equal((await owner!.run('drill', {})).ok, true)
+  const proved = ids[2]
+  for (const version of [3, 4]) {
+    writeFileSync(file, seededBytes(100_000, version))
+    ids.push((await owner!.run('backup', {})).snapshot)
+  }
+  const left = async () => (await owner!.run('snapshots', {})).snapshots.map(({ id }) => id)
+  await owner!.run('forget', { last: 1 })
+  assert.deepEqual(await left(), [proved, ids[4]])
+  await owner!.stop()
+  const again = await group.start('machine-1')
+  await again.run('forget', { last: 1 })
+  assert.deepEqual((await again.run('snapshots', {})).snapshots.map(({ id }) => id), [proved, ids[4]], 'also after a restart')
+  assert.equal((await again.run('verify', { readData: true })).ok, true)
+  await again.run('forget', { last: 1 })
+  assert.deepEqual((await again.run('snapshots', {})).snapshots.map(({ id }) => id), [ids[4]])
 })
