@@ -43,6 +43,11 @@ export interface StoreOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface StorePutOptions extends StoreOptions {
+  /** Called with how much of the object has travelled, 0 to 1, whenever that grows; a store that keeps it here may leave it out. */
+  readonly onSent?: ((share: number) => void) | undefined
+}
+
 export interface GetOptions extends StoreOptions {
   /** The caller checks every byte that it uses, and asks again without this when one is wrong. For packs alone. */
   readonly unchecked?: boolean | undefined
@@ -59,7 +64,7 @@ export interface GetOptions extends StoreOptions {
  * - list: each object once, in any order; an object may be listed although it cannot be read at the moment.
  */
 export interface ObjectStore {
-  put(object: NewObject, options?: StoreOptions): Promise<PutReceipt>
+  put(object: NewObject, options?: StorePutOptions): Promise<PutReceipt>
   get(ref: ObjectRef, range?: { offset: number; length: number }, options?: GetOptions): Promise<Uint8Array>
   list(options?: StoreOptions): AsyncIterable<ObjectRef>
 }

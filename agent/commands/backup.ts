@@ -10,6 +10,7 @@ import type { CommandRequest, CommandResult, Protection } from '../../shared/api
 import { HoldfastError } from '../../shared/errors.ts'
 import type { DamagedArchive, SkippedPath, SnapshotRoot } from '../repository/snapshot.ts'
 import { repairObjects } from '../network/repair.ts'
+import { BackupSize } from './backup-size.ts'
 import type { AgentContext, Backup } from './context.ts'
 import type { RunOptions } from './command.ts'
 import { meetHolders } from './freshness.ts'
@@ -31,10 +32,16 @@ export async function backup(context: AgentContext, request: CommandRequest<'bac
   onProgress({ stage: 'meeting the others' })
   await meetHolders(context, services, signal)
   const totals = { unchanged: 0 }
+  const scanOf = (excludes: readonly string[]) => ({ exclude: excludes, excludePaths: [context.homeDirectory], includeServerCaches: includeOutlookCaches })
+  await using size = new BackupSize(protect.filter(({ path }) => wanted.length === 0 || wanted.includes(path)).map(({ path, excludes }) => ({ path, scan: scanOf(excludes) })))
+  let stage = 'backing up'
   await using shadowCopies = context.shadowCopies()
   await using session = await repository.beginBackup({ host, tags: request.tags }, {
     signal,
-    onProgress: ({ bytesRead, bytesStored, files }) => onProgress({ stage: 'backing up', bytesDone: bytesRead, filesDone: files, bytesSent: bytesStored }),
+    onProgress: ({ bytesDone, bytesNew, bytesStored, files }) => {
+      const bytesTotal = bytesNew === 0 ? undefined : size.total
+      onProgress({ stage, bytesDone, filesDone: files, bytesSent: bytesStored, ...(bytesTotal === undefined ? {} : { bytesTotal: Math.max(bytesTotal, bytesDone) }) })
+    },
   })
   const roots: SnapshotRoot[] = []
   const skipped: SkippedPath[] = []
@@ -48,7 +55,7 @@ export async function backup(context: AgentContext, request: CommandRequest<'bac
     }
     const stored = await storeRoot(session, {
       path, previous, signal, shadowCopies, now: context.clock.now,
-      scan: { exclude: excludes, excludePaths: [context.homeDirectory], includeServerCaches: includeOutlookCaches },
+      scan: scanOf(excludes),
     })
     totals.unchanged += stored.unchanged
     skipped.push(...stored.skipped)
@@ -56,7 +63,7 @@ export async function backup(context: AgentContext, request: CommandRequest<'bac
     if (stored.entry !== undefined) roots.push({ path, entry: { ...stored.entry, name: basename(path) } })
   }
   if (roots.length === 0) throw new HoldfastError('file-unreadable', `Cannot back up: ${skipped[0]?.path ?? 'nothing'} ${skipped[0]?.reason ?? 'could be read'}`)
-  onProgress({ stage: 'finishing' })
+  stage = 'finishing'
   const result = await session.finish({ roots, excludes: protect.flatMap(({ excludes }) => excludes), skipped, damaged })
   const protection = await placeMissing(services, { signal, onProgress })
   return {

@@ -77,7 +77,8 @@ class RestoreRun {
 
   #progress(bytes: number): void {
     this.#bytesDone += bytes
-    const { bytesTotal, bytesDone } = { bytesTotal: this.#bytesTotal, bytesDone: this.#bytesDone }
+    const bytesDone = this.#bytesDone
+    const bytesTotal = this.#bytesTotal === 0 ? 0 : Math.max(this.#bytesTotal, bytesDone)
     this.#parts.options.onProgress({ stage: 'restoring', bytesDone, filesDone: this.#counts.files, ...(bytesTotal === 0 ? {} : { bytesTotal }) })
   }
 
@@ -93,6 +94,7 @@ class RestoreRun {
           this.#counts.directories++
         } else if (entry.type === 'symlink') await this.#placeSymlink(placed, entry)
         else {
+          if (path === request.path) this.#bytesTotal = entry.size
           const item = await this.#openItem(path, placed, entry)
           if (item !== undefined) yield item
         }
@@ -113,13 +115,16 @@ class RestoreRun {
     if (!request.overwrite && await this.#isThere(parts, entry)) {
       await target.removePartial(parts)
       this.#counts.unchangedFiles++
+      this.#bytesDone += entry.size
       return undefined
     }
     const file = await target.openFile(parts, {
       size: entry.size, mtimeNs: BigInt(entry.mtime), mode: entry.mode,
       contentKey: createHash('sha256').update(JSON.stringify(entry.content)).digest('hex'),
     })
-    this.#counts.resumedBytes += file.written().reduce((sum, [start, end]) => sum + end - start, 0)
+    const resumed = file.written().reduce((sum, [start, end]) => sum + end - start, 0)
+    this.#counts.resumedBytes += resumed
+    this.#progress(resumed)
     return {
       content: entry.content,
       target: { fd: file.fd, written: async (offset, length) => { await file.recordWritten(offset, length) }, fault: (cause) => file.writeFault(cause) },

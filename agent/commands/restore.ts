@@ -33,12 +33,16 @@ async function restoreBeside(repository: Repository, { snapshot: name, path, res
   const snapshot = await repository.snapshot(name, { signal: options.signal })
   const starts = path === '' ? snapshot.roots.map((root) => root.path) : [path]
   const done: RestoredSnapshot[] = []
+  let bytesDone = 0
   for (const start of starts) {
     const { folder, as } = placeBeside(start, new Date(snapshot.time))
-    const before = done.reduce((sum, { bytes }) => sum + bytes, 0)
+    const before = bytesDone
     done.push(await restoreSnapshot(repository, { snapshot: snapshot.id, path: start, target: folder, as, overwrite: false, restoredAt }, {
       ...options,
-      onProgress: (progress) => { options.onProgress({ ...progress, bytesDone: before + (progress.bytesDone ?? 0), ...(path === '' ? { bytesTotal: snapshot.stats.bytes } : {}) }) },
+      onProgress: (progress) => {
+        bytesDone = before + (progress.bytesDone ?? 0)
+        options.onProgress({ ...progress, bytesDone, ...(path === '' ? { bytesTotal: Math.max(snapshot.stats.bytes, bytesDone) } : {}) })
+      },
     }))
   }
   return joined(done, { snapshot: snapshot.id, target: starts.length === 1 && starts[0] !== undefined ? placeBeside(starts[0], new Date(snapshot.time)).folder : '' })

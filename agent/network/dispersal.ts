@@ -11,7 +11,7 @@ import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import { type MachineId, type OwnerId, shortId } from '../../shared/ids.ts'
 import type { Signer } from '../identity/jws.ts'
 import { releaseBytes } from '../release-bytes.ts'
-import type { GetOptions, NewObject, ObjectId, ObjectRef, ObjectStore, PutReceipt, StoreOptions } from '../object-store.ts'
+import type { GetOptions, NewObject, ObjectId, ObjectRef, ObjectStore, PutReceipt, StoreOptions, StorePutOptions } from '../object-store.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { DeviceKeys } from './device-keys.ts'
 import { Holders, type HolderFault, faultOf, untilAborted } from './holders.ts'
@@ -118,13 +118,13 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
     if (wait !== undefined) await (signal === undefined ? wait : untilAborted(wait, signal))
   }
 
-  async put(object: NewObject, { signal }: StoreOptions = {}): Promise<PutReceipt> {
+  async put(object: NewObject, { signal, onSent }: StorePutOptions = {}): Promise<PutReceipt> {
     throwIfCancelled(signal)
     const earlier = this.#puts.get(object.id)
     if (earlier !== undefined) return { ...await earlier, bytesSent: 0 }
     const put = this.#objects.run(async () => {
       await this.takeTurn(object.length, signal)
-      return await this.#place(object, signal)
+      return await this.#place(object, { signal, onSent })
     }, signal)
     this.#puts.set(object.id, put)
     try {
@@ -134,7 +134,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
     }
   }
 
-  async #place(object: NewObject, signal: AbortSignal | undefined): Promise<PutReceipt> {
+  async #place(object: NewObject, { signal, onSent }: StorePutOptions): Promise<PutReceipt> {
     const known = await this.#knownPlaces(object.id, signal)
     const { k, n } = known ?? (object.kind === 'key' ? mirrored(this.redundancy()) : this.redundancy())
     const places = known === undefined ? [] : this.placesOf(known)
@@ -145,7 +145,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
     if (known !== undefined && matched.size >= k && !canGrow) return { placed: matched.size, wanted: n, bytesSent: 0 }
     const { shards, release } = await this.shardsOf(object, k, n)
     try {
-      const outcome = await this.store(shards.filter(({ number }) => lacking.includes(number)), { object: { ...refOf(object), k, n }, places, signal })
+      const outcome = await this.store(shards.filter(({ number }) => lacking.includes(number)), { object: { ...refOf(object), k, n }, places, signal, onSent })
       return this.#receipt(object, { k, n, outcome })
     } finally {
       // A link that was given up may still send a frame of other bytes: of a transfer that never ends.
@@ -194,14 +194,14 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
   }
 
   /** Sends shards to machines that have none of the object yet, and records what arrived. */
-  async store(shards: readonly NewShard[], { object, places, signal }: { object: ObjectRef & { k: number; n: number }; places: readonly Place[]; signal?: AbortSignal | undefined }): Promise<PlacingOutcome> {
+  async store(shards: readonly NewShard[], { object, places, signal, onSent }: StorePutOptions & { object: ObjectRef & { k: number; n: number }; places: readonly Place[] }): Promise<PlacingOutcome> {
     const usedHosts = new Set(places.map(({ host }) => host))
     const spares = this.writable(usedHosts)
     const set = this.#holderSet(object.n).filter((id) => spares.includes(id) && !this.holders.isSuspect(id))
     const outcome = await placeShards({
       shards, usedHosts, firstOf: assign(shards, set, object), spares: spares.filter((id) => !set.includes(id)).concat(set),
       lacking: Math.max(0, object.k - matchShards(places).size),
-    }, { holders: this.holders, clock: this.clock, timings: this.#timings, signal })
+    }, { holders: this.holders, clock: this.clock, timings: this.#timings, signal, onSent })
     for (const { machine, error } of outcome.failures) this.#report(machine, { fault: faultOf(error), error, object: object.id })
     this.confirm(object, outcome.stored)
     return outcome

@@ -39,6 +39,8 @@ export interface PlacingTools {
   readonly clock: Clock
   readonly timings: PlacingTimings
   readonly signal?: AbortSignal | undefined
+  /** See StorePutOptions. */
+  readonly onSent?: ((share: number) => void) | undefined
 }
 
 export async function placeShards(request: PlacingRequest, tools: PlacingTools): Promise<PlacingOutcome> {
@@ -54,6 +56,7 @@ class Placing {
   readonly #failures: { machine: MachineId; error: unknown }[] = []
   readonly #sending = new Set<AbortController>()
   readonly #startedMs: number
+  readonly #travelled = new Map<number, number>()
   #bytesSent = 0
   #stopLagWatch = (): void => undefined
 
@@ -132,6 +135,7 @@ class Placing {
           const onProgress = (bytes: number): void => {
             progress = bytes
             watch.progress()
+            this.#tellSent(shard.number, bytes)
           }
           progress = await untilAborted(store.put(shard, { signal: both, onProgress }), both)
           return true
@@ -143,6 +147,15 @@ class Placing {
       this.#sending.delete(control)
       this.#bytesSent += progress
     }
+  }
+
+  /** A shard that begins anew on another machine does not go back. */
+  #tellSent(number: number, bytes: number): void {
+    const { onSent } = this.#tools
+    if (onSent === undefined || bytes <= (this.#travelled.get(number) ?? 0)) return
+    this.#travelled.set(number, bytes)
+    const sum = (counts: Iterable<number>) => [...counts].reduce((total, count) => total + count, 0)
+    onSent(sum(this.#travelled.values()) / sum(this.#request.shards.map((shard) => shard.bytes.length)))
   }
 
   #watchStall(control: AbortController, machine: MachineId): { progress(): void; stop(): void } {

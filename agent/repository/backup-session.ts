@@ -37,6 +37,8 @@ export interface BackupProgress {
   readonly directories: number
   /** Bytes of files read. */
   readonly bytesRead: number
+  /** Bytes of files for which nothing is left to do: unchanged, stored before, or stored now, a pack under way by the share that has travelled. */
+  readonly bytesDone: number
   /** Bytes of chunks of files that were not stored before. */
   readonly bytesNew: number
   /** Bytes of objects stored. */
@@ -99,6 +101,8 @@ export interface SessionContext {
 
 /** Regions of a file that are handed out beyond the oldest unfinished one. */
 const regionsAhead = 8
+/** In so many steps the way of a pack is told. */
+const sentSteps = 64
 
 export class BackupSession implements AsyncDisposable {
   readonly parent: Snapshot | undefined
@@ -108,8 +112,10 @@ export class BackupSession implements AsyncDisposable {
   readonly #capture: Capture
   readonly #metadata: MetadataWriter
   readonly #abort: () => void
-  readonly #counts = { files: 0, directories: 0, bytes: 0, bytesRead: 0, bytesNew: 0, bytesStored: 0 }
+  readonly #counts = { files: 0, directories: 0, bytes: 0, bytesRead: 0, bytesDone: 0, bytesNew: 0, bytesStored: 0 }
   readonly #receipts = { placed: Number.POSITIVE_INFINITY, wanted: 0, bytesSent: 0, objects: 0, partial: 0 }
+  /** For bytesDone: of files taken over and read; what was known before, at least; what is stored, and of each pack under way what has travelled. */
+  readonly #done = { kept: 0, known: 0, stored: 0, sending: new Map<ObjectId, number>() }
   /** Metadata is written by one at a time. */
   #turn: Promise<unknown> = Promise.resolve()
   #ended = false
@@ -125,7 +131,7 @@ export class BackupSession implements AsyncDisposable {
     this.#capture = new Capture({
       secrets, threads: context.threads, packsInFlight: context.packsInFlight,
       hasChunks: (ids) => context.index.hasEach(ids),
-      storePack: async (pack) => await this.#storePack(pack),
+      storePack: async (pack) => await this.#storeChunks(pack),
       onNew: (bytes) => { this.#counts.bytesNew += bytes }, turn: context.turn,
     })
     this.#metadata = new MetadataWriter({
@@ -180,6 +186,7 @@ export class BackupSession implements AsyncDisposable {
     if (this.#context.index.hasLost && !await this.#isStored(previous.content)) return undefined
     this.#counts.files++
     this.#counts.bytes += previous.size
+    this.#done.kept += previous.size
     this.#report()
     return previous.content
   }
@@ -279,14 +286,31 @@ export class BackupSession implements AsyncDisposable {
     return true
   }
 
-  async #storePack(pack: FinishedPack): Promise<void> {
+  /** A pack of chunks of files. */
+  async #storeChunks(pack: FinishedPack): Promise<void> {
+    const { sending } = this.#done
+    const { id, plainBytes } = pack
+    try {
+      await this.#storePack(pack, (share) => {
+        const travelled = Math.floor(share * sentSteps) / sentSteps * plainBytes
+        if (travelled <= (sending.get(id) ?? 0)) return
+        sending.set(id, travelled)
+        this.#report()
+      })
+      this.#done.stored += plainBytes
+    } finally {
+      sending.delete(id)
+    }
+    this.#report()
+  }
+
+  async #storePack(pack: FinishedPack, onSent?: (share: number) => void): Promise<void> {
     const { id, epoch, salt, table } = pack
     const length = pack.bytes.length
     this.#step('pack-sealed')
-    await this.#put({ kind: 'pack', id, length, bytes: pack.bytes, leaves: pack.leaves })
+    await this.#put({ kind: 'pack', id, length, bytes: pack.bytes, leaves: pack.leaves }, onSent)
     this.#context.index.addPack({ id, length, epoch, salt, table }, { state: 'stored', indexed: false, nowMs: this.#context.clock() })
     this.#step('pack-stored')
-    this.#report()
   }
 
   async #storeIndexes(): Promise<void> {
@@ -323,10 +347,10 @@ export class BackupSession implements AsyncDisposable {
     return ref
   }
 
-  async #put(object: NewObject): Promise<void> {
+  async #put(object: NewObject, onSent?: (share: number) => void): Promise<void> {
     const { length } = object
     if (this.#hooks.signal?.aborted === true) throw cancelled()
-    const { placed, wanted, bytesSent } = await this.#context.store.put(object, { signal: this.#hooks.signal })
+    const { placed, wanted, bytesSent } = await this.#context.store.put(object, { signal: this.#hooks.signal, onSent })
     this.#receipts.placed = Math.min(this.#receipts.placed, placed)
     this.#receipts.wanted = Math.max(this.#receipts.wanted, wanted)
     this.#receipts.bytesSent += bytesSent
@@ -351,7 +375,10 @@ export class BackupSession implements AsyncDisposable {
 
   #progress(): BackupProgress {
     const { bytes: _, ...progress } = this.#counts
-    return progress
+    const done = this.#done
+    done.known = Math.max(done.known, progress.bytesRead - progress.bytesNew)
+    this.#counts.bytesDone = Math.max(this.#counts.bytesDone, Math.floor(done.kept + done.known + done.stored + done.sending.values().reduce((sum, bytes) => sum + bytes, 0)))
+    return { ...progress, bytesDone: this.#counts.bytesDone }
   }
 
   #assertOpen(): void {
