@@ -7,6 +7,7 @@ import { findOffice } from './office/office-host.ts'
 import { followTheme } from './theme.ts'
 import { AttachView } from './views/attach.ts'
 import { ChooseView } from './views/choose.ts'
+import { Contacts } from './views/contacts.ts'
 import { frame } from './views/frame.ts'
 import { KitView } from './views/kit.ts'
 import { PairingView } from './views/pairing.ts'
@@ -19,12 +20,12 @@ import { TeamView } from './views/team.ts'
 const host = await findOffice()
 followTheme(host)
 const app = new App(host)
-const [choose, kit] = [new ChooseView(app), new KitView(app)]
+const [choose, kit, contacts] = [new ChooseView(app), new KitView(app), new Contacts(app)]
 await app.start({
   frame: frame(app),
   pairing: new PairingView(app),
   views: {
-    choose, kit, protection: new ProtectionView(app), restore: new RestoreView(app), team: new TeamView(app), settings: new SettingsView(app),
+    choose, kit, protection: new ProtectionView(app, contacts), restore: new RestoreView(app), team: new TeamView(app, contacts), settings: new SettingsView(app),
     attach: new AttachView(app), start: new StartView(app, { choose, kit }),
   },
 })

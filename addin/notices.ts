@@ -9,13 +9,13 @@ export interface ShownNotice {
 }
 
 /** Shown elsewhere on the first screen: in its verdict, or as a card of its own. */
-const shownElsewhere: ReadonlySet<Notice['code']> = new Set(['kit-unconfirmed', 'alone'])
+const shownElsewhere: ReadonlySet<Notice['code']> = new Set(['kit-unconfirmed', 'alone', 'contact-asked', 'contact-open'])
 
 /** What stands for long comes last, unless it is said already. */
 export function noticesOf({ notices, rosters, alerts }: Pick<Status, 'notices' | 'rosters' | 'alerts'>): ShownNotice[] {
   const now = [...notices, ...rosters.flatMap(({ notice }) => (notice === null || notice.code === 'sign-in-needed' ? [] : [notice]))].filter(({ code }) => !shownElsewhere.has(code))
   const said = new Set(now.map((notice) => JSON.stringify(notice)))
-  const standing = alerts.flatMap(({ since, notices: of }) => of.filter((notice) => !said.has(JSON.stringify(notice))).map((notice) => ({ notice, since })))
+  const standing = alerts.flatMap(({ since, notices: of }) => of.filter((notice) => !shownElsewhere.has(notice.code) && !said.has(JSON.stringify(notice))).map((notice) => ({ notice, since })))
   return [...now.map((notice) => ({ notice })), ...standing]
 }
 

@@ -82,7 +82,7 @@ export const initialState: State = {
 }
 
 /** Runs that take long and are shown; the others only answer questions. */
-export const shownRuns: ReadonlySet<string> = new Set(['backup', 'restore', 'verify', 'repair', 'recover', 'forget', 'prune'])
+export const shownRuns: ReadonlySet<string> = new Set(['backup', 'restore', 'verify', 'repair', 'recover', 'forget', 'prune', 'recovery-contact restore'])
 
 /** The sign-in has its progress in its own card. */
 const watchedRuns: ReadonlySet<string> = new Set([...shownRuns, 'sign-in'])

@@ -97,12 +97,18 @@ export const de: Messages = {
     kind: { outlook: 'Outlook-Archiv', file: 'Datei', folder: 'Ordner', missing: 'Nicht mehr da' },
     found: 'Outlook-Archive auf diesem Rechner', protectThis: 'Schützen', warnings: 'Bitte beachten', since: (time) => `seit ${time}`,
     kit: 'Ihr Notfallblatt ist noch nicht verwahrt', kitText: 'Ohne es kann niemand Ihre Dateien zurückholen, wenn dieser Rechner verloren geht.', showKit: 'Notfallblatt zeigen',
+    pace: {
+      slow: { active: 'langsam, solange jemand an diesem Rechner arbeitet', battery: 'langsam, solange dieser Rechner mit Akku läuft', metered: 'langsam, solange die Verbindung Geld kostet' },
+      wait: { active: 'Holdfast wartet, solange jemand an diesem Rechner arbeitet', battery: 'Holdfast wartet, solange dieser Rechner mit Akku läuft', metered: 'Holdfast wartet, weil die Verbindung Geld kostet' },
+      waitText: 'Es geht von selbst weiter, sobald das endet. Was bis dahin neu ist, ist noch nicht gesichert.', goOn: 'Nicht warten', label: 'Läuft',
+    },
+    keepsFor: 'Was dieser Rechner für die anderen aufbewahrt', usedOf: (used, fair) => `${used} von höchstens ${fair}`, keepsAll: 'alles bleibt: aus dieser Sicherung verschwand viel', nobodyYet: 'Noch nichts von jemandem.',
     keeps: (used, free) => `Dieser Rechner bewahrt ${used} für die anderen auf; ${free} sind noch frei für sie.`,
   },
   progress: {
-    names: { 'backup': 'Sichern', 'restore': 'Zurückholen', 'verify': 'Prüfen', 'repair': 'Reparieren', 'recover': 'Wiederherstellen', 'forget': 'Aufräumen', 'prune': 'Platz schaffen', 'sign-in': 'Anmelden' },
+    names: { 'backup': 'Sichern', 'restore': 'Zurückholen', 'verify': 'Prüfen', 'repair': 'Reparieren', 'recover': 'Wiederherstellen', 'forget': 'Aufräumen', 'prune': 'Platz schaffen', 'sign-in': 'Anmelden', 'recovery-contact restore': 'Zurückholen' },
     queued: 'wartet, bis es an der Reihe ist', rate: (rate) => `${rate} je Sekunde`, left: (duration) => `noch etwa ${duration}`, cancel: 'Abbrechen', cancelling: 'Hält an …', done: 'von', read: (bytes) => `${bytes} gelesen`,
-    cancelled: 'Angehalten. Beim nächsten Start geht es dort weiter.', finished: { backup: 'Sicherung fertig', restore: 'Zurückgeholt' },
+    cancelledBackup: 'Die Sicherung wurde angehalten. Was schon verschickt ist, bleibt: Die nächste Sicherung macht dort weiter. Ältere Sicherungen sind, wie sie waren.', cancelledRestore: 'Angehalten. Was schon zurückgeholt ist, liegt beiseite; unter seinem Namen steht keine halbe Datei. Holen Sie es noch einmal zurück, und es geht dort weiter.', finished: { backup: 'Sicherung fertig', restore: 'Zurückgeholt' },
   },
   choose: {
     heading: 'Was soll geschützt werden?', here: 'Dieser Ordner', protectHere: 'Diesen Ordner schützen', empty: 'Hier ist nichts', intro: 'Gehen Sie in einen Ordner oder wählen Sie einzelne Dateien.', added: (name) => `${name} ist ab jetzt geschützt.`,
@@ -147,6 +153,13 @@ export const de: Messages = {
     levelNow: (need, of) => (of === 1 ? 'Jeder Teil einer Sicherung liegt nur auf einem anderen Rechner.' : need === 1 ? `Jeder Teil einer Sicherung liegt ganz auf ${of} anderen Rechnern.` : `Jeder Teil einer Sicherung ist so zerlegt, dass ihn beliebige ${need} von ${of} Rechnern zurückbringen.`),
     levelFor: 'Für die ganze Gruppe', levelHeading: (name) => `Zu „${name}“ wechseln?`, levelText: 'Neue Sicherungen entstehen sofort so. Ältere folgen nach einigen ruhigen Tagen und bleiben bis dahin geschützt, wie sie sind.', levelChanged: (name) => `Neue Sicherungen entstehen ab jetzt nach „${name}“.`,
     levels: { 'auto': 'Automatisch: so viele, wie die Gruppe erlaubt', 'mirror-2': '2 ganze Kopien', 'mirror-3': '3 ganze Kopien', 'raid5': 'Sparsam: ein Rechner darf ausfallen', 'raid6': 'Ausgewogen: zwei Rechner dürfen ausfallen', 'triple': 'Am sichersten: drei Rechner dürfen ausfallen' },
+  },
+  contacts: {
+    heading: 'Vertrauenspersonen', none: 'Ein Kollege kann Ihre Sicherung öffnen, wenn Sie diesen Rechner und die 24 Wörter verlieren. Sie sehen es, wenn jemand darum bittet, und können tagelang ablehnen.', text: 'Diese Kollegen können Ihre Sicherung öffnen, Tage nachdem sie darum gebeten haben. Sie sehen es und können ablehnen.',
+    colleague: 'Kollege', wait: 'Zeit zum Ablehnen', add: 'Wählen', addHeading: (name) => `Darf ${name} Ihre Sicherung öffnen?`, addText: (wait) => `Nur auf Anfrage, und ${wait} später. Alle in der Gruppe sehen es, und so lange können Sie ablehnen.`, added: (name) => `${name} ist jetzt Vertrauensperson.`, missing: (names) => `Noch zu benachrichtigen: ${new Intl.ListFormat('de').format(names)}.`,
+    ready: (wait) => `niemand hat gefragt; ${wait} zum Ablehnen`, asked: (when, left) => `Anfrage ${when}; öffnet sich in ${left}`, open: 'kann sie jetzt öffnen', end: 'Beenden', endHeading: (name) => `Beenden, was ${name} darf?`, endText: 'Auch eine Anfrage ist damit abgelehnt. Niemand kann Ihre Sicherung mehr damit öffnen.', ended: (name) => `${name} ist keine Vertrauensperson mehr.`,
+    alarm: (name) => `${name} will Ihre Sicherung öffnen`, alarmText: 'Haben Sie nicht darum gebeten, dann beenden Sie es jetzt.', why: (why) => `„${why}“`,
+    ofOthers: 'Wessen Sicherung Sie öffnen dürfen', ask: 'Darum bitten', askText: (name) => `Nur wenn ${name} es selbst nicht kann. Alle in der Gruppe sehen Ihre Anfrage.`, whyLabel: 'Warum (alle lesen es)', askNow: 'Jetzt bitten', requested: (name, left) => `Die Anfrage für die Sicherung von ${name} ist gestellt. Sie öffnet sich in ${left}, wenn niemand ablehnt.`, restore: 'In einen Ordner zurückholen', into: 'Im Ordner',
   },
   settings: {
     heading: 'Einstellungen', name: 'Name dieses Rechners', schedule: 'Wann', daily: 'Jeden Tag um', cron: 'Statt einmal am Tag nach einem Zeitplan (cron)', advanced: 'Mehr', quietFrom: 'Nie zwischen', quietTo: 'und', computer: 'Dieser Rechner', settle: 'Ein geändertes Archiv sichern, wenn es so viele Minuten ruht', growth: 'oder sobald so viele MB neu sind', caches: 'Auch Zwischenspeicher von Outlook (OST) schützen: Sie lassen sich auch wieder vom Server holen', limits: 'Wie viel vom Netz', upload: 'Höchstens hochladen (MB je Sekunde)', download: 'Höchstens herunterladen (MB je Sekunde)', unlimited: 'keine Grenze', slowLinks: 'Langsame Verbindungen wie ein VPN: Netz (10.8.0.0/16) oder Schnittstelle, MB je Sekunde hoch und herunter, eine je Zeile, „-“ für keine Grenze',

@@ -101,12 +101,18 @@ export const en = {
     kind: { outlook: 'Outlook archive', file: 'File', folder: 'Folder', missing: 'Not there any more' },
     found: 'Outlook archives on this computer', protectThis: 'Protect', warnings: 'Needs your attention', since: (time: string) => `since ${time}`,
     kit: 'Your recovery kit is not stored yet', kitText: 'Without it nobody can bring your files back when this computer is lost.', showKit: 'Show the recovery kit',
+    pace: {
+      slow: { active: 'slowly, while somebody uses this computer', battery: 'slowly, while this computer runs on its battery', metered: 'slowly, while the connection costs money' },
+      wait: { active: 'Holdfast waits while somebody uses this computer', battery: 'Holdfast waits while this computer runs on its battery', metered: 'Holdfast waits, because the connection costs money' },
+      waitText: 'It goes on by itself as soon as that ends. What is new until then is not backed up yet.', goOn: 'Do not wait', label: 'Goes',
+    },
+    keepsFor: 'What this computer keeps for the others', usedOf: (used: string, fair: string) => `${used} of ${fair} at most`, keepsAll: 'everything is kept: much vanished from this backup', nobodyYet: 'Nothing of anybody yet.',
     keeps: (used: string, free: string) => `This computer keeps ${used} for the others; ${free} are still free to them.`,
   },
   progress: {
-    names: { 'backup': 'Backing up', 'restore': 'Restoring', 'verify': 'Checking', 'repair': 'Repairing', 'recover': 'Recovering', 'forget': 'Tidying up', 'prune': 'Making room', 'sign-in': 'Signing in' } as Record<string, string>,
+    names: { 'backup': 'Backing up', 'restore': 'Restoring', 'verify': 'Checking', 'repair': 'Repairing', 'recover': 'Recovering', 'forget': 'Tidying up', 'prune': 'Making room', 'sign-in': 'Signing in', 'recovery-contact restore': 'Restoring' } as Record<string, string>,
     queued: 'waiting for its turn', rate: (rate: string) => `${rate} per second`, left: (duration: string) => `about ${duration} left`, cancel: 'Cancel', cancelling: 'Stopping…', done: 'of', read: (bytes: string) => `${bytes} read`,
-    cancelled: 'Stopped. Start it again and it goes on where it was.', finished: { backup: 'Backup finished', restore: 'Restored' },
+    cancelledBackup: 'The backup was stopped. What was sent already is kept: the next backup goes on from there. Older backups are as they were.', cancelledRestore: 'Stopped. What came back so far is kept aside, and no unfinished file stands under its name. Restore it again and it goes on from there.', finished: { backup: 'Backup finished', restore: 'Restored' },
   },
   choose: {
     heading: 'Choose what to protect', here: 'This folder', protectHere: 'Protect this folder', empty: 'Nothing in here', intro: 'Go to a folder, or pick single files.', added: (name: string) => `${name} is protected from now on.`,
@@ -151,6 +157,13 @@ export const en = {
     levelNow: (need: number, of: number) => (of === 1 ? 'Each part of a backup is on one other machine only.' : need === 1 ? `Each part of a backup is on ${of} other machines, whole.` : `Each part of a backup is cut so that any ${need} of ${of} machines bring it back.`),
     levelFor: 'For the whole group', levelHeading: (name: string) => `Change to “${name}”?`, levelText: 'New backups are made so at once. Older ones follow after some quiet days, and stay protected as they are until then.', levelChanged: (name: string) => `New backups are made by “${name}” from now on.`,
     levels: { 'auto': 'Automatic: as many as the group allows', 'mirror-2': '2 whole copies', 'mirror-3': '3 whole copies', 'raid5': 'Frugal: one machine may be lost', 'raid6': 'Balanced: two machines may be lost', 'triple': 'Safest: three machines may be lost' },
+  },
+  contacts: {
+    heading: 'Recovery contacts', none: 'A colleague can open your backup when you lose this computer and the 24 words. You see it when somebody asks, and have days to refuse.', text: 'These colleagues can open your backup, days after they ask. You see it and can refuse.',
+    colleague: 'Colleague', wait: 'Time to refuse', add: 'Choose', addHeading: (name: string) => `May ${name} open your backup?`, addText: (wait: string) => `Only after asking, and ${wait} later. Everybody in the group sees it, and you can refuse all that time.`, added: (name: string) => `${name} is a recovery contact now.`, missing: (names: readonly string[]) => `Still to be told: ${new Intl.ListFormat('en').format(names)}.`,
+    ready: (wait: string) => `nobody asked; ${wait} to refuse`, asked: (when: string, left: string) => `asked ${when}; opens in ${left}`, open: 'can open it now', end: 'End it', endHeading: (name: string) => `End what ${name} may do?`, endText: 'A request is refused, too. Nobody can open your backup by it any more.', ended: (name: string) => `${name} is no recovery contact any more.`,
+    alarm: (name: string) => `${name} wants to open your backup`, alarmText: 'If you did not ask for this, end it now.', why: (why: string) => `“${why}”`,
+    ofOthers: 'Whose backup you may open', ask: 'Ask to open it', askText: (name: string) => `Only when ${name} cannot do it. Everybody in the group sees that you asked.`, whyLabel: 'Why (everybody reads it)', askNow: 'Ask now', requested: (name: string, left: string) => `Asked to open the backup of ${name}. It opens in ${left} unless its owner refuses.`, restore: 'Restore to a folder', into: 'In the folder',
   },
   settings: {
     heading: 'Settings', name: 'Name of this computer', schedule: 'When', daily: 'Every day at', cron: 'Instead of once a day, by a schedule (cron)', advanced: 'More', quietFrom: 'Never between', quietTo: 'and', computer: 'This computer', settle: 'Back up a changed archive after so many minutes of rest', growth: 'or as soon as so many MB are new', caches: 'Protect Outlook caches (OST) too: they can be fetched again from the server', limits: 'How much of the network', upload: 'At most, upload (MB per second)', download: 'At most, download (MB per second)', unlimited: 'no limit', slowLinks: 'Slow links such as a VPN: network (10.8.0.0/16) or interface, MB per second up and down, one a line, “-” for no limit',

@@ -7,20 +7,24 @@ import { noticeList } from '../parts/notices.ts'
 import { badge, folderOf, loading, nameOf, progressOf, signOf } from '../parts/parts.ts'
 import { coverageBar, groupVerdict, whoIsNot } from '../parts/team-picture.ts'
 import { type Connection, type Status, type Tone, shownRuns, toneOf } from '../state.ts'
+import type { Contacts } from './contacts.ts'
 
 type PathStatus = Status['paths'][number]
 
 export class ProtectionView implements View {
   readonly #app: App
+  readonly #contacts: Contacts
 
-  constructor(app: App) {
+  constructor(app: App, contacts: Contacts) {
     this.#app = app
+    this.#contacts = contacts
   }
 
   async enter(): Promise<void> {
     await Promise.all([
       this.#app.quietly(async () => { this.#app.set({ archives: (await this.#app.run('suggestions', {})).archives }) }),
       this.#app.askMembers(),
+      this.#contacts.enter(),
     ])
   }
 
@@ -29,8 +33,11 @@ export class ProtectionView implements View {
     if (status === undefined) return html`<h1 tabindex="-1">${m.heading}</h1>${this.#app.state.connection === 'offline' ? nothing : loading(this.#app)}`
     const shown = runs.filter(({ name }) => shownRuns.has(name))
     return html`<h1 tabindex="-1" class="visually-hidden">${m.heading}</h1>
+      ${this.#contacts.alarm(status)}
       ${this.#verdict(status)}
       ${shown.map((run) => progressOf(this.#app, run))}
+      ${this.#waits(status)}
+      ${this.#stopped()}
       ${this.#found()}
       ${status.keyConfirmed || status.network === null ? nothing : html`<div class="message warning"><strong>${m.kit}</strong><p>${m.kitText}</p><fluent-button size="small" @click=${() => { this.#app.go('kit') }}>${m.showKit}</fluent-button></div>`}
       ${this.#team()}
@@ -42,15 +49,31 @@ export class ProtectionView implements View {
       ${this.#holders(status)}`
   }
 
+  /** Work that started by itself gives way; who is there may want it all the same. */
+  #waits({ pace: { state, reason } }: Status): TemplateResult {
+    const { messages: { protection: { pace: m } }, state: { connection } } = this.#app
+    if (state !== 'wait' || reason === null || connection === 'offline') return html`${nothing}`
+    return html`<div class="message warning" role="status"><strong>${m.wait[reason]}</strong><p>${m.waitText}</p><fluent-button size="small" @click=${() => { void this.#backUp() }}>${m.goOn}</fluent-button></div>`
+  }
+
+  /** Until the next backup: what was cancelled is no loss. */
+  #stopped(): TemplateResult {
+    const { state: { ended }, messages: { progress: m } } = this.#app
+    const last = ended.find(({ name }) => name === 'backup')
+    if (last?.problem?.code !== 'cancelled' || this.#app.runOf('backup') !== undefined) return html`${nothing}`
+    return html`<div class="message warning" role="status">${m.cancelledBackup}</div>`
+  }
+
   #verdict(status: Status): TemplateResult {
     const { messages: { protection: m }, formats: f, state: { connection } } = this.#app
+    const { pace } = status
     const { tone, heading, text } = verdictOf(this.#app, status, { nowMs: Date.now(), connection })
     const paused = status.pausedUntil !== null && Date.parse(status.pausedUntil) > Date.now()
     const last = status.paths.map(({ lastSnapshotTime }) => lastSnapshotTime).filter((time) => time !== null).sort().at(-1)
     const next = paused && status.pausedUntil !== null ? m.paused(f.time(status.pausedUntil)) : this.#app.runOf('backup') !== undefined ? m.running : status.nextBackup === null ? m.whenIdle : f.relative(status.nextBackup, Date.now())
     return html`<section class="verdict ${tone}" aria-labelledby="verdict">
       <div class="head"><div class="seal" aria-hidden="true">${signOf(tone)}</div><div class="grow"><h2 id="verdict">${heading}</h2><p>${text}</p></div></div>
-      ${status.paths.length === 0 ? nothing : html`<dl class="facts"><div><dt>${m.lastSnapshot}</dt><dd>${last === undefined ? m.neverBackedUp : f.relative(last, Date.now())}</dd></div>${connection === 'offline' ? nothing : html`<div><dt>${m.nextRun}</dt><dd>${next}</dd></div>`}</dl>`}
+      ${status.paths.length === 0 ? nothing : html`<dl class="facts"><div><dt>${m.lastSnapshot}</dt><dd>${last === undefined ? m.neverBackedUp : f.relative(last, Date.now())}</dd></div>${connection === 'offline' ? nothing : html`<div><dt>${m.nextRun}</dt><dd>${next}</dd></div>${pace.state !== 'slow' || pace.reason === null ? nothing : html`<div><dt>${m.pace.label}</dt><dd>${m.pace.slow[pace.reason]}</dd></div>`}`}</dl>`}
       ${connection === 'offline' ? nothing : this.#actions(status, { hasBackup: last !== undefined, paused })}
     </section>`
   }
@@ -112,7 +135,8 @@ export class ProtectionView implements View {
     const most = Math.max(1, ...holders.map(({ shards }) => shards))
     return html`${holders.length === 0 ? nothing : html`<details class="card"><summary><h2>${m.whereCopies}</h2><span class="facts">${m.copies(holders.length)}</span></summary>
       <ul class="holders">${holders.map(({ name, state, shards }) => html`<li><span class="dot ${state === 'online' ? 'good' : state === 'away' ? 'warning' : 'bad'}" aria-hidden="true"></span><span class="grow">${name}</span><span class="facts">${m.machine[state]}</span><meter aria-label=${name} min="0" max=${most} .value=${shards}></meter></li>`)}</ul></details>`}
-      <p class="facts">${m.keeps(f.bytes(holder.used), f.bytes(holder.free))}</p>`
+      <details class="card"><summary><h2>${m.keepsFor}</h2><span class="facts">${m.keeps(f.bytes(holder.used), f.bytes(holder.free))}</span></summary>
+        ${holder.owners.length === 0 ? html`<p class="facts">${m.nobodyYet}</p>` : html`<ul class="holders">${holder.owners.map(({ name, used, fair, frozen }) => html`<li><span class="grow"><span class="name">${name}</span>${frozen ? html` <span class="reason warning">${m.keepsAll}</span>` : nothing}</span><span class="facts">${m.usedOf(f.bytes(used), f.bytes(fair))}</span><meter aria-label=${name} min="0" max=${Math.max(1, fair)} .value=${used}></meter></li>`)}</ul>`}</details>`
   }
 
   async #backUp(): Promise<void> {

@@ -51,7 +51,7 @@ export class RestoreView implements View {
     if (chosen === undefined) return html`${heading}${emptyPlace({ sign: '◷', heading: m.empty, text: m.emptyText, action: html`<fluent-button @click=${() => { this.#app.go('protection') }}>${this.#app.messages.views.protection}</fluent-button>` })}`
     const isNewest = chosen.id === newestFirst[0]?.id
     return html`${heading}
-      ${ended?.problem?.code === 'cancelled' ? html`<div class="message warning" role="status">${this.#app.messages.progress.cancelled}</div>` : nothing}
+      ${ended?.problem?.code === 'cancelled' ? html`<div class="message warning" role="status">${this.#app.messages.progress.cancelledRestore}</div>` : nothing}
       ${this.#chosen(chosen, isNewest)}
       <details .open=${!isNewest}><summary>${m.older}</summary>${this.#timeline.render(newestFirst, chosen.id)}</details>
       <details .open=${this.#lookingInside} @toggle=${(event: Event) => { this.#toggleInside(event, chosen.id) }}><summary>${m.browse}</summary>${this.#lookingInside ? this.#inside.render() : nothing}</details>`

@@ -6,19 +6,22 @@ import { badge, emptyPlace, loading, signOf } from '../parts/parts.ts'
 import { saveBlob } from '../parts/save.ts'
 import { coverageBar, coverageMap, explain, groupTone, groupVerdict } from '../parts/team-picture.ts'
 import { Administration } from './administration.ts'
+import type { Contacts } from './contacts.ts'
 
 export class TeamView implements View {
   readonly #app: App
   readonly #administration: Administration
+  readonly #contacts: Contacts
 
-  constructor(app: App) {
+  constructor(app: App, contacts: Contacts) {
     this.#app = app
+    this.#contacts = contacts
     this.#administration = new Administration(app)
   }
 
   /** What is known at once, then what the others say now. */
   async enter(): Promise<void> {
-    await Promise.all([this.#app.askMembers(), this.#administration.enter()])
+    await Promise.all([this.#app.askMembers(), this.#administration.enter(), this.#contacts.enter()])
     void this.#app.askMembers({ fresh: true })
   }
 
@@ -31,6 +34,7 @@ export class TeamView implements View {
     return html`${heading}
       ${members.length < 2 ? emptyPlace({ sign: '☍', heading: m.alone, text: m.aloneText }) : this.#picture(sorted, status.network)}
       ${members.length < 2 || !isAdmin ? nothing : this.#figures(sorted)}
+      ${this.#contacts.render()}
       ${this.#administration.render()}
       ${this.#administration.level(status.network.level)}`
   }

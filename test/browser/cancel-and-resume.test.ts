@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { Page } from 'playwright-core'
+import { AgentProcess } from '../../agent/demo/agent-process.ts'
+import { homeAt } from '../../agent/home.ts'
+import { isPartialName } from '../../agent/source/partial-name.ts'
+import { PaneBrowser, paneSize, withoutBrowser } from '../support/pane-browser.ts'
+import { startGroup } from '../support/process-group.ts'
+import { seededBytes } from '../support/trees.ts'
+import { untilAnswer } from '../support/until-answer.ts'
+import { button, goTo, openView, untilTrue } from './steps.ts'
+
+const narrow = { size: paneSize }
+/** Two packs and a part of one. */
+const archiveBytes = 40_000_000
+const bytesPerSecond = 4_000_000
+/** Of a run: what was done of the whole, how fast, and how long it still takes. */
+const facts = /MB of 40 MB · [\d.]+ (?:MB|kB) per second · about \d+ seconds? left/u
+
+test('over a slow line a backup and a restore are watched, stopped and gone on with by clicking', { skip: withoutBrowser }, async (t) => {
+  await using group = await startGroup(2)
+  const { directory, agents } = group
+  const first = agents[0] as AgentProcess
+  await first.run('settings', { change: { limits: { uploadBytesPerSecond: bytesPerSecond, downloadBytesPerSecond: bytesPerSecond } } })
+  await first.stop()
+  const metered = join(directory, 'metered')
+  const owner = agents[0] = await AgentProcess.start({ home: first.home, machine: first.machine, environment: answerMetered(join(directory, 'bin'), metered) })
+  const documents = join(directory, 'documents')
+  const archive = join(documents, 'archive.pst')
+  await mkdir(documents)
+  writeFileSync(archive, seededBytes(archiveBytes, 7))
+  await owner.run('protect', { paths: [archive] })
+  await using browser = await PaneBrowser.start(agents)
+  await using pane = await openView(browser, owner, 'protection', narrow)
+  const { page } = pane
+
+  await t.test('a backup', async () => {
+    await button(page, 'Back up now').click()
+    await page.locator('.run').getByText(facts).waitFor()
+    const { holder } = homeAt((agents[1] as AgentProcess).home)
+    await untilAnswer(() => Promise.resolve(shardsBelow(holder)), ({ size }) => size > 0, { what: 'the holder', patienceMs: 30_000, everyMs: 50 })
+    await button(page, 'Cancel').click()
+    await page.getByText('What was sent already is kept').waitFor()
+    assert.deepEqual((await owner.run('snapshots', {})).snapshots, [])
+    const kept = shardsBelow(holder)
+
+    await button(page, 'Back up now').click()
+    await page.getByText('What was sent already is kept').waitFor({ state: 'detached' })
+    await page.getByRole('heading', { name: 'Only partly protected' }).waitFor() // two machines are no more
+    assert.equal((await owner.run('snapshots', {})).snapshots.length, 1)
+    const held = shardsBelow(holder)
+    assert.deepEqual([...kept].filter(([path, bytes]) => held.get(path) !== bytes), [])
+    assert.ok([...held.values()].reduce((sum, bytes) => sum + bytes) < archiveBytes * 1.1, 'something was sent twice')
+
+  })
+  await t.test('a restore', async () => {
+    await button(page, 'Restore my archive').click()
+    await page.getByRole('heading', { name: /Newest backup/u }).waitFor()
+    await button(page, 'Restore my archive').click()
+    await page.locator('.run').getByText(facts).waitFor()
+    await untilDone(page, 0.5)
+    await button(page, 'Cancel').click()
+    await page.getByText('no unfinished file stands under its name').waitFor()
+    assert.deepEqual(readdirSync(documents).filter((name) => !isPartialName(name)), ['archive.pst'])
+
+    await button(page, 'Restore my archive').click()
+    assert.ok(await untilDone(page, 0.001) >= 0.4, 'it goes on where it was')
+    await page.getByRole('heading', { name: 'It is back' }).waitFor()
+    const beside = readdirSync(documents).filter((name) => name !== 'archive.pst')
+    assert.equal(beside.length, 1)
+    assert.ok(readFileSync(join(documents, beside[0] as string)).equals(readFileSync(archive)))
+  })
+  await t.test('a backup that waits because the connection costs money, until somebody wants it', { skip: process.platform !== 'linux' }, async () => {
+    writeFileSync(metered, '(<uint32 1>,)')
+    writeFileSync(archive, seededBytes(1_000_000, 8))
+    await owner.run('settings', { change: { schedule: { settleSeconds: 0.5 } } })
+    await goTo(page, 'protection')
+    await page.getByText('Holdfast waits, because the connection costs money').waitFor()
+    assert.equal((await owner.run('snapshots', {})).snapshots.length, 1)
+    await button(page, 'Do not wait').click()
+    await page.getByText('Holdfast waits').waitFor({ state: 'detached' })
+    await page.locator('.run').waitFor({ state: 'detached' })
+    assert.ok((await owner.run('snapshots', {})).snapshots.length >= 2)
+  })
+})
+
+/** The environment of an agent on a machine whose NetworkManager answers what stands in `file`. */
+function answerMetered(folder: string, file: string): NodeJS.ProcessEnv {
+  mkdirSync(folder)
+  writeFileSync(file, '(<uint32 4>,)')
+  writeFileSync(join(folder, 'gdbus'), `#!/bin/sh\ncase "$*" in *NetworkManager*) cat '${file}' ;; *) exit 1 ;; esac\n`, { mode: 0o755 })
+  return { PATH: `${folder}:${process.env['PATH']}` }
+}
+
+/** Waits until a run shows at least that share of its whole; the share that it shows then. */
+async function untilDone(page: Page, share: number): Promise<number> {
+  await untilTrue(page, `document.querySelector('.run progress')?.value >= ${share}`)
+  return await page.evaluate("document.querySelector('.run progress')?.value ?? 1") as number
+}
+
+/** Whole packs of the backup, and the bytes of each. */
+function shardsBelow(folder: string): Map<string, number> {
+  const shards = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.shard')).map((name) => [name, statSync(join(folder, name)).size] as const)
+  return new Map(shards.filter(([, bytes]) => bytes > 1_000_000))
+}
