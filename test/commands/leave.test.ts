@@ -82,3 +82,15 @@ test('a person moves to a new machine by plan: the kit there, leaving here, and 
   assert.equal(readdirSync(join(group.directory, 'moved', 'documents')).length, 4)
   await owner.until('peers', {}, ({ peers }) => peers.some(({ name, state }) => name === 'machine-2' && state === 'gone'))
 })
+
+test('who hands the backups over while nobody is on stays a member, and the colleague gets nothing', async (t) => {
+  const group = await startAgents(t, 3, { redundancy: 'mirror-2' })
+  const [founder, leaving, colleague] = group.agents as [GroupAgent, GroupAgent, GroupAgent]
+  await leaving.run('protect', { paths: [makeDocuments(group.directory)] })
+  await leaving.run('backup', {})
+  await Promise.all([founder.stop(), colleague.stop()])
+  await assert.rejects(leaving.run('network leave', { handTo: 'machine-3' }), withCode('too-few-holders'))
+  await colleague.start()
+  await colleague.until('peers', {}, ({ peers }) => peers.some(({ name, state, membership }) => name === 'machine-2' && state === 'online' && membership === 'member'))
+  assert.deepEqual((await colleague.run('handed-over list', {})).backups, [])
+})
