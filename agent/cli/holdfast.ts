@@ -175,6 +175,13 @@ function exitCode(invocation: Invocation, name: CommandName, result: CommandResu
     process.stderr.write(`holdfast: the snapshot is stored, but only partly protected (${partlyWhy(protection)}).\n  Switch on or add machines and run holdfast repair; with --offline-ok this counts as success.\n`)
     return 1
   }
+  if (name === 'restore' || name === 'recovery-contact restore' || name === 'handed-over restore') {
+    const { skipped } = result as CommandResult<'restore'>
+    if (skipped.length === 0) return 0
+    process.stderr.write(`holdfast: ${skipped.length === 1 ? 'one thing was' : `${skipped.length} things were`} not restored, for the reasons given.
+  What is there stays; run the command again when it can be had, and it goes on.\n`)
+    return 1
+  }
   return 'ok' in result && result.ok === false ? 1 : 0
 }
 

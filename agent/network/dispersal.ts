@@ -102,7 +102,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
       owner: options.owner, keys: options.keys, clock: this.clock, hedgeMs: this.#timings.hedgeMs,
       connect: async (holder, signal) => await this.holders.connect(holder, signal),
       isDoubtful: (holder) => this.holders.isDoubtful(holder),
-      nameOf: (holder) => this.holders.nameOf(holder),
+      nameOf: (holder) => this.holders.nameOf(holder), silent: () => this.#silentNames(),
       failed: ({ holder, number }, id, error) => this.noteFailedRead(holder, { id, number }, error),
     })
   }
@@ -264,7 +264,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
       }
     } else await this.#mayHaveNews(signal)
     const anew = await this.#locate(ref, signal)
-    if (anew === undefined) throw new HoldfastError('object-missing', `Cannot read ${ref.kind} ${shortId(ref.id)}: no machine that answers has a shard of it`, { details: { id: ref.id, have: 0, need: 1, missing: this.#silentNames() } })
+    if (anew === undefined) throw new HoldfastError('object-missing', `Cannot read ${ref.kind} ${shortId(ref.id)}: no machine that answers has a shard of it${this.#silentNames().length === 0 ? '' : `; ${this.#silentNames().join(', ')} cannot be asked`}`, { details: { id: ref.id, have: 0, need: 1, missing: this.#silentNames() } })
     return await this.reader.read(anew, range, options)
   }
 

@@ -46,6 +46,8 @@ export interface ReaderOptions<Holder extends string = MachineId> {
   /** Told of each source that failed. */
   readonly failed: (source: ShardSource<Holder>, id: ObjectId, error: unknown) => void
   readonly nameOf: (holder: Holder) => string
+  /** Names of those that do not answer at the moment: they may have what is missing. */
+  readonly silent?: (() => readonly string[]) | undefined
 }
 
 export type Opened = OpenedShard & { readonly parsed: ShardHeader }
@@ -326,9 +328,9 @@ class ObjectRead<Holder extends string> {
     const failures = [...this.#failures.values()]
     const wrong = new Set(failures.filter(({ error }) => isDamage(error)).map(({ source }) => source.number)).size
     const { id, k, kind } = this.#object
-    const missing = [...new Set(failures.map(({ source }) => this.#options.nameOf(source.holder)))].sort()
+    const missing = [...new Set([...failures.map(({ source }) => this.#options.nameOf(source.holder)), ...this.#options.silent?.() ?? []])].sort()
     const code = have + wrong >= k && wrong > 0 ? 'object-damaged' : 'object-missing'
-    const state = code === 'object-damaged' ? `${wrong} shards are damaged` : `${have} of ${k} shards can be had`
+    const state = code === 'object-damaged' ? `${wrong} shards are damaged` : `${have} of the ${k} shards that are needed can be had${missing.length === 0 ? '' : `, none from ${missing.join(', ')}`}`
     return new HoldfastError(code, `Cannot read ${kind} ${shortId(id)}: ${state}`, { details: { id, have, need: k, missing } })
   }
 }
