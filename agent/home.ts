@@ -33,6 +33,8 @@ export interface Home {
   readonly alerts: string
   /** How much of the time the others were online. */
   readonly online: string
+  /** Whom this machine told of what owners and admins agreed on. */
+  readonly agreements: string
   /** Where the shards of owners are for whom this machine may have to repair. */
   readonly helping: string
   /** Ids of volume shadow copies that are to be removed (Windows). */
@@ -46,7 +48,7 @@ export function homeAt(directory: string): Home {
     runtime: at('agent.json'), repository: at('repository'), placement: at('placement.sqlite'), holder: at('holder'),
     scratch: at('scratch'), log: at('agent.log'), signIns: at('sign-ins.json'), rosters: at('rosters'),
     paneCertificate: at('pane-certificate.json'), paneTokens: at('pane-tokens.json'), entraKeys: at('entra-keys.json'), checks: at('checks.json'),
-    audits: at('audits.sqlite'), online: at('online.json'), alerts: at('alerts.json'), helping: at('helping'),
+    audits: at('audits.sqlite'), online: at('online.json'), agreements: at('agreements.json'), alerts: at('alerts.json'), helping: at('helping'),
     shadowCopies: at('shadow-copies.json'),
   }
 }

@@ -58,9 +58,11 @@ const memberSchema = z.object({
   chosen: count.nullable(),
 })
 
+/** How long a holder keeps what is not named any more: the delay, and the floor. */
+const termsSchema = z.object({ delayDays: count, days: count, weeks: count })
 /** What an owner and an admin agreed on, or the owner's half of it. */
 const agreementSchema = z.object({
-  agreement: z.string(), approved: z.boolean(), owner: z.string(), terms: z.object({ delayDays: count, days: count, weeks: count }),
+  agreement: z.string(), approved: z.boolean(), owner: z.string(), terms: termsSchema,
   /** Machines that have it, and those that did not answer. */
   delivered: z.array(z.string()), missing: z.array(z.string()),
 })
@@ -218,7 +220,7 @@ export const commands = {
       /** What lies here of each owner, most first. `fair`: what it may have here; more is refused once less than half is free. */
       holder: z.object({
         used: bytes, quota: bytes, free: bytes,
-        owners: z.array(z.object({ owner: z.string(), name: z.string(), used: bytes, fair: bytes, frozen: z.boolean() })),
+        owners: z.array(z.object({ owner: z.string(), name: z.string(), used: bytes, fair: bytes, frozen: z.boolean(), terms: termsSchema })),
         /** All of it is read again and again: when the last time ended, and shards in this and the last one that were not as stored, and in this one not readable. `halted`: so many that none is dropped. */
         scrub: z.object({ lastRead: time.nullable(), damaged: count, unreadable: count, halted: z.boolean() }),
       }),

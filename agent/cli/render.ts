@@ -152,7 +152,7 @@ export const renderers: Renderers = {
     ...result.paths.map((path) => `  ${path.state.padEnd(11)} ${printable(path.path)}  ${path.lastSnapshotTime === null ? 'never backed up' : formatTime(path.lastSnapshotTime)}${path.changedSince ? ', changed since' : ''}${path.reason === null ? '' : ` (${printable(path.reason)})`}`),
     `Snapshots that stay: ${keepLine(result.retention)}`,
     `Keeps ${formatBytes(result.holder.used)} for others, ${formatBytes(result.holder.free)} still free to them`,
-    ...result.holder.owners.map((owner) => `  ${formatBytes(owner.used)} of ${printable(owner.name)}, fair share ${formatBytes(owner.fair)}${owner.frozen ? ', nothing of it expires' : ''}`),
+    ...result.holder.owners.map((owner) => `  ${formatBytes(owner.used)} of ${printable(owner.name)}, fair share ${formatBytes(owner.fair)}${owner.frozen ? ', nothing of it expires' : ''}${termsText(owner.terms)}`),
     ...(result.holder.scrub.lastRead === null ? [] : [`  all of it read and checked, last ${formatTime(result.holder.scrub.lastRead)}`]),
     `Has ${formatBytes(result.share.stored)} on other machines, fair share ${formatBytes(result.share.fair)}`,
     ...holderLines(result.holders),
@@ -263,7 +263,12 @@ function settingLines(settings: object, prefix = ''): string[] {
 function agreementLines({ agreement, approved, owner, terms, delivered, missing }: CommandResult<'retention agree'>): string {
   const wish = `Owner ${short(owner)}: the newest heads are meant so; holders keep ${terms.delayDays} days, a floor of ${terms.days} days and ${terms.weeks} weeks`
   if (!approved) return [wish, 'An admin has to agree too: send him this, for `holdfast retention approve`', agreement].join('\n')
-  return [wish, `Told ${delivered.length} machines`, ...(missing.length === 0 ? [] : [`No answer from ${missing.map(printable).join(', ')}: run this when they are on`, `  holdfast retention approve ${agreement}`])].join('\n')
+  return [wish, `Told ${delivered.length} machines`, ...(missing.length === 0 ? [] : [`No answer from ${missing.map(printable).join(', ')}: this machine tells them when they come, or another one does with`, `  holdfast retention approve ${agreement}`])].join('\n')
+}
+
+/** Nothing while it is what everybody has. */
+function termsText({ delayDays, days, weeks }: CommandResult<'retention agree'>['terms']): string {
+  return delayDays === 30 && days === 14 && weeks === 8 ? '' : `, kept ${delayDays} days, a floor of ${days} days and ${weeks} weeks, as its owner and an admin agreed`
 }
 
 function freezeLines({ mayFreeze, dryRun }: { mayFreeze: boolean; dryRun: boolean }): string[] {

@@ -11,7 +11,7 @@ import type { Dispersal } from '../network/dispersal.ts'
 import type { HandoverParts } from '../network/handover.ts'
 import type { HeadDistribution } from '../network/head-distribution.ts'
 import type { FairShares } from '../network/fair-share.ts'
-import type { Agreement } from '../network/membership/agreement.ts'
+import type { Agreements } from '../network/agreements.ts'
 import type { CoverageContent } from '../network/membership/coverage-report.ts'
 import type { Membership } from '../network/membership/membership.ts'
 import type { Address, PeerRecord } from '../network/membership/records.ts'
@@ -61,8 +61,8 @@ export interface Group {
   shares(): FairShares
   /** Of the time that this machine was on, 0 to 1. */
   onlineShare(machine: MachineId): number
-  /** Brings what an owner and an admin agreed on to every machine that answers. Throws `record-invalid`, `unauthorized`. */
-  agree(agreement: Agreement, signal: AbortSignal): Promise<{ delivered: string[]; missing: string[] }>
+  /** What owners and admins agreed on, on its way to the holders. */
+  readonly agreements: Agreements
   /** Reads the rosters and hears the peers that answer at once, so that a change is made on top of the newest. */
   catchUp(signal: AbortSignal): Promise<void>
   /** Takes what is new here to the rosters and peers that answer within a few seconds; the others hear of it by gossip. */

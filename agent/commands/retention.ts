@@ -47,7 +47,7 @@ async function complete(context: AgentContext, wish: string, signal: AbortSignal
 }
 
 async function deliver(context: AgentContext, agreement: Agreement, signal: AbortSignal): Promise<Result> {
-  const outcome = await context.group().agree(agreement, signal)
+  const outcome = await context.group().agreements.deliver(agreement, signal)
   return { agreement: agreementText(agreement), approved: true, ...await describe(context, agreement.wish), ...outcome }
 }
 

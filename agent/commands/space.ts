@@ -21,8 +21,8 @@ export function shareOf(context: AgentContext, dispersal: Dispersal): CommandRes
 export function ownersHere(context: AgentContext): CommandResult<'status'>['holder']['owners'] {
   if (!context.isMember()) return []
   const shares = context.group().shares()
-  return context.holder.accounts().map(({ owner, used, freezes }) => ({
-    owner, name: nameOfOwner(context, owner), used, fair: Math.floor(shares.at(context.machine.id, owner)), frozen: freezes.length > 0,
+  return context.holder.accounts().map(({ owner, used, freezes, terms }) => ({
+    owner, name: nameOfOwner(context, owner), used, fair: Math.floor(shares.at(context.machine.id, owner)), frozen: freezes.length > 0, terms,
   }))
 }
 

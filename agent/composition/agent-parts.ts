@@ -131,7 +131,7 @@ export class AgentParts implements AgentContext {
     this.signIns = new SignIns(home, { machine, version: packageVersion() })
     this.homeDirectory = home.directory
     this.checks = new Checks({ read: () => readFileIfThere(home.checks), write: (text) => { writePrivateFile(home.checks, text) } })
-    this.alerts = new AlertBook({ read: () => readFileIfThere(home.alerts), write: (text) => { writePrivateFile(home.alerts, text) } })
+    this.alerts = new AlertBook(keptText(home.alerts))
     this.#home = home
     this.#options = options
     this.runs = new CommandRuns(async (name, request, runOptions) => {
@@ -272,7 +272,7 @@ export class AgentParts implements AgentContext {
       openRoster: (locator) => this.openRoster(locator), name: () => this.settings.config.label ?? testMachine ?? hostname(), owner: () => this.ownerFile(),
       addresses: this.#door === undefined ? undefined : this.addresses(), testMachine,
       minFree: () => minFreeOf(this.settings.config, testMachine), limits: config.limits, adminKey: async () => await this.ownAdminKey(), surroundings: this.#options.surroundings,
-      onlineFile: { read: () => readFileIfThere(this.#home.online), write: (text) => { writePrivateFile(this.#home.online, text) } },
+      onlineFile: keptText(this.#home.online), agreementsFile: keptText(this.#home.agreements),
     }))
     this.#group = group
     this.#followNetwork(group.membership)
@@ -403,6 +403,10 @@ function membershipLost({ group, directory }: Home): HoldfastError {
 }
 
 /** Several simulated machines share one disk, which may well be fuller than a real holder's: a fiftieth of it stays free. */
+function keptText(path: string): { read: () => string | undefined; write: (text: string) => void } {
+  return { read: () => readFileIfThere(path), write: (text) => { writePrivateFile(path, text) } }
+}
+
 function minFreeOf(config: Config, testMachine: string | undefined): number {
   return testMachine === undefined ? config.offer.minFree : Math.min(0.02, config.offer.minFree)
 }

@@ -12,7 +12,7 @@ export function setFormerAside(home: Home, { eraseKeys, nowMs }: { eraseKeys: bo
   const folder = join(home.directory, `former-${new Date(nowMs).toISOString().replaceAll(/[:.]/g, '-')}`)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   if (eraseKeys) for (const path of [home.owner, home.repository]) rmSync(path, { recursive: true, force: true })
-  for (const path of [home.owner, home.repository, home.placement, `${home.placement}-wal`, `${home.placement}-shm`, home.checks, home.group]) {
+  for (const path of [home.owner, home.repository, home.placement, `${home.placement}-wal`, `${home.placement}-shm`, home.checks, home.agreements, home.group]) {
     if (existsSync(path)) renameSync(path, join(folder, basename(path)))
   }
   return folder

@@ -10,7 +10,7 @@ import type { Config } from '../config.ts'
 import type { PublicJwk } from '../identity/jws.ts'
 import type { OwnerFile } from '../identity/owner-file.ts'
 import type { Clock as NetworkClock } from '../network/clock.ts'
-import { type Agreement, verifyAgreement } from '../network/membership/agreement.ts'
+import { Agreements } from '../network/agreements.ts'
 import { ContactHalves } from '../network/contact-halves.ts'
 import { FairShares } from '../network/fair-share.ts'
 import type { HandoverParts } from '../network/handover.ts'
@@ -43,6 +43,8 @@ const tellPatienceMs = 5_000
 /** What a loss of power must not undo: who was shut out, by admins or by a recovery, and what the group has settled. */
 const neverForgotten: ReadonlySet<MembershipEvent['type']> = new Set(['network-changed', 'network-forked', 'machine-revoked', 'owner-epoch-raised', 'contact-ended', 'cloned-key'])
 
+interface KeptText { readonly read: () => string | undefined; readonly write: (text: string) => void }
+
 export interface GroupOptions {
   readonly store: MembershipStore
   readonly identity: Identity
@@ -56,7 +58,9 @@ export interface GroupOptions {
   readonly addresses: readonly Address[] | undefined
   readonly testMachine: string | undefined
   /** Where online shares are kept over a restart. */
-  readonly onlineFile: { readonly read: () => string | undefined; readonly write: (text: string) => void }
+  readonly onlineFile: KeptText
+  /** Where it is kept whom this machine told of which agreement. */
+  readonly agreementsFile: KeptText
   readonly minFree: () => number
   /** What the owner would sign with as an admin. */
   readonly adminKey: () => Promise<PublicJwk | undefined>
@@ -71,6 +75,7 @@ export class GroupServices implements Group, AsyncDisposable {
   /** How much of the time the others are online. */
   readonly online: OnlineShares
   readonly contacts: ContactHalves
+  readonly agreements: Agreements
   readonly #options: GroupOptions
   readonly #gossip: Gossip
   readonly #rosters: RosterSync
@@ -114,6 +119,7 @@ export class GroupServices implements Group, AsyncDisposable {
       membership, identity, clock, random, dial, pacing, onlineShare: (of) => this.online.shareOf(of), onLink: (link) => this.#track(this.#greet(link)),
     })
     this.contacts = new ContactHalves(membership, this.links)
+    this.agreements = new Agreements({ membership, links: this.links, file: options.agreementsFile, take: ({ owner, ...agreed }) => { options.holder.agree(owner, agreed) } })
     membership.contacts.follow(() => options.holder.ownTime())
     this.#gossip = new Gossip({ membership, links: this.links, clock, random })
     this.#rosters = new RosterSync({
@@ -264,25 +270,6 @@ export class GroupServices implements Group, AsyncDisposable {
     await this.membership.reportCoverage(content, this.#options.identity.machine)
   }
 
-  /** To this machine's holder and to everybody who answers; anybody may bring it to the others later. */
-  async agree(agreement: Agreement, signal: AbortSignal): Promise<{ delivered: string[]; missing: string[] }> {
-    const { membership } = this
-    const { owner, ...agreed } = await verifyAgreement(agreement, { net: membership.net, isAdmin: (key) => membership.chain.isAdmin(key) })
-    this.#options.holder.agree(owner, agreed)
-    const outcome = { delivered: [] as string[], missing: [] as string[] }
-    await Promise.all(membership.members().map(async ({ id, name }) => {
-      try {
-        await (await this.links.link(id, signal)).call('retention.agree', agreement, { signal })
-        outcome.delivered.push(name)
-      } catch (error) {
-        signal.throwIfAborted()
-        if (!(error instanceof HoldfastError)) throw error
-        outcome.missing.push(name)
-      }
-    }))
-    return outcome
-  }
-
   /** Who comes newly gets the halves of this owner's recovery contacts that it is to keep. */
   async #greet(link: Link): Promise<void> {
     if (!await this.#gossip.meet(link)) return
@@ -349,6 +336,7 @@ export class GroupServices implements Group, AsyncDisposable {
       this.#saveOnline()
       await this.#renew()
       await this.#options.store.saveIfChanged()
+      await this.agreements.deliverMissing(this.#stopping.signal)
     } finally {
       this.#upkeepLater()
     }
@@ -384,6 +372,7 @@ export class GroupServices implements Group, AsyncDisposable {
     if (neverForgotten.has(event.type)) this.#saveSoon()
     if (event.type === 'machine-revoked') this.links.drop(event.id)
     if (event.type === 'contact-asked' || event.type === 'contact-ended') this.#track(this.#gossip.round())
+    if (this.#isStarted && (event.type === 'machine-joined' || event.type === 'machine-changed')) this.#track(this.agreements.deliverMissing(this.#stopping.signal))
     if (event.type === 'approved') this.#track(this.publish())
     if (event.type === 'network-changed') this.#followRosters()
     if (event.type === 'network-changed' && this.#isStarted) this.#track(this.#gossip.round())

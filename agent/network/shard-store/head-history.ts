@@ -49,6 +49,7 @@ export class HeadHistory implements Disposable {
     if (found === 0) this.#db.exec(`BEGIN; ${this.#oldTables()} ${schema} COMMIT`)
     else if (found !== version) throw new RangeError(`Cannot open ${path}: it is of version ${String(found)}`)
     this.#db.exec('CREATE TABLE IF NOT EXISTS gone (owner TEXT PRIMARY KEY, since INTEGER) WITHOUT ROWID')
+    this.#db.exec('CREATE TABLE IF NOT EXISTS meant (owner TEXT, machine TEXT, seq INTEGER, PRIMARY KEY (owner, machine)) WITHOUT ROWID')
   }
 
   #oldTables(): string {
@@ -169,9 +170,14 @@ export class HeadHistory implements Disposable {
 
   /**
    * Freezes the owner's expiry when this head's device named, a week ago or when it began, most bytes that it does not name
-   * now. Only what really lies here counts, so naming what does not exist hides nothing.
+   * now. Only what really lies here counts, so naming what does not exist hides nothing. A head that was agreed on before it
+   * came here is believed.
    */
   #judge({ device: { owner, machine }, seq }: VerifiedHead, nowMs: number, held: HeldBytes): void {
+    if (seq <= Number(this.#row('SELECT seq FROM meant WHERE owner = ? AND machine = ?', owner, machine)?.['seq'] ?? 0)) {
+      this.#run('UPDATE devices SET accepted = ? WHERE owner = ? AND machine = ?', nowMs, owner, machine)
+      return
+    }
     const device = this.#row('SELECT first, accepted FROM devices WHERE owner = ? AND machine = ?', owner, machine)
     const at = Math.max(nowMs - freezeWindowMs, Number(device?.['first'] ?? 0), Number(device?.['accepted'] ?? 0))
     const here = held()
@@ -200,7 +206,7 @@ export class HeadHistory implements Disposable {
 
   /**
    * What the owner and an admin agreed on, signed at `signed` (s since 1970): an older agreement than the last one is
-   * ignored. `accepts`: heads up to these are meant so; a freeze that they caused ends.
+   * ignored. `accepts`: heads up to these are meant so; a freeze that they caused ends, and those still to come cause none.
    */
   agree(owner: OwnerId, { signed, terms, accepts }: { signed: number; terms: RetentionTerms; accepts: readonly { machine: string; seq: number }[] }, nowMs: number): void {
     this.#together(() => {
@@ -208,6 +214,7 @@ export class HeadHistory implements Disposable {
       if (signed <= last) return
       this.#run('INSERT OR REPLACE INTO terms VALUES (?, ?, ?, ?, ?)', owner, signed, terms.delayDays, terms.days, terms.weeks)
       for (const { machine, seq } of accepts) {
+        this.#run('INSERT INTO meant VALUES (?, ?, ?) ON CONFLICT (owner, machine) DO UPDATE SET seq = max(seq, excluded.seq)', owner, machine, seq)
         const ended = this.#run('DELETE FROM freezes WHERE owner = ? AND machine = ? AND seq <= ?', owner, machine, seq)
         if (ended > 0) this.#run('UPDATE devices SET accepted = ? WHERE owner = ? AND machine = ?', nowMs, owner, machine)
       }

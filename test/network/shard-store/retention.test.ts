@@ -266,6 +266,23 @@ test('a head that drops most of what is here freezes expiry until both have agre
   assert.ok(!await holder.has(big[0]))
 })
 
+test('an agreement that comes before the head that it means counts for that head, and for no later one', async () => {
+  await using holder = await Holder.open()
+  const owner = holder.owner.root.id
+  const big = await Promise.all(Array.from({ length: 3 }, async () => await holder.put(9 * 1_048_576)))
+  await holder.head(...big)
+  await holder.days(10)
+  holder.store.agree(owner, { signed: 100, terms: defaultTerms, accepts: [{ machine: holder.owner.machine.id, seq: holder.seq + 1 }] })
+  await holder.reopen()
+  await holder.head(big[0]!)
+  assert.deepEqual(holder.store.account(owner).freezes, [])
+  const more = await Promise.all(Array.from({ length: 3 }, async () => await holder.put(9 * 1_048_576)))
+  await holder.head(...more)
+  await holder.days(10)
+  await holder.head()
+  assert.equal(holder.store.account(owner).freezes.length, 1)
+})
+
 test('drops that are spread over many heads of a week count together', async () => {
   await using holder = await Holder.open()
   const shards = await Promise.all(Array.from({ length: 10 }, async () => await holder.put(3 * 1_048_576)))
