@@ -24,7 +24,7 @@ export async function verify(context: AgentContext, request: CommandRequest<'ver
   const contents = await services.repository.verify({ readData: request.readData, onBytes: (bytes) => onProgress({ stage: 'checking contents', bytesDone: bytesRead += bytes }) }, { signal })
   const { snapshots } = await services.repository.snapshots({ signal })
   const ok = holdings.lost === 0 && contents.ok
-  if (ok && request.readData) context.checks.noteVerified(context.clock.now(), snapshots.toSorted((a, b) => Date.parse(b.time) - Date.parse(a.time))[0]?.id)
+  if (ok && request.readData) context.checks.noteVerified(context.clock.now(), snapshots.at(-1)?.id)
   const problems = [
     ...warnings, ...describeHoldings(holdings),
     ...contents.badObjects.map(({ ref, message }) => `${ref.kind} ${shortId(ref.id)}: ${message}`),

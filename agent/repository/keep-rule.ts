@@ -9,7 +9,7 @@
  */
 import { HoldfastError } from '../../shared/errors.ts'
 import type { ObjectId } from '../object-store.ts'
-import type { Snapshot } from './snapshot.ts'
+import { type Snapshot, inOrder } from './snapshot.ts'
 
 export interface KeepRule {
   readonly last?: number | undefined
@@ -35,7 +35,7 @@ export function chooseSnapshots(snapshots: readonly Snapshot[], rule: KeepRule):
   if (last + hourly + daily + weekly + monthly + yearly <= 0 && within === undefined && tags.length === 0) {
     throw new HoldfastError('invalid-input', 'Cannot forget: the rule keeps no snapshot')
   }
-  const newestFirst = [...snapshots].sort((a, b) => Date.parse(b.time) - Date.parse(a.time))
+  const newestFirst = inOrder(snapshots).reverse()
   const kept = new Set<ObjectId>(newestFirst.slice(0, last).map(({ id }) => id))
   const periods = [[hourly, hourOf], [daily, dayOf], [weekly, weekOf], [monthly, monthOf], [yearly, yearOf]] as const
   for (const [count, periodOf] of periods) keepPeriods(newestFirst, kept, { count, periodOf })

@@ -16,7 +16,7 @@ import { openDocument, readTable } from './pack.ts'
 import type { PackIndex, TabledPack } from './pack-index.ts'
 import { findEntry, joinPath, separatorOf } from './paths.ts'
 import { type KeyOptions, damaged } from './seal.ts'
-import { type Snapshot, decodeSnapshot } from './snapshot.ts'
+import { type Snapshot, decodeSnapshot, inOrder } from './snapshot.ts'
 import type { Entry } from './tree.ts'
 
 export interface CallOptions {
@@ -60,7 +60,7 @@ export class SnapshotReader {
         unreadable.push(ref)
       }
     }
-    return { snapshots: snapshots.sort((a, b) => Date.parse(a.time) - Date.parse(b.time)), unreadable }
+    return { snapshots: inOrder(snapshots), unreadable }
   }
 
   /**

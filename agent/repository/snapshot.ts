@@ -37,3 +37,24 @@ export function decodeSnapshot(text: Uint8Array): SnapshotDocument {
   for (const { entry } of document.roots) assertName(entry.name)
   return document
 }
+
+/**
+ * Oldest first. By their times, but none before its parent, whatever the clocks of the machines said: who recovers on a
+ * machine whose clock is late, or once had one that was years ahead, finds his newest backup last.
+ */
+export function inOrder(snapshots: readonly Snapshot[]): Snapshot[] {
+  const byId = new Map(snapshots.map((snapshot) => [snapshot.id, snapshot]))
+  const times = new Map<ObjectId, number>()
+  for (const snapshot of snapshots) {
+    const line: Snapshot[] = []
+    for (let one: Snapshot | undefined = snapshot; one !== undefined && !times.has(one.id) && !line.includes(one);) {
+      line.push(one)
+      one = one.parent === undefined ? undefined : byId.get(one.parent)
+    }
+    for (const { id, parent, time } of line.reverse()) {
+      const before = parent === undefined ? undefined : times.get(parent)
+      times.set(id, Math.max(Date.parse(time), before === undefined ? -Infinity : before + 1))
+    }
+  }
+  return [...snapshots].sort((a, b) => (times.get(a.id) ?? 0) - (times.get(b.id) ?? 0))
+}
