@@ -18,7 +18,7 @@ export async function networkCreate(context: AgentContext, request: CommandReque
   refuseMember(context)
   redundancyOf(request.redundancy, 255) // refuses what is no level before anything is written
   const roster = context.openRoster(request.roster)
-  await roster.prepare()
+  await roster.prepare({ signal })
   const { root, owner, keyring } = await newOwner(context)
   const membership = await createNetwork({ name: request.name, redundancy: request.redundancy, minFree: context.settings.config.offer.minFree, admission: 'open' }, {
     machine: context.machine.id, admin: root.admin, rosters: [roster], ...context.clock, signal,

@@ -42,7 +42,7 @@ export async function createNetwork(policy: Policy, options: FoundOptions): Prom
     time: new Date(now()).toISOString(),
   }, admin)
   for (const roster of rosters) {
-    if (await roster.createOnce(networkName(1), jws, { signal }) === 'exists') throw occupied(roster)
+    if (await roster.createOnce(networkName(1), jws, { signal }) === 'exists' && !await isThere(jws, roster, signal)) throw occupied(roster)
   }
   const membership = new Membership({ net: networkIdOf(jws), self: machine, now, monotonic })
   await membership.ingest([jws], { kind: 'self', name: machine })
@@ -55,6 +55,12 @@ async function refuseOccupied(roster: Roster, signal: AbortSignal | undefined): 
   for (const { name, text } of records) {
     if (name.startsWith('network/') && await isNetwork(text.trim())) throw occupied(roster)
   }
+}
+
+/** A place may have taken the record though its answer was lost, and then says of the second attempt that it exists. */
+async function isThere(jws: string, roster: Roster, signal: AbortSignal | undefined): Promise<boolean> {
+  const { records } = await roster.list(undefined, { signal })
+  return records.some(({ name, text }) => name === networkName(1) && text.trim() === jws)
 }
 
 async function isNetwork(jws: string): Promise<boolean> {

@@ -9,6 +9,7 @@ import { homeAt } from '../../agent/home.ts'
 import type { CommandResult } from '../../shared/api.ts'
 import { type Microsoft, startMicrosoft } from '../support/microsoft/start-microsoft.ts'
 import { type Ended, commandLine } from '../support/process-group.ts'
+import { untilAnswer } from '../support/until-answer.ts'
 
 const client = '11111111-2222-3333-4444-555555555555'
 const sharepoint = `sharepoint:https://contoso.sharepoint.com/sites/team?client=${client}`
@@ -96,6 +97,40 @@ test('SharePoint: signed in, founded, joined by one who has the library as a fol
     await one.run('backup', { offlineOk: true })
     const { rosters, network } = await ask<CommandResult<'status'>>('one', 'status')
     assert.deepEqual([rosters, network?.members], [[{ locator: sharepoint, state: 'ok', detail: '', notice: null }], 2])
+  })
+
+  await t.test('a library that fails, asks to wait or hangs in the middle of a backup and of a restore holds neither up; status tells, and it recovers', async () => {
+    const file = join(folder, 'mail.txt')
+    const standing = async () => await one.run('status', { fresh: false })
+    const sound = await standing()
+    const troubles = [
+      { fault: { status: 503 }, told: /answered 503/ },
+      { fault: { status: 429, headers: { 'retry-after': '6' } }, told: /asks to wait 6 seconds/ },
+      { fault: 'silence', told: /no answer in time/ },
+    ] as const
+    for (const [number, { fault, told }] of troubles.entries()) {
+      const text = `mail of year ${number}`
+      await writeFile(file, text)
+      let refused = 0
+      const onProgress = () => {
+        graph.fault = () => {
+          refused++
+          return fault
+        }
+      }
+      await one.run('backup', { offlineOk: true }, { onProgress })
+      await one.run('restore', { snapshot: 'latest', target: join(folder, `back-${number}`) }, { onProgress })
+      assert.equal(await readFile(join(folder, `back-${number}`, 'mail.txt'), 'utf8'), text)
+      const troubled = await untilAnswer(standing, ({ rosters }) => told.test(rosters[0]?.detail ?? ''), { what: 'status tells of the roster', patienceMs: 60_000, everyMs: 200 })
+      assert.ok(refused > 0)
+      assert.deepEqual([troubled.rosters[0]?.state, troubled.rosters[0]?.notice?.code], ['unreachable', 'roster-unreachable'])
+      assert.deepEqual([troubled.notices, troubled.protection.state, troubled.paths[0]?.state, troubled.paths[0]?.changedSince], [sound.notices, sound.protection.state, sound.paths[0]?.state, false])
+      graph.fault = () => undefined
+      await untilAnswer(async () => {
+        await one.run('network requests', {}) // reads the rosters
+        return await standing()
+      }, ({ rosters }) => rosters[0]?.state === 'ok', { what: 'the roster is there again', patienceMs: 60_000, everyMs: 200 })
+    }
   })
 
   await t.test('an admin gets the list of who is covered when he asks, and only then', async () => {

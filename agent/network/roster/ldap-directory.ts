@@ -71,9 +71,17 @@ export class LdapDirectory implements Directory {
         await client.search(container, { scope: 'base', attributes: ['1.1'] })
       } catch (error) {
         if (!(error instanceof NoSuchObjectError)) throw error
-        await client.add(container, { objectClass: ['top', 'container'] })
+        await this.#makeContainer(container, client)
       }
     })
+  }
+
+  async #makeContainer(container: string, client: Client): Promise<void> {
+    try {
+      await client.add(container, { objectClass: ['top', 'container'] })
+    } catch (error) {
+      if (!(error instanceof AlreadyExistsError)) throw error // another founder at this moment
+    }
   }
 
   async add(record: DirectoryRecord, options: Options = {}): Promise<'created' | 'exists'> {

@@ -15,6 +15,8 @@ import { type DomainController, delegatedContainer, missingForDomainController, 
 import { PaneBrowser, paneSize, withoutBrowser } from '../../support/pane-browser.ts'
 import { ticketHash } from '../../support/pane-scene.ts'
 import { accessWith } from '../../support/roster-access.ts'
+import { type GroupAgent, startAgents } from '../../support/agent-group.ts'
+import { oneOfTwoFounds } from '../../support/founders.ts'
 import { commandLine } from '../../support/process-group.ts'
 
 const peer = `peers/${'ab'.repeat(32)}.jws`
@@ -99,6 +101,45 @@ describe('Active Directory', { skip }, () => {
     await roster.prepare()
     await roster.prepare()
     assert.equal(await roster.createOnce(peer, 'x'), 'created')
+  })
+
+  test('of two founders at once one founds a group, in a container that both make, and the other is told that it holds one', async () => {
+    await oneOfTwoFounds(() => rosterOf(`${dc.ldaps}/CN=Third,DC=lab,DC=example,DC=test`, 'Administrator'))
+  })
+
+  test('a roster moves from a folder into the directory and on to another folder, and every agent follows', async (t) => {
+    const group = await startAgents(t, 3)
+    const [admin, one, late] = group.agents as [GroupAgent, GroupAgent, GroupAgent]
+    const [directory, second] = [container('moving'), `folder:${join(group.directory, 'second')}`]
+    const signIn = async (agent: GroupAgent, user: string) => await agent.run('sign-in', { locator: directory, user: `${user}@LAB.EXAMPLE.TEST`, password, ca: dc.ca })
+    const standsAt = async (agent: GroupAgent, locator: string, state = 'ok') =>
+      await agent.until('status', {}, ({ rosters }) => rosters.length === 1 && rosters[0]?.locator === locator && rosters[0].state === state)
+
+    await assert.rejects(admin.run('network move-roster', { locator: directory }), isUnavailable(/run holdfast sign-in/))
+    await signIn(admin, 'ann')
+    await signIn(one, 'bob')
+    const { rosters, told } = await admin.run('network move-roster', { locator: directory })
+    assert.deepEqual([rosters, told.peers], [[directory], 2])
+    await standsAt(one, directory)
+    const { warnings } = await standsAt(late, directory, 'signed-out')
+    assert.match(warnings.join(), /holdfast sign-in/)
+    await signIn(late, 'bob')
+    await standsAt(late, directory)
+    const peersThere = async () => (await rosterOf(directory, 'ann').list()).records.filter(({ name }) => name.startsWith('peers/')).length
+    await late.until('network invitations', {}, () => true)
+    assert.equal(await peersThere(), 3)
+
+    await late.stop()
+    assert.deepEqual((await admin.run('network move-roster', { locator: second })).former, [directory])
+    await standsAt(one, second)
+    await Promise.all([admin.stop(), one.stop()])
+    await late.start()
+    await standsAt(late, second) // with nobody there but the directory
+    await Promise.all([admin.start(), one.start()])
+    const { invitation } = await admin.run('network invite', {})
+    const newcomer = await group.add('newcomer')
+    await newcomer.run('network join', { invitation, label: 'newcomer' })
+    await one.until('peers', {}, ({ peers }) => peers.length === 4)
   })
 
   test('a record of the greatest length and more than the thousand entries that one answer may have come back', async () => {

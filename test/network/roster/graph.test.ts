@@ -4,6 +4,7 @@ import { HoldfastError } from '../../../shared/errors.ts'
 import { parseRosterLocator } from '../../../agent/network/roster/locator.ts'
 import { openRoster } from '../../../agent/network/roster/open-roster.ts'
 import { rosterSuite } from '../../suites/roster.ts'
+import { found, oneOfTwoFounds } from '../../support/founders.ts'
 import { FakeGraph, expectedFaults } from '../../support/microsoft/fake-graph.ts'
 import { type Microsoft, startMicrosoft } from '../../support/microsoft/start-microsoft.ts'
 import { accessWith } from '../../support/roster-access.ts'
@@ -13,6 +14,22 @@ const sharepoint = `sharepoint:https://contoso.sharepoint.com/sites/team?client=
 const exchange = `exchange:holdfast@contoso.com?client=${client}`
 const peer = `peers/${'ab'.repeat(32)}.jws`
 const other = `peers/${'cd'.repeat(32)}.jws`
+
+test('a founder whose record was taken while the answer was lost has founded the group, and one who comes later has not', async () => {
+  const graph = new FakeGraph()
+  let lost = 0
+  const roster = machine({
+    fetch: async (input, init) => {
+      const answer = await graph.fetch(input, init)
+      if (init?.method !== 'PUT' || lost++ > 0) return answer
+      throw new TypeError('fetch failed')
+    },
+  }, sharepoint)
+  await roster.prepare()
+  await found(roster)
+  assert.equal(lost, 2, 'it was sent again')
+  await assert.rejects(found(machine(graph, sharepoint)), (error) => error instanceof HoldfastError && error.code === 'already-exists')
+})
 
 /** The suites speak HTTPS; the other tests ask the same answers in this process. */
 let microsoft: Microsoft
@@ -64,6 +81,11 @@ for (const [name, locator] of [['a SharePoint library', sharepoint], ['an Exchan
     const third = await roster.list(second.cursor)
     assert.deepEqual(third.records.map(({ name: record, text }) => [record, text]), [[peer, 'one again']])
     assert.equal(third.whole, true)
+  })
+
+  test(`${name}: of two founders at once one founds a group there, and the other is told that it holds one`, async () => {
+    const graph = new FakeGraph()
+    await oneOfTwoFounds(() => machine(graph, locator))
   })
 
   test(`${name}: a delta link that is gone leads to a whole listing, and nothing is lost`, async () => {

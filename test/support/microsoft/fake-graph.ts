@@ -35,7 +35,7 @@ export class FakeGraph {
   readonly lists = new FakeLists()
   readonly groups = new FakeGroups()
   /** Consulted before each request; undefined lets it through. */
-  fault: (method: string, path: string) => Fault | 'no network' | undefined = () => undefined
+  fault: (method: string, path: string) => Fault | 'no network' | 'silence' | undefined = () => undefined
   /** As SharePoint counts them: 1 for a delta query with a token, an item or a download, 2 for lists and writes. */
   resourceUnits = 0
   pageSize = 50
@@ -73,6 +73,7 @@ export class FakeGraph {
     const { method, headers } = request
     this.requests.push({ method, path: path + url.search, authorization: headers.get('authorization'), userAgent: headers.get('user-agent') })
     const fault = this.fault(method, path)
+    if (fault === 'silence') return await new Promise<never>(() => {})
     if (fault === 'no network') throw new TypeError('fetch failed')
     if (fault !== undefined) return problem(fault.status, fault.code ?? 'fault', { headers: fault.headers ?? {} })
     const body = method === 'GET' || method === 'DELETE' ? '' : await request.text()

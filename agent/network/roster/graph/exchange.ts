@@ -52,7 +52,11 @@ export class ExchangeRoster implements Roster, DeltaSource {
   async prepare(options: Options = {}): Promise<void> {
     await this.#asking(async () => {
       if (await this.#findFolder(options) !== undefined) return
-      await this.#graph.post(`${this.#mailbox}/mailFolders/msgfolderroot/childFolders`, { displayName: folderName, isHidden: true }, options)
+      try {
+        await this.#graph.post(`${this.#mailbox}/mailFolders/msgfolderroot/childFolders`, { displayName: folderName, isHidden: true }, options)
+      } catch (error) {
+        if (!hasStatus(error, 409)) throw error // ErrorFolderExists: another founder at this moment
+      }
     })
   }
 
