@@ -13,6 +13,7 @@ export interface Formats {
   ago(seconds: number): string
   /** `2 days`, `5 minutes`. */
   duration(seconds: number): string
+  days(count: number): string
 }
 
 const byteUnits = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const
@@ -63,5 +64,6 @@ export function formatsFor(locale: string): Formats {
       const { unit, count } = spanOf(seconds)
       return new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'long' }).format(count)
     },
+    days: (count) => new Intl.NumberFormat(locale, { style: 'unit', unit: 'day', unitDisplay: 'long' }).format(count),
   }
 }

@@ -82,7 +82,7 @@ export const initialState: State = {
 }
 
 /** Runs that take long and are shown; the others only answer questions. */
-export const shownRuns: ReadonlySet<string> = new Set(['backup', 'restore', 'verify', 'repair', 'recover', 'forget', 'prune', 'recovery-contact restore'])
+export const shownRuns: ReadonlySet<string> = new Set(['backup', 'restore', 'verify', 'repair', 'recover', 'forget', 'prune', 'recovery-contact restore', 'handed-over restore', 'network leave'])
 
 /** The sign-in has its progress in its own card. */
 const watchedRuns: ReadonlySet<string> = new Set([...shownRuns, 'sign-in'])
@@ -134,4 +134,8 @@ export function restoredOf(result: unknown): CommandResult<'restore'> | undefine
 
 export function recoveredOf(result: unknown): CommandResult<'recover'> | undefined {
   return commands.recover.result.safeParse(result).data
+}
+
+export function leftOf(result: unknown): CommandResult<'network leave'> | undefined {
+  return commands['network leave'].result.safeParse(result).data
 }

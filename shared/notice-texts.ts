@@ -12,6 +12,7 @@ export const noticeTexts: NoticeTexts = {
   'silent-machines': ({ names }) => `No answer from ${names.join(', ')}`,
   'approval-missing': () => 'This machine waits to be let in: an admin has to run `holdfast network approve`, or to let it in by the team view',
   'shut-out': () => 'An admin shut this machine out of the work group: nothing is backed up any more. Ask an admin for a new invitation, for another --home',
+  'has-left': () => 'This machine has left its work group: nothing is backed up any more. Restart the agent before another group is entered',
   'former-admin': () => 'Somebody who is no admin any more tried to change the work group from before; it was not followed here',
   'sign-in-needed': ({ locator }) => `The sign-in to the roster is missing or ended; backups go on. Sign in again: \`holdfast sign-in '${locator}'\``,
   'roster-unreachable': ({ locator }) => `The roster in ${locator} cannot be reached; backups go on without it`,

@@ -23,6 +23,8 @@ const kinds = [
   notice('silent-machines', { names }),
   notice('approval-missing', {}),
   notice('shut-out', {}),
+  /* The agent lets go of the group when it starts next. */
+  notice('has-left', {}),
   notice('former-admin', {}),
   /* Rosters. `locator`: where. */
   notice('sign-in-needed', { locator: z.string() }),

@@ -110,7 +110,7 @@ export const en = {
     keeps: (used: string, free: string) => `This computer keeps ${used} for the others; ${free} are still free to them.`,
   },
   progress: {
-    names: { 'backup': 'Backing up', 'restore': 'Restoring', 'verify': 'Checking', 'repair': 'Repairing', 'recover': 'Recovering', 'forget': 'Tidying up', 'prune': 'Making room', 'sign-in': 'Signing in', 'recovery-contact restore': 'Restoring' } as Record<string, string>,
+    names: { 'backup': 'Backing up', 'restore': 'Restoring', 'verify': 'Checking', 'repair': 'Repairing', 'recover': 'Recovering', 'forget': 'Tidying up', 'prune': 'Making room', 'sign-in': 'Signing in', 'recovery-contact restore': 'Restoring', 'handed-over restore': 'Restoring', 'network leave': 'Leaving: what is kept here for the others goes to other computers' } as Record<string, string>,
     queued: 'waiting for its turn', rate: (rate: string) => `${rate} per second`, left: (duration: string) => `about ${duration} left`, cancel: 'Cancel', cancelling: 'Stopping…', done: 'of', read: (bytes: string) => `${bytes} read`,
     cancelledBackup: 'The backup was stopped. What was sent already is kept: the next backup goes on from there. Older backups are as they were.', cancelledRestore: 'Stopped. What came back so far is kept aside, and no unfinished file stands under its name. Restore it again and it goes on from there.', finished: { backup: 'Backup finished', restore: 'Restored' },
   },
@@ -156,7 +156,7 @@ export const en = {
     withdraw: 'Withdraw', withdrawHeading: 'Withdraw this invitation?', withdrawText: 'Nobody can join with it any more. Who joined already stays.', withdrawn: 'The invitation is withdrawn.',
     levelNow: (need: number, of: number) => (of === 1 ? 'Each part of a backup is on one other machine only.' : need === 1 ? `Each part of a backup is on ${of} other machines, whole.` : `Each part of a backup is cut so that any ${need} of ${of} machines bring it back.`),
     levelFor: 'For the whole group', levelHeading: (name: string) => `Change to “${name}”?`, levelText: 'New backups are made so at once. Older ones follow after some quiet days, and stay protected as they are until then.', levelChanged: (name: string) => `New backups are made by “${name}” from now on.`,
-    levels: { 'auto': 'Automatic: as many as the group allows', 'mirror-2': '2 whole copies', 'mirror-3': '3 whole copies', 'raid5': 'Frugal: one machine may be lost', 'raid6': 'Balanced: two machines may be lost', 'triple': 'Safest: three machines may be lost' },
+    levels: { 'auto': 'Automatic: as many as possible', 'mirror-2': '2 whole copies', 'mirror-3': '3 whole copies', 'raid5': 'Frugal: one machine may be lost', 'raid6': 'Balanced: two machines may be lost', 'triple': 'Safest: three machines may be lost' },
   },
   contacts: {
     heading: 'Recovery contacts', none: 'A colleague can open your backup when you lose this computer and the 24 words. You see it when somebody asks, and have days to refuse.', text: 'These colleagues can open your backup, days after they ask. You see it and can refuse.',
@@ -164,6 +164,27 @@ export const en = {
     ready: (wait: string) => `nobody asked; ${wait} to refuse`, asked: (when: string, left: string) => `asked ${when}; opens in ${left}`, open: 'can open it now', end: 'End it', endHeading: (name: string) => `End what ${name} may do?`, endText: 'A request is refused, too. Nobody can open your backup by it any more.', ended: (name: string) => `${name} is no recovery contact any more.`,
     alarm: (name: string) => `${name} wants to open your backup`, alarmText: 'If you did not ask for this, end it now.', why: (why: string) => `“${why}”`,
     ofOthers: 'Whose backup you may open', ask: 'Ask to open it', askText: (name: string) => `Only when ${name} cannot do it. Everybody in the group sees that you asked.`, whyLabel: 'Why (everybody reads it)', askNow: 'Ask now', requested: (name: string, left: string) => `Asked to open the backup of ${name}. It opens in ${left} unless its owner refuses.`, restore: 'Restore to a folder', into: 'In the folder',
+  },
+  handedOver: {
+    heading: 'Handed over to you', since: (time: string) => `since ${time}`, keptFor: (duration: string) => `kept for ${duration} after its owner left`, which: 'Which backup',
+    letGo: 'Let go', letGoHeading: (name: string) => `Let go of the backup of ${name}?`, letGoText: 'The others need not keep it any longer, and you cannot open it any more. Only its owner can, by the recovery kit, until it is gone.', isGone: (name: string) => `The backup of ${name} is let go.`,
+  },
+  leave: {
+    heading: 'Leave the work group', text: 'For a computer that is given back, sold, or moves to another group. What it keeps for the others goes to other computers first; then nothing on it is backed up any more.', leave: 'Leave…',
+    what: 'What becomes of my backups?', days: 'For so many days',
+    ways: {
+      keep: { name: 'They are kept for some time', text: 'Your recovery kit opens them until then.' },
+      hand: { name: 'A colleague gets them', text: 'From then on your colleague can look into them and restore them, without your kit.' },
+      erase: { name: 'They are erased', text: 'The others let them go after 30 days, and the keys on this computer go at the next start of the agent.' },
+    },
+    typeName: (name: string) => `To erase them, type the name of this computer: ${name}`, stays: (names: readonly string[]) => `Your backups stay: they go on with ${new Intl.ListFormat('en').format(names)}.`, kitFirst: 'Once you have left, only the kit opens your backups. Store it first.',
+    askHeading: (group: string) => `Leave “${group}”?`, askKeep: (duration: string) => `Your backups are kept for ${duration}.`, askHand: (name: string, duration: string) => `${name} can restore your backups for ${duration}.`, askErase: 'Your backups are erased. After that nobody can bring them back, nor can you.', askStays: 'Your backups go on with your other computer.', askMeaning: 'Nothing on this computer is backed up after that. It comes back by a new invitation only.', eraseAndLeave: 'Erase and leave',
+    lastAdmin: 'This computer has the only admin of the work group. Make somebody else an admin first.', makeAdmin: 'Make admin', isAdmin: (name: string) => `${name} is an admin now.`,
+    cancelled: 'Stopped. This computer is still a member, and its backups are as they were.', stillMember: 'This computer is still a member.',
+    nowhere: (kept: string, all: string) => `${kept} of ${all} parts that are kept here for the others have nowhere to go`, nowhereText: 'This computer is still a member. Switch on more computers and try again. Or leave all the same: the owners make those parts anew, and are less protected until then.', force: 'Leave all the same', forceText: 'What nobody takes goes with this computer. Its owners make it anew.',
+    nobodyOn: 'No other computer is on', nobodyOnText: 'Somebody has to hear that your colleague gets the backups. This computer is still a member: switch another one on and try again.',
+    done: 'You have left', left: (group: string) => `This computer is no longer in “${group}”`, leftKept: (duration: string) => `Your backups are kept for ${duration}. Keep the recovery kit.`, leftHanded: (name: string, duration: string) => `${name} can restore your backups for ${duration}.`, leftErased: 'Your backups go as soon as the others let go of anything (30 days).', leftStays: 'Your backups go on with your other computer.',
+    leftShards: (safe: string, all: string) => `${safe} of ${all} parts that were kept here for the others are on other computers.`, leftShardsKept: 'The owners make the rest anew.', leftNext: 'Leave this computer on until the others know. Before it enters another work group, restart the agent (or the computer).',
   },
   settings: {
     heading: 'Settings', name: 'Name of this computer', schedule: 'When', daily: 'Every day at', cron: 'Instead of once a day, by a schedule (cron)', advanced: 'More', quietFrom: 'Never between', quietTo: 'and', computer: 'This computer', settle: 'Back up a changed archive after so many minutes of rest', growth: 'or as soon as so many MB are new', caches: 'Protect Outlook caches (OST) too: they can be fetched again from the server', limits: 'How much of the network', upload: 'At most, upload (MB per second)', download: 'At most, download (MB per second)', unlimited: 'no limit', slowLinks: 'Slow links such as a VPN: network (10.8.0.0/16) or interface, MB per second up and down, one a line, “-” for no limit',

@@ -12,6 +12,7 @@ export const noticesDe: NoticeTexts = {
   'silent-machines': ({ names }) => `Keine Antwort von ${list(names)}.`,
   'approval-missing': () => 'Dieser Rechner wartet auf Einlass: Ein Admin muss ihn in der Ansicht „Team“ einlassen (oder mit `holdfast network approve`).',
   'shut-out': () => 'Ein Admin hat diesen Rechner aus der Arbeitsgruppe ausgesperrt: Nichts wird mehr gesichert. Bitten Sie einen Admin um eine neue Einladung, für ein anderes --home.',
+  'has-left': () => 'Dieser Rechner hat seine Arbeitsgruppe verlassen: Nichts wird mehr gesichert. Starten Sie den Agenten (oder den Rechner) neu, bevor er in eine andere kommt.',
   'former-admin': () => 'Jemand, der kein Admin mehr ist, wollte die Arbeitsgruppe mit einem alten Stand ändern; hier wurde das nicht befolgt.',
   'sign-in-needed': ({ locator }) => `Die Anmeldung für die Liste des Teams fehlt oder ist abgelaufen (${locator}). Gesichert wird weiter.`,
   'roster-unreachable': ({ locator }) => `Die Liste des Teams in ${locator} ist nicht erreichbar. Gesichert wird auch ohne sie.`,

@@ -28,6 +28,12 @@ export class Administration {
     return this.#settings?.mayChange === true
   }
 
+  /** This machine has the only admin: while there are others, it cannot go. */
+  get isLastAdmin(): boolean {
+    const [only, ...more] = this.#settings?.admins ?? []
+    return only?.self === true && more.length === 0 && only.machines.length <= 1 && (this.#app.state.status?.network?.members ?? 0) > 1
+  }
+
   async enter(): Promise<void> {
     await this.#app.quietly(async () => {
       this.#settings = await this.#app.run('network settings', {})

@@ -136,7 +136,7 @@ export class ProtectionView implements View {
     return html`${holders.length === 0 ? nothing : html`<details class="card"><summary><h2>${m.whereCopies}</h2><span class="facts">${m.copies(holders.length)}</span></summary>
       <ul class="holders">${holders.map(({ name, state, shards }) => html`<li><span class="dot ${state === 'online' ? 'good' : state === 'away' ? 'warning' : 'bad'}" aria-hidden="true"></span><span class="grow">${name}</span><span class="facts">${m.machine[state]}</span><meter aria-label=${name} min="0" max=${most} .value=${shards}></meter></li>`)}</ul></details>`}
       <details class="card"><summary><h2>${m.keepsFor}</h2><span class="facts">${m.keeps(f.bytes(holder.used), f.bytes(holder.free))}</span></summary>
-        ${holder.owners.length === 0 ? html`<p class="facts">${m.nobodyYet}</p>` : html`<ul class="holders">${holder.owners.map(({ name, used, fair, frozen }) => html`<li><span class="grow"><span class="name">${name}</span>${frozen ? html` <span class="reason warning">${m.keepsAll}</span>` : nothing}</span><span class="facts">${m.usedOf(f.bytes(used), f.bytes(fair))}</span><meter aria-label=${name} min="0" max=${Math.max(1, fair)} .value=${used}></meter></li>`)}</ul>`}</details>`
+        ${holder.owners.length === 0 ? html`<p class="facts">${m.nobodyYet}</p>` : html`<ul class="holders">${holder.owners.map(({ name, used, fair, frozen }) => html`<li><span class="grow"><span class="name">${name}</span>${frozen ? html` <span class="reason warning">${m.keepsAll}</span>` : nothing}<br><span class="facts">${m.usedOf(f.bytes(used), f.bytes(fair))}</span></span><meter aria-label=${name} min="0" max=${Math.max(1, fair)} .value=${used}></meter></li>`)}</ul>`}</details>`
   }
 
   async #backUp(): Promise<void> {

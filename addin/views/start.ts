@@ -1,6 +1,8 @@
 /** The first run in three steps: a work group, what to protect, the recovery kit. Each step is done when the agent says so. */
 import { type TemplateResult, html, nothing } from 'lit-html'
 import type { App, View } from '../app.ts'
+import { noticesOf } from '../notices.ts'
+import { noticeList } from '../parts/notices.ts'
 import { emptyPlace, field, nameOf, progressOf } from '../parts/parts.ts'
 import { recoveredOf } from '../state.ts'
 import type { ChooseView } from './choose.ts'
@@ -50,7 +52,7 @@ export class StartView implements View {
     if (recovery !== undefined) return html`${this.#heading()}${progressOf(this.#app, recovery)}`
     if (recovered !== undefined && recovered.problem === null) return html`${this.#heading()}${this.#recovered(recovered.result)}`
     if (status === undefined) return this.#heading()
-    if (status.network === null) return html`${this.#heading(1)}<p>${this.#app.messages.start.intro}</p>${this.#ways()}`
+    if (status.network === null) return html`${this.#heading(1)}<p>${this.#app.messages.start.intro}</p>${status.notices.length === 0 ? nothing : html`<div class="message warning">${noticeList(this.#app, noticesOf(status))}</div>`}${this.#ways()}`
     if (!this.#chosen) return html`${this.#heading(2)}${this.#what()}`
     return html`${this.#heading(3)}${this.#keys()}`
   }

@@ -7,27 +7,38 @@ import { saveBlob } from '../parts/save.ts'
 import { coverageBar, coverageMap, explain, groupTone, groupVerdict } from '../parts/team-picture.ts'
 import { Administration } from './administration.ts'
 import type { Contacts } from './contacts.ts'
+import { HandedOver } from './handed-over.ts'
+import { Leave } from './leave.ts'
 
 export class TeamView implements View {
   readonly #app: App
   readonly #administration: Administration
   readonly #contacts: Contacts
+  readonly #handedOver: HandedOver
+  readonly #leave: Leave
 
   constructor(app: App, contacts: Contacts) {
     this.#app = app
     this.#contacts = contacts
     this.#administration = new Administration(app)
+    this.#handedOver = new HandedOver(app)
+    this.#leave = new Leave(app, this.#administration)
   }
 
   /** What is known at once, then what the others say now. */
   async enter(): Promise<void> {
-    await Promise.all([this.#app.askMembers(), this.#administration.enter(), this.#contacts.enter()])
+    if (this.#app.state.status?.network === null) return this.#app.go('start')
+    await Promise.all([this.#app.askMembers(), this.#administration.enter(), this.#contacts.enter(), this.#handedOver.enter()])
     void this.#app.askMembers({ fresh: true })
   }
 
   render(): TemplateResult {
     const { state: { members, status, connection }, messages: { team: m } } = this.#app
     const heading = html`<h1 tabindex="-1">${m.heading}</h1>`
+    if (status?.network === null) {
+      const left = this.#leave.left()
+      if (left !== undefined) return html`<h1 tabindex="-1">${this.#app.messages.leave.done}</h1>${left}`
+    }
     if (members === undefined || status?.network === undefined || status.network === null) return html`${heading}${connection === 'offline' ? nothing : loading(this.#app)}`
     const sorted = worstFirst(members)
     const isAdmin = this.#administration.mayChange
@@ -35,8 +46,10 @@ export class TeamView implements View {
       ${members.length < 2 ? emptyPlace({ sign: '☍', heading: m.alone, text: m.aloneText }) : this.#picture(sorted, status.network)}
       ${members.length < 2 || !isAdmin ? nothing : this.#figures(sorted)}
       ${this.#contacts.render()}
+      ${this.#handedOver.render()}
       ${this.#administration.render()}
-      ${this.#administration.level(status.network.level)}`
+      ${this.#administration.level(status.network.level)}
+      ${this.#leave.render(status)}`
   }
 
   #picture(members: readonly Member[], { online, members: all, name }: { online: number; members: number; name: string }): TemplateResult {

@@ -129,6 +129,8 @@ export interface AgentContext {
   /** Where peers reach this agent; empty while it does not listen. */
   addresses(): readonly Address[]
   isMember(): boolean
+  /** It was a member, and left since the agent started. */
+  hasLeft(): boolean
   /** Throws `not-a-member`. */
   group(): Group
   ownerFile(): OwnerFile | undefined

@@ -26,7 +26,8 @@ export async function status(context: AgentContext, { fresh }: CommandRequest<'s
     alerts: context.alerts.standing().map(({ since, text, notices }) => ({ since: new Date(since).toISOString(), text, notices: [...notices] })),
   }
   if (!context.isMember()) {
-    return { ...common, network: null, protection: nothing(0), paths: config.protect.map(({ path }) => unknownPath(path, 'this machine is in no work group')), rosters: [], holders: [], share: { stored: 0, fair: 0 }, drill: context.checks.drill, alarms: [], notices: [], warnings: [] }
+    const notices: Notice[] = context.hasLeft() ? [{ code: 'has-left' }] : []
+    return { ...common, network: null, protection: nothing(0), paths: config.protect.map(({ path }) => unknownPath(path, 'this machine is in no work group')), rosters: [], holders: [], share: { stored: 0, fair: 0 }, drill: context.checks.drill, alarms: [], notices, warnings: notices.map(noticeText) }
   }
   const group = context.group()
   const { membership } = group

@@ -190,6 +190,10 @@ export class AgentParts implements AgentContext {
     return this.#group !== undefined && !this.#group.hasLeft
   }
 
+  hasLeft(): boolean {
+    return this.#group?.hasLeft === true
+  }
+
   knownGroup(): GroupServices | undefined {
     return this.#group
   }

@@ -17,6 +17,8 @@ const narrow = { size: paneSize }
 /** Two packs and a part of one. */
 const archiveBytes = 40_000_000
 const bytesPerSecond = 4_000_000
+/** Of shards: whole packs of the backup have at least as much. */
+const wholePack = 1_000_000
 /** Of a run: what was done of the whole, how fast, and how long it still takes. */
 const facts = /MB of 40 MB · [\d.]+ (?:MB|kB) per second · about \d+ seconds? left/u
 
@@ -42,6 +44,7 @@ test('over a slow line a backup and a restore are watched, stopped and gone on w
     await page.locator('.run').getByText(facts).waitFor()
     const { holder } = homeAt((agents[1] as AgentProcess).home)
     await untilAnswer(() => Promise.resolve(shardsBelow(holder)), ({ size }) => size > 0, { what: 'the holder', patienceMs: 30_000, everyMs: 50 })
+    await untilDone(page, await shareDone(page) + 0.02) // by then the owner knows of that pack
     await button(page, 'Cancel').click()
     await page.getByText('What was sent already is kept').waitFor()
     assert.deepEqual((await owner.run('snapshots', {})).snapshots, [])
@@ -50,11 +53,12 @@ test('over a slow line a backup and a restore are watched, stopped and gone on w
     await button(page, 'Back up now').click()
     await page.getByText('What was sent already is kept').waitFor({ state: 'detached' })
     await page.getByRole('heading', { name: 'Only partly protected' }).waitFor() // two machines are no more
-    assert.equal((await owner.run('snapshots', {})).snapshots.length, 1)
+    const { snapshots: [made, ...others] } = await owner.run('snapshots', {})
+    assert.deepEqual(others, [])
     const held = shardsBelow(holder)
     assert.deepEqual([...kept].filter(([path, bytes]) => held.get(path) !== bytes), [])
-    assert.ok([...held.values()].reduce((sum, bytes) => sum + bytes) < archiveBytes * 1.1, 'something was sent twice')
-
+    // A pack that was under way when it was stopped may have arrived without its owner's knowledge: that one goes again.
+    assert.ok((made?.bytesNew ?? archiveBytes) < archiveBytes - wholePack, 'what was stored before was sent again')
   })
   await t.test('a restore', async () => {
     await button(page, 'Restore my archive').click()
@@ -98,11 +102,15 @@ function answerMetered(folder: string, file: string): NodeJS.ProcessEnv {
 /** Waits until a run shows at least that share of its whole; the share that it shows then. */
 async function untilDone(page: Page, share: number): Promise<number> {
   await untilTrue(page, `document.querySelector('.run progress')?.value >= ${share}`)
+  return await shareDone(page)
+}
+
+async function shareDone(page: Page): Promise<number> {
   return await page.evaluate("document.querySelector('.run progress')?.value ?? 1") as number
 }
 
 /** Whole packs of the backup, and the bytes of each. */
 function shardsBelow(folder: string): Map<string, number> {
   const shards = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.shard')).map((name) => [name, statSync(join(folder, name)).size] as const)
-  return new Map(shards.filter(([, bytes]) => bytes > 1_000_000))
+  return new Map(shards.filter(([, bytes]) => bytes > wholePack))
 }

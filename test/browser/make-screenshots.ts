@@ -18,14 +18,19 @@ for (const name of ['Contracts', 'Mail/Outlook Files', 'Photos', 'Taxes 2026']) 
 process.env['HOME'] = person
 process.once('exit', () => { rmSync(person, { recursive: true, force: true }) })
 
-/** A group as it is in life: most are protected, one was not backed up for days, one for long, one has chosen nothing. */
+/** A group as it is in life: most are protected and have tried a restore, one was not backed up for days, one for long, one has chosen nothing. */
 const names = ['Ana', 'Bo', 'Chiara', 'Dimitri', 'Eve', 'Farid', 'Greta']
-const daysAgo = [[1, 0], [2, 0.1], [3, 4.5], [4, 9], [5, 0.2]] as const
+const longestAgo = 9
+const daysAgo = [[1, 0], [2, 0.1], [3, 4.5], [4, longestAgo], [5, 0.2]] as const
 await using scene = await startScene(names, 3)
 const { owner, group } = scene
-for (const [index, days] of daysAgo) await backUpBefore(scene, index, days)
+await owner.run('drill', {})
+for (const [index, days] of daysAgo) await backUpBefore(scene, index, days, { drill: days !== longestAgo })
 await using fresh = await group.start('fresh')
-while ((await owner.run('coverage', {})).members.filter(({ chosen }) => chosen === 0).length > 1) await owner.run('coverage', {})
+while ((await owner.run('coverage', {})).members.filter(({ lastVerifiedRestore }) => lastVerifiedRestore === null).length > 2) await owner.run('coverage', {})
+await owner.run('recovery-contact add', { machine: 'Bo' })
+await (group.agents[2] as AgentProcess).run('recovery-contact add', { machine: 'Ana', waitDays: 7 })
+while ((await owner.run('recovery-contact list', {})).others.length === 0) await owner.run('status', {})
 await using browser = await PaneBrowser.start([...group.agents, fresh])
 
 interface Picture extends PaneOptions {
@@ -47,6 +52,7 @@ async function shoot(name: string, view: string, { agent = owner, isStranger = f
   await page.locator('.loading').waitFor({ state: 'detached' })
   if (view === 'protection') await page.getByText(names.at(-1) as string).first().waitFor()
   await steps?.(page)
+  if (!screenOnly) await page.evaluate('scrollTo(0, 0)')
   await page.screenshot({ path: join(folder, `${name}.png`), fullPage: !screenOnly, animations: 'disabled' })
   const findings = await pane.accessibilityFindings()
   process.stdout.write(`${name}: ${findings.length === 0 ? 'accessible' : findings.join('; ')}, overflow ${await pane.overflowPixels()} px\n`)
@@ -68,7 +74,8 @@ await shoot('protection-wide', 'protection', wide)
 await shoot('team-wide', 'team', wide)
 await shoot('team-wide-dark', 'team', { ...wide, dark: true })
 await shoot('team-high-contrast', 'team', { forcedColors: true })
-await shoot('protection-german', 'protection', { locale: 'de-DE' })
+await shoot('protection-german', 'protection', { locale: 'de-DE', steps: async (page) => { await page.getByText('Was dieser Rechner für die anderen aufbewahrt').click() } })
+await shoot('team-german', 'team', { locale: 'de-DE' })
 await shoot('restore-inside', 'restore', { steps: inside })
 await shoot('recover', '', { agent: fresh, steps: async (page) => { await page.getByText('My old computer is lost').click() } })
 await shoot('sign-in', '', { agent: fresh, steps: async (page) => {
@@ -79,6 +86,10 @@ await shoot('sign-in', '', { agent: fresh, steps: async (page) => {
   await page.getByRole('heading', { name: 'Sign in first' }).waitFor()
 } })
 await shoot('remove', 'team', { screenOnly: true, steps: async (page) => { await button(page, 'Remove: Eve').click() } })
+await shoot('leave', 'team', { agent: group.agents[1] as AgentProcess, steps: async (page) => {
+  await page.getByText('Leave the work group').click()
+  await page.getByText('A colleague gets them').click()
+} })
 await shoot('attach-nothing', 'attach')
 await shoot('restored', 'restore', { steps: async (page) => {
   await button(page, 'Restore my archive').click()

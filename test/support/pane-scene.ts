@@ -56,8 +56,8 @@ export async function pairingCode(agent: AgentProcess): Promise<string> {
 
 const clock = fileURLToPath(new URL('shift-clock.mjs', import.meta.url))
 
-/** Gives a colleague something and backs it up so many days ago, by an agent that believes it is then. */
-export async function backUpBefore(scene: Scene, index: number, days: number): Promise<void> {
+/** Gives a colleague something and backs it up so many days ago, by an agent that believes it is then; `drill`: a restore is tried then, too. */
+export async function backUpBefore(scene: Scene, index: number, days: number, { drill = false } = {}): Promise<void> {
   const { agents, directory } = scene.group
   const colleague = agents[index] as AgentProcess
   const { home, machine } = colleague
@@ -70,6 +70,7 @@ export async function backUpBefore(scene: Scene, index: number, days: number): P
   await then.run('protect', { paths: [folder] })
   await then.run('settings', { change: { schedule: { cron: null } } })
   await then.run('backup', {})
+  if (drill) await then.run('drill', {})
   await then.stop()
   agents[index] = await AgentProcess.start({ home, machine })
 }

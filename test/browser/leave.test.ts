@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { AgentProcess } from '../../agent/demo/agent-process.ts'
+import { PaneBrowser, paneSize, withoutBrowser } from '../support/pane-browser.ts'
+import { startGroup } from '../support/process-group.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
+import { seededBytes } from '../support/trees.ts'
+import { untilAnswer } from '../support/until-answer.ts'
+import { assertNamed, button, goTo, openView } from './steps.ts'
+
+const narrow = { size: paneSize }
+
+test('who leaves says what becomes of the backups; a colleague restores them and lets them go; all by clicking', { skip: withoutBrowser }, async (t) => {
+  const home = await scratchFolder(t)
+  process.env['HOME'] = home // where the agents begin to show folders
+  await using group = await startGroup(['Ana', 'Bo', 'Chiara'], { redundancy: 'mirror-2' })
+  const [founder, leaver, colleague] = group.agents as [AgentProcess, AgentProcess, AgentProcess]
+  const file = join(group.directory, 'work.bin')
+  for (const agent of [founder, leaver]) {
+    writeFileSync(file, seededBytes(300_000, 5))
+    await agent.run('protect', { paths: [file] })
+    await agent.run('backup', {})
+  }
+  await using browser = await PaneBrowser.start(group.agents)
+
+  // The last admin makes another one first; backups are erased only by who types the name.
+  {
+    await using pane = await openView(browser, founder, 'team', narrow)
+    const { page } = pane
+    await page.getByText('Leave the work group').click()
+    await page.getByText('This computer has the only admin of the work group').waitFor()
+    await page.locator('.leave select').selectOption({ label: 'Chiara' })
+    await button(page, 'Make admin').click()
+    await page.getByText('Chiara is an admin now').waitFor()
+    await page.getByText('They are erased').click()
+    const leave = button(page.locator('.leave'), 'Leave…')
+    assert.equal(await leave.getAttribute('aria-disabled'), 'true')
+    await page.getByLabel('To erase them, type the name of this computer: Ana').fill('Anna')
+    assert.equal(await leave.getAttribute('aria-disabled'), 'true')
+    await page.getByLabel('To erase them, type the name of this computer: Ana').fill('Ana')
+    await leave.click()
+    await page.getByRole('heading', { name: 'Leave “Test”?' }).waitFor()
+    await button(page.locator('dialog'), 'Cancel').click()
+    await page.getByText('Your recovery kit is not stored yet').waitFor()
+    assert.deepEqual(await pane.accessibilityFindings(), [])
+    assert.equal(await pane.overflowPixels(), 0)
+    await assertNamed(page)
+    assert.equal((await founder.run('status', { fresh: false })).network?.members, 3)
+  }
+
+  // Backups are handed over, although what is kept for the others has nowhere to go.
+  {
+    await using pane = await openView(browser, leaver, 'team', narrow)
+    const { page } = pane
+    await page.getByText('Leave the work group').click()
+    await page.getByText('A colleague gets them').click()
+    await page.locator('.leave select').selectOption({ label: 'Chiara' })
+    assert.equal(await page.getByLabel('For so many days').inputValue(), '365')
+    await page.getByLabel('For so many days').fill('400')
+    await button(page.locator('.leave'), 'Leave…').click()
+    await page.getByText('Chiara can restore your backups for 400 days').waitFor()
+    await button(page.locator('dialog'), 'Leave…').click()
+    await page.getByText(/\d of \d parts that are kept here for the others have nowhere to go/u).waitFor()
+    assert.equal((await leaver.run('status', { fresh: false })).network?.members, 3, 'it is a member still')
+    assert.deepEqual((await colleague.run('handed-over list', {})).backups, [])
+    await button(page, 'Leave all the same').click()
+    await button(page.locator('dialog'), 'Leave all the same').click()
+    await page.getByRole('heading', { name: 'This computer is no longer in “Test”' }).waitFor()
+    await page.getByText('Chiara can restore your backups for 400 days').waitFor()
+    assert.deepEqual(await pane.accessibilityFindings(), [])
+    assert.equal((await leaver.run('status', { fresh: false })).network, null)
+    await page.reload()
+    await page.getByText('This machine has left its work group').waitFor()
+    await page.getByText('I have an invitation').waitFor()
+  }
+
+  // The colleague restores them to a folder and lets them go, in German.
+  {
+    await untilAnswer(async () => await colleague.run('handed-over list', {}), ({ backups }) => backups[0]?.keepDays === 400, { what: 'the colleague hears of it', patienceMs: 60_000, everyMs: 200 })
+    await using pane = await openView(browser, colleague, 'team', { ...narrow, locale: 'de-DE' })
+    const { page } = pane
+    await page.getByRole('heading', { name: 'Ihnen übergeben' }).waitFor()
+    await page.getByText('bleibt 400 Tage').waitFor()
+    await button(page, 'In einen Ordner zurückholen: Bo').click()
+    await page.getByLabel('Welche Sicherung').waitFor()
+    assert.equal(await page.getByLabel('Welche Sicherung').locator('option').count(), 1)
+    assert.deepEqual(await pane.accessibilityFindings(), [])
+    assert.equal(await pane.overflowPixels(), 0)
+    await button(page, 'In diesen Ordner zurückholen').click()
+    await page.locator('.contacts .message.good').waitFor()
+    assert.ok(readFileSync(join(home, 'work.bin')).equals(readFileSync(file)))
+    await button(page, 'Aufgeben: Bo').click()
+    await page.getByRole('heading', { name: 'Die Sicherung von Bo aufgeben?' }).waitFor()
+    await button(page.locator('dialog'), 'Aufgeben').click()
+    await page.getByText('Die Sicherung von Bo ist aufgegeben').waitFor()
+    assert.deepEqual((await colleague.run('handed-over list', {})).backups, [])
+    await goTo(page, 'team')
+    await button(page, 'Aufgeben: Bo').waitFor({ state: 'detached' })
+  }
+})
