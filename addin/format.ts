@@ -14,6 +14,7 @@ export interface Formats {
   /** `2 days`, `5 minutes`. */
   duration(seconds: number): string
   days(count: number): string
+  list(names: readonly string[]): string
 }
 
 const byteUnits = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const
@@ -65,5 +66,6 @@ export function formatsFor(locale: string): Formats {
       return new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'long' }).format(count)
     },
     days: (count) => new Intl.NumberFormat(locale, { style: 'unit', unit: 'day', unitDisplay: 'long' }).format(count),
+    list: (names) => new Intl.ListFormat(locale).format(names),
   }
 }

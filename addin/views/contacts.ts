@@ -139,7 +139,7 @@ export class Contacts {
     if (choice === undefined) return
     await this.#act(async () => {
       const { name, missing } = await this.#app.run('recovery-contact add', { machine: member.machine, waitDays })
-      this.#app.set({ notice: { text: `${m.added(name)}${missing.length === 0 ? '' : ` ${m.missing(missing)}`}` } })
+      this.#app.set({ notice: { text: `${m.added(name)}${missing.length === 0 ? '' : ` ${m.missing(f.list(missing))}`}` } })
     })
   }
 

@@ -67,7 +67,7 @@ export class Leave {
       if (isReady) void this.#leave(group)
     }
     return html`<form @submit=${submit}>
-      ${others.length > 0 ? html`<p>${m.stays(others)}</p>` : html`<h3 id="backups">${m.what}</h3><div class="inside" role="radiogroup" aria-labelledby="backups">${ways.map((way) => this.#choice(way, machine))}</div>`}
+      ${others.length > 0 ? html`<p>${m.stays(this.#app.formats.list(others))}</p>` : html`<h3 id="backups">${m.what}</h3><div class="inside" role="radiogroup" aria-labelledby="backups">${ways.map((way) => this.#choice(way, machine))}</div>`}
       ${others.length > 0 || this.#way === 'hand' || keyConfirmed ? nothing : html`<div class="message warning"><strong>${protection.kit}</strong><p>${m.kitFirst}</p><fluent-button size="small" @click=${() => { this.#app.go('kit') }}>${protection.showKit}</fluent-button></div>`}
       <div class="row"><fluent-button type="submit" class="danger" appearance="outline" ?disabled=${!isReady} aria-disabled=${isReady ? nothing : 'true'}>${m.leave}</fluent-button></div></form>`
   }

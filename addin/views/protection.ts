@@ -50,9 +50,9 @@ export class ProtectionView implements View {
   }
 
   /** Work that started by itself gives way; who is there may want it all the same. */
-  #waits({ pace: { state, reason } }: Status): TemplateResult {
+  #waits({ pace: { state, reason }, running }: Status): TemplateResult {
     const { messages: { protection: { pace: m } }, state: { connection } } = this.#app
-    if (state !== 'wait' || reason === null || connection === 'offline') return html`${nothing}`
+    if (state !== 'wait' || reason === null || running === null || connection === 'offline') return html`${nothing}`
     return html`<div class="message warning" role="status"><strong>${m.wait[reason]}</strong><p>${m.waitText}</p><fluent-button size="small" @click=${() => { void this.#backUp() }}>${m.goOn}</fluent-button></div>`
   }
 

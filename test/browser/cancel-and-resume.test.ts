@@ -13,6 +13,7 @@ import { seededBytes } from '../support/trees.ts'
 import { untilAnswer } from '../support/until-answer.ts'
 import { button, goTo, openView, untilTrue } from './steps.ts'
 
+const patienceMs = 45_000
 const narrow = { size: paneSize }
 /** Two packs and a part of one. */
 const archiveBytes = 40_000_000
@@ -82,10 +83,10 @@ test('over a slow line a backup and a restore are watched, stopped and gone on w
     writeFileSync(archive, seededBytes(1_000_000, 8))
     await owner.run('settings', { change: { schedule: { settleSeconds: 0.5 } } })
     await goTo(page, 'protection')
-    await page.getByText('Holdfast waits, because the connection costs money').waitFor()
+    await page.getByText('Holdfast waits, because the connection costs money').waitFor({ timeout: patienceMs }) // the pane asks every 15 s
     assert.equal((await owner.run('snapshots', {})).snapshots.length, 1)
     await button(page, 'Do not wait').click()
-    await page.getByText('Holdfast waits').waitFor({ state: 'detached' })
+    await page.getByText('Holdfast waits').waitFor({ state: 'detached', timeout: patienceMs })
     await page.locator('.run').waitFor({ state: 'detached' })
     assert.ok((await owner.run('snapshots', {})).snapshots.length >= 2)
   })
