@@ -79,7 +79,7 @@ export class Leave {
       this.#way = way
       this.#app.draw()
     }
-    return html`<div><label class="check"><input type="radio" name="leave" value=${way} .checked=${isChosen} @change=${choose}> <span><strong>${m.ways[way].name}</strong><br><span class="facts">${m.ways[way].text}</span></span></label>
+    return html`<div><label class="check"><input type="radio" name="leave" value=${way} .checked=${isChosen} @change=${choose}> <span><strong>${m.ways[way].name}</strong><span class="facts">${m.ways[way].text}</span></span></label>
       ${!isChosen ? nothing : html`<div class="pair">
         ${way !== 'hand' ? nothing : html`<label class="field"><span>${contacts.colleague}</span><select @change=${(event: Event) => { this.#colleague = textOf(event) }}>${this.#colleagues().map(({ machine: id, name }) => html`<option value=${id} ?selected=${id === this.#chosen()?.machine}>${name}</option>`)}</select></label>`}
         ${way === 'erase' ? field({ label: m.typeName(machine), value: this.#typed, onInput: (text) => { this.#typed = text; this.#app.draw() } })
