@@ -16,7 +16,7 @@ import os
 import struct
 import sys
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from holders import SNAPSHOT, Holders
@@ -114,6 +114,21 @@ def restore_entry(repository: Repository, entry: dict, folder: Path):
     os.utime(path, ns=(int(entry["mtime"]), int(entry["mtime"])), follow_symlinks=False)
 
 
+def oldest_first(snapshots: dict) -> list:
+    """By their times, but none before its parent (docs/format.md section 3)."""
+    times = {}
+    for id in snapshots:
+        line = []
+        while id in snapshots and id not in times and id not in line:
+            line.append(id)
+            id = bytes.fromhex(snapshots[id].get("parent", ""))
+        for id in reversed(line):
+            time = datetime.fromisoformat(snapshots[id]["time"])
+            parent = bytes.fromhex(snapshots[id].get("parent", ""))
+            times[id] = max(time, times[parent] + timedelta(milliseconds=1)) if parent in times else time
+    return sorted(snapshots, key=times.get)
+
+
 def main():
     arguments = argparse.ArgumentParser(description="Restore a snapshot from collected holder folders.")
     arguments.add_argument("--words", type=Path, required=True, help="file with the 24 recovery words")
@@ -130,7 +145,7 @@ def main():
     snapshots = {id: document for id in ids if (document := holders.try_to(lambda: repository.document(id, SNAPSHOT)))}
     if not snapshots:
         raise Refused("no such snapshot can be read")
-    ordered = sorted(snapshots, key=lambda id: datetime.fromisoformat(snapshots[id]["time"]))
+    ordered = oldest_first(snapshots)
     if wanted.list:
         for id in ordered:
             print(id.hex(), snapshots[id]["time"], *(root["path"] for root in snapshots[id]["roots"]))
