@@ -18,6 +18,7 @@ import { accessWith } from '../../support/roster-access.ts'
 import { type GroupAgent, startAgents } from '../../support/agent-group.ts'
 import { oneOfTwoFounds } from '../../support/founders.ts'
 import { commandLine } from '../../support/process-group.ts'
+import { untilAnswer } from '../../support/until-answer.ts'
 
 const peer = `peers/${'ab'.repeat(32)}.jws`
 const other = `peers/${'cd'.repeat(32)}.jws`
@@ -112,8 +113,10 @@ describe('Active Directory', { skip }, () => {
     const [admin, one, late] = group.agents as [GroupAgent, GroupAgent, GroupAgent]
     const [directory, second] = [container('moving'), `folder:${join(group.directory, 'second')}`]
     const signIn = async (agent: GroupAgent, user: string) => await agent.run('sign-in', { locator: directory, user: `${user}@LAB.EXAMPLE.TEST`, password, ca: dc.ca })
-    const standsAt = async (agent: GroupAgent, locator: string, state = 'ok') =>
-      await agent.until('status', {}, ({ rosters }) => rosters.length === 1 && rosters[0]?.locator === locator && rosters[0].state === state)
+    const standsAt = async (agent: GroupAgent, locator: string, state = 'ok') => await untilAnswer(async () => {
+      await agent.run('network invitations', {}) // reads the rosters now, and not only with the next poll
+      return await agent.run('status', {})
+    }, ({ rosters }) => rosters.length === 1 && rosters[0]?.locator === locator && rosters[0].state === state, { what: `${agent.name} is at ${locator}`, patienceMs: 60_000, everyMs: 200 })
 
     await assert.rejects(admin.run('network move-roster', { locator: directory }), isUnavailable(/run holdfast sign-in/))
     await signIn(admin, 'ann')
@@ -126,7 +129,6 @@ describe('Active Directory', { skip }, () => {
     await signIn(late, 'bob')
     await standsAt(late, directory)
     const peersThere = async () => (await rosterOf(directory, 'ann').list()).records.filter(({ name }) => name.startsWith('peers/')).length
-    await late.until('network invitations', {}, () => true)
     assert.equal(await peersThere(), 3)
 
     await late.stop()
