@@ -275,7 +275,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
   }
 
   #silentNames(): string[] {
-    return this.holders.list().filter(({ state }) => state !== 'online').map(({ name }) => name).sort()
+    return this.holders.list().filter(({ id, state }) => state !== 'online' || this.holders.isSilent(id)).map(({ name }) => name).sort()
   }
 
   /** Asks all holders for their lists, unless that was done a moment ago. */

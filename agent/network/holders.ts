@@ -110,6 +110,11 @@ export class Holders {
     if (this.#silent.has(id)) this.forgive(id)
   }
 
+  /** Its last fault was not to answer, and it has not answered since. */
+  isSilent(id: MachineId): boolean {
+    return this.#silent.has(id)
+  }
+
   /** Someone saw it do right: it may be tried again. */
   forgive(id: MachineId): void {
     this.#silent.delete(id)
