@@ -155,10 +155,10 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
     case 'recovery-contact remove': return { name, input: { contact: one('MACHINE') } }
     case 'recovery-contact request': return { name, input: { owner: one('MACHINE'), ...given(values, 'why') } }
     case 'recovery-contact snapshots': return { name, input: { owner: one('MACHINE') } }
-    case 'recovery-contact restore': return { name, input: { owner: one('MACHINE'), target: resolve(required(name, values, 'target')), ...splitSnapshotPath(typeof values['snapshot'] === 'string' ? values['snapshot'] : 'latest') } }
+    case 'recovery-contact restore': return { name, input: { owner: one('MACHINE'), target: resolve(required(name, values, 'target')), ...snapshotOf(values) } }
     case 'handed-over snapshots': case 'handed-over remove': return { name, input: { owner: one('MACHINE') } }
-    case 'handed-over ls': return { name, input: { owner: one('MACHINE'), ...splitSnapshotPath(typeof values['snapshot'] === 'string' ? values['snapshot'] : 'latest') } }
-    case 'handed-over restore': return { name, input: { owner: one('MACHINE'), target: resolve(required(name, values, 'target')), ...splitSnapshotPath(typeof values['snapshot'] === 'string' ? values['snapshot'] : 'latest') } }
+    case 'handed-over ls': return { name, input: { owner: one('MACHINE'), ...snapshotOf(values) } }
+    case 'handed-over restore': return { name, input: { owner: one('MACHINE'), target: resolve(required(name, values, 'target')), ...snapshotOf(values) } }
     case 'network uninvite': return { name, input: { id: one('ID') } }
     case 'network announce': return { name, input: { group: one('GROUP'), withdraw: values['withdraw'] === true, deviceCode: values['device-code'] === true, ...given(values, 'app') } }
     case 'network find': return { name, input: { app: one('entra:TENANT?client=ID'), deviceCode: values['device-code'] === true } }
@@ -231,6 +231,11 @@ function valueOf(text: string): unknown {
   } catch {
     return text
   }
+}
+
+/** Of `--snapshot`, the newest without it. */
+function snapshotOf(values: Values): { snapshot: string; path: string } {
+  return splitSnapshotPath(typeof values['snapshot'] === 'string' ? values['snapshot'] : 'latest')
 }
 
 /** `abc123:/home/ann/mail.pst` → snapshot and path. A snapshot id holds no colon. */

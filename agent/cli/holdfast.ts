@@ -178,8 +178,7 @@ function exitCode(invocation: Invocation, name: CommandName, result: CommandResu
   if (name === 'restore' || name === 'recovery-contact restore' || name === 'handed-over restore') {
     const { skipped } = result as CommandResult<'restore'>
     if (skipped.length === 0) return 0
-    process.stderr.write(`holdfast: ${skipped.length === 1 ? 'one thing was' : `${skipped.length} things were`} not restored, for the reasons given.
-  What is there stays; run the command again when it can be had, and it goes on.\n`)
+    process.stderr.write(`holdfast: ${skipped.length === 1 ? 'one thing was' : `${skipped.length} things were`} not restored, for the reasons given.\n  What is there stays; run the command again when it can be had, and it goes on.\n`)
     return 1
   }
   return 'ok' in result && result.ok === false ? 1 : 0

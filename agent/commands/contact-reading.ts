@@ -13,9 +13,11 @@ import { openContactKey } from '../repository/contact-key.ts'
 import { type Keyring, withoutContacts } from '../repository/keyring.ts'
 import { recoverKeyring } from '../repository/recovery.ts'
 import { Repository } from '../repository/repository.ts'
+import { toSummary } from './browse.ts'
 import type { RunOptions } from './command.ts'
 import type { AgentContext } from './context.ts'
 import { findMachine } from './find-machine.ts'
+import { restoreSnapshot } from './restore-snapshot.ts'
 
 export type ReadWork<T> = (repository: Repository, freshness: CommandResult<'restore'>['freshness']) => Promise<T>
 
@@ -37,6 +39,19 @@ export async function readByContact<T>(context: AgentContext, { id, choice }: Co
   }
 }
 
+/** What `… snapshots` reads. */
+export function listing(options: RunOptions): ReadWork<CommandResult<'recovery-contact snapshots'>> {
+  return async (repository, freshness) => ({ snapshots: (await repository.snapshots(options)).snapshots.map(toSummary), freshness })
+}
+
+/** What `… restore` reads: into a folder of this machine. `startedMs` by performance.now(). Throws what restoreSnapshot throws. */
+export function restoring(context: AgentContext, { target, snapshot, path }: { target: string; snapshot: string; path: string }, startedMs: number, options: RunOptions): ReadWork<CommandResult<'restore'>> {
+  return async (repository, freshness) => {
+    const restored = await restoreSnapshot(repository, { snapshot, path, target, overwrite: false, restoredAt: new Date(context.clock.now()) }, options)
+    return { ...restored, seconds: (performance.now() - startedMs) / 1000, freshness }
+  }
+}
+
 export function ownOwner(context: AgentContext): { owner: Contact['choice']['owner']; certificate: string } {
   const owner = context.ownerFile()
   if (owner === undefined) throw new HoldfastError('key-missing', 'Cannot choose who may open this backup: owner.json is missing; recover with the recovery kit')
@@ -53,10 +68,10 @@ export function findColleague(text: string, own: OwnerId, membership: Membership
 }
 
 /** By a name of a machine, or the beginning of an id. */
-export function findContact(text: string, contacts: readonly Contact[], namesFor: (contact: Contact) => readonly string[], what = 'a recovery contact for'): Contact {
+export function findContact(text: string, contacts: readonly Contact[], namesFor: (contact: Contact) => readonly string[], { what, list }: { what: string; list: string } = { what: 'a recovery contact for', list: 'recovery-contact list' }): Contact {
   const found = contacts.filter((contact) => namesFor(contact).some((name) => name.toLowerCase() === text.toLowerCase()) || (text.length >= 6 && [contact.id, contact.choice.owner, ...contact.choice.to].some((id) => id.startsWith(text))))
   const [only, ...more] = found
-  if (only === undefined) throw new HoldfastError('not-found', `Cannot find ${what} ${text}: holdfast ${what.startsWith('a recovery') ? 'recovery-contact' : 'handed-over'} list shows them`)
+  if (only === undefined) throw new HoldfastError('not-found', `Cannot find ${what} ${text}: holdfast ${list} shows them`)
   if (more.length > 0) throw new HoldfastError('invalid-input', `Cannot tell who is meant by ${text}: ${found.map(({ id }) => shortId(id)).join(', ')}; use the id`)
   return only
 }

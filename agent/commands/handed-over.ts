@@ -9,11 +9,10 @@ import type { Contact } from '../network/membership/contact-book.ts'
 import { signChoice, signDrop, signEnd } from '../network/membership/contact-records.ts'
 import { makeContactKey } from '../repository/contact-key.ts'
 import { addRecipient } from '../repository/keyring.ts'
-import { listedEntry, toSummary } from './browse.ts'
+import { listedEntry } from './browse.ts'
 import type { RunOptions } from './command.ts'
-import { type ReadWork, findColleague, findContact, ownOwner, ownerNames, readByContact, seconds, withoutStray } from './contact-reading.ts'
+import { type ReadWork, findColleague, findContact, listing, ownOwner, ownerNames, readByContact, restoring, seconds, withoutStray } from './contact-reading.ts'
 import type { AgentContext } from './context.ts'
-import { restoreSnapshot } from './restore-snapshot.ts'
 
 /**
  * Before the owner leaves. Throws `too-few-holders` when nobody who is on heard of it or there is nobody to keep the keyring:
@@ -61,8 +60,7 @@ export async function handedOverList(context: AgentContext, _request: CommandReq
 }
 
 export async function handedOverSnapshots(context: AgentContext, { owner }: CommandRequest<'handed-over snapshots'>, options: RunOptions): Promise<CommandResult<'handed-over snapshots'>> {
-  return await reading(context, owner, options, async (repository, freshness) => (
-    { snapshots: (await repository.snapshots(options)).snapshots.map(toSummary), freshness }))
+  return await reading(context, owner, options, listing(options))
 }
 
 export async function handedOverLs(context: AgentContext, { owner, snapshot, path }: CommandRequest<'handed-over ls'>, options: RunOptions): Promise<CommandResult<'handed-over ls'>> {
@@ -75,12 +73,7 @@ export async function handedOverLs(context: AgentContext, { owner, snapshot, pat
 
 /** Into a folder of this machine. Throws `not-found`, and what restore throws. */
 export async function handedOverRestore(context: AgentContext, request: CommandRequest<'handed-over restore'>, options: RunOptions): Promise<CommandResult<'handed-over restore'>> {
-  const startedMs = performance.now()
-  const { owner, target, snapshot, path } = request
-  return await reading(context, owner, options, async (repository, freshness) => {
-    const restored = await restoreSnapshot(repository, { snapshot, path, target, overwrite: false, restoredAt: new Date(context.clock.now()) }, options)
-    return { ...restored, seconds: (performance.now() - startedMs) / 1000, freshness }
-  })
+  return await reading(context, request.owner, options, restoring(context, request, performance.now(), options))
 }
 
 /** For good: holders let it go when they let go of anything. */
@@ -106,5 +99,5 @@ function handed(context: AgentContext): Contact[] {
 
 function handedBy(context: AgentContext, text: string): Contact {
   const { membership } = context.group()
-  return findContact(text, handed(context), (contact) => ownerNames(contact, membership), 'a backup that was handed over by')
+  return findContact(text, handed(context), (contact) => ownerNames(contact, membership), { what: 'a backup that was handed over by', list: 'handed-over list' })
 }

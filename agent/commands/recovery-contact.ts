@@ -11,11 +11,9 @@ import { signChoice, signEnd, signRequest } from '../network/membership/contact-
 import type { Membership } from '../network/membership/membership.ts'
 import { makeContactKey } from '../repository/contact-key.ts'
 import { addRecipient } from '../repository/keyring.ts'
-import { toSummary } from './browse.ts'
 import type { RunOptions } from './command.ts'
-import { type ReadWork, findColleague, findContact, nameOfMachine, namesOf, ownOwner, ownerNames, readByContact, seconds, withoutStray } from './contact-reading.ts'
+import { type ReadWork, findColleague, findContact, listing, nameOfMachine, namesOf, ownOwner, ownerNames, readByContact, restoring, seconds, withoutStray } from './contact-reading.ts'
 import type { AgentContext } from './context.ts'
-import { restoreSnapshot } from './restore-snapshot.ts'
 
 type Listed = CommandResult<'recovery-contact list'>['mine'][number]
 
@@ -83,18 +81,12 @@ export async function contactRequest(context: AgentContext, { owner: text, why }
 }
 
 export async function contactSnapshots(context: AgentContext, { owner }: CommandRequest<'recovery-contact snapshots'>, options: RunOptions): Promise<CommandResult<'recovery-contact snapshots'>> {
-  return await reading(context, owner, options, async (repository, freshness) => (
-    { snapshots: (await repository.snapshots(options)).snapshots.map(toSummary), freshness }))
+  return await reading(context, owner, options, listing(options))
 }
 
 /** Into a folder of this machine. Throws `contact-waiting`, `not-found`, and what restore throws. */
 export async function contactRestore(context: AgentContext, request: CommandRequest<'recovery-contact restore'>, options: RunOptions): Promise<CommandResult<'recovery-contact restore'>> {
-  const startedMs = performance.now()
-  const { owner, target, snapshot, path } = request
-  return await reading(context, owner, options, async (repository, freshness) => {
-    const restored = await restoreSnapshot(repository, { snapshot, path, target, overwrite: false, restoredAt: new Date(context.clock.now()) }, options)
-    return { ...restored, seconds: (performance.now() - startedMs) / 1000, freshness }
-  })
+  return await reading(context, request.owner, options, restoring(context, request, performance.now(), options))
 }
 
 /** Opens the owner's backup by the contact's key for as long as `work` takes. */

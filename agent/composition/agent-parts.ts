@@ -47,7 +47,7 @@ import { openBackup, openStores } from './backup-services.ts'
 import { CommandRuns } from './command-runs.ts'
 import { keepCoverageList } from './coverage-list-upkeep.ts'
 import { CoverageReports } from './coverage-reports.ts'
-import { GroupServices } from './group-services.ts'
+import { GroupServices, type KeptText } from './group-services.ts'
 import { loadMachine } from './identity-files.ts'
 import { setFormerAside } from './former-group.ts'
 import { LanBeacon } from './lan-beacon.ts'
@@ -130,7 +130,7 @@ export class AgentParts implements AgentContext {
     this.holder = holder
     this.signIns = new SignIns(home, { machine, version: packageVersion() })
     this.homeDirectory = home.directory
-    this.checks = new Checks({ read: () => readFileIfThere(home.checks), write: (text) => { writePrivateFile(home.checks, text) } })
+    this.checks = new Checks(keptText(home.checks))
     this.alerts = new AlertBook(keptText(home.alerts))
     this.#home = home
     this.#options = options
@@ -406,11 +406,12 @@ function membershipLost({ group, directory }: Home): HoldfastError {
   return new HoldfastError('key-missing', `Cannot act for the work group: ${group} is missing or damaged, though ${directory} has the keys of a backup; put the file back, or recover into another --home`)
 }
 
-/** Several simulated machines share one disk, which may well be fuller than a real holder's: a fiftieth of it stays free. */
-function keptText(path: string): { read: () => string | undefined; write: (text: string) => void } {
+/** A small file of the home that is read whole and written whole. */
+function keptText(path: string): KeptText {
   return { read: () => readFileIfThere(path), write: (text) => { writePrivateFile(path, text) } }
 }
 
+/** Several simulated machines share one disk, which may well be fuller than a real holder's: a fiftieth of it stays free. */
 function minFreeOf(config: Config, testMachine: string | undefined): number {
   return testMachine === undefined ? config.offer.minFree : Math.min(0.02, config.offer.minFree)
 }

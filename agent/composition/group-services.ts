@@ -43,7 +43,7 @@ const tellPatienceMs = 5_000
 /** What a loss of power must not undo: who was shut out, by admins or by a recovery, and what the group has settled. */
 const neverForgotten: ReadonlySet<MembershipEvent['type']> = new Set(['network-changed', 'network-forked', 'machine-revoked', 'owner-epoch-raised', 'contact-ended', 'cloned-key'])
 
-interface KeptText { readonly read: () => string | undefined; readonly write: (text: string) => void }
+export interface KeptText { readonly read: () => string | undefined; readonly write: (text: string) => void }
 
 export interface GroupOptions {
   readonly store: MembershipStore

@@ -264,7 +264,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
       }
     } else await this.#mayHaveNews(signal)
     const anew = await this.#locate(ref, signal)
-    if (anew === undefined) throw new HoldfastError('object-missing', `Cannot read ${ref.kind} ${shortId(ref.id)}: no machine that answers has a shard of it${this.#silentNames().length === 0 ? '' : `; ${this.#silentNames().join(', ')} cannot be asked`}`, { details: { id: ref.id, have: 0, need: 1, missing: this.#silentNames() } })
+    if (anew === undefined) throw this.#nowhere(ref)
     return await this.reader.read(anew, range, options)
   }
 
@@ -272,6 +272,11 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
     const known = await this.settled(ref.id, signal)
     if (known === undefined || known.shards.length === 0) return undefined
     return { ...refOf(ref), k: known.k, sources: known.shards.map(({ number, machine }) => ({ number, holder: machine })) }
+  }
+
+  #nowhere(ref: ObjectRef): HoldfastError {
+    const missing = this.#silentNames()
+    return new HoldfastError('object-missing', `Cannot read ${ref.kind} ${shortId(ref.id)}: no machine that answers has a shard of it${missing.length === 0 ? '' : `; ${missing.join(', ')} cannot be asked`}`, { details: { id: ref.id, have: 0, need: 1, missing } })
   }
 
   #silentNames(): string[] {

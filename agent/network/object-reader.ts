@@ -288,7 +288,7 @@ class ObjectRead<Holder extends string> {
   async #fetchAnew(range: Range): Promise<Uint8Array> {
     const sources = this.#object.sources.filter(({ number }) => number === range.number)
       .sort((a, b) => Number(this.#options.isDoubtful(a.holder)) - Number(this.#options.isDoubtful(b.holder)))
-    let last: unknown = this.#missing(0)
+    let last: unknown
     for (const source of sources) {
       throwIfCancelled(this.#signal)
       const name = `${source.holder} ${source.number}`
@@ -307,7 +307,7 @@ class ObjectRead<Holder extends string> {
         this.#options.failed(source, this.#object.id, error)
       }
     }
-    throw last
+    throw last ?? this.#missing(0)
   }
 
   async #readFrom(source: ShardSource<Holder>, { from, to }: Range): Promise<Uint8Array> {

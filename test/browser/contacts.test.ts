@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { AgentProcess } from '../../agent/demo/agent-process.ts'
-import { homeAt } from '../../agent/home.ts'
+import { heardEarlier } from '../support/contact-time.ts'
 import { PaneBrowser, paneSize, withoutBrowser } from '../support/pane-browser.ts'
 import { startGroup } from '../support/process-group.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
@@ -11,7 +11,6 @@ import { seededBytes } from '../support/trees.ts'
 import { assertNamed, button, goTo, openView } from './steps.ts'
 
 const narrow = { size: paneSize }
-const dayMs = 86_400_000
 
 test('a recovery contact is chosen, asks, is seen, opens the backup, and is ended, all by clicking', { skip: withoutBrowser }, async (t) => {
   const home = await scratchFolder(t)
@@ -72,10 +71,6 @@ test('a recovery contact is chosen, asks, is seen, opens the backup, and is ende
 /** The agent again, as if it had heard of every request `days` earlier. */
 async function laterBy(agent: AgentProcess, days: number): Promise<AgentProcess> {
   await agent.stop()
-  const { group } = homeAt(agent.home)
-  const state = JSON.parse(readFileSync(group, 'utf8')) as { contacts: { heard: [string, number][] } }
-  assert.equal(state.contacts.heard.length, 1)
-  state.contacts.heard = state.contacts.heard.map(([id, heard]) => [id, heard - days * dayMs])
-  writeFileSync(group, JSON.stringify(state))
+  heardEarlier(agent.home, days)
   return await AgentProcess.start({ home: agent.home, machine: agent.machine })
 }

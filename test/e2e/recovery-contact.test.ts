@@ -4,11 +4,10 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { hasCode } from '../../shared/errors.ts'
 import { homeAt } from '../../agent/home.ts'
+import { heardEarlier } from '../support/contact-time.ts'
 import { type AgentGroup, type GroupAgent, startAgents } from '../support/agent-group.ts'
 import { seededBytes } from '../support/trees.ts'
 import type { TestContext } from 'node:test'
-
-const dayMs = 86_400_000
 
 /** Owner, contact, two holders: a backup, and the contact chosen. */
 async function scene(t: TestContext) {
@@ -27,11 +26,7 @@ async function scene(t: TestContext) {
 /** As if the machine had heard of every request `days` earlier. */
 async function wait(agent: GroupAgent, days: number): Promise<void> {
   await agent.stop()
-  const { group } = homeAt(agent.home)
-  const state = JSON.parse(readFileSync(group, 'utf8')) as { contacts: { heard: [string, number][] } }
-  assert.equal(state.contacts.heard.length, 1)
-  state.contacts.heard = state.contacts.heard.map(([id, heard]) => [id, heard - days * dayMs])
-  writeFileSync(group, JSON.stringify(state))
+  heardEarlier(agent.home, days)
   await agent.start()
 }
 

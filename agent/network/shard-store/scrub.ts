@@ -70,7 +70,7 @@ const manyShare = 0.02
 
 export function scrubStanding(index: FolderIndex): ScrubStanding {
   const { endedMs, damaged, damagedBefore, unreadable } = index.scrub ?? newRound(0)
-  return { endedMs: endedMs === 0 ? undefined : endedMs, damaged: damaged + damagedBefore, unreadable, isHalted: damaged >= haltAt(index) }
+  return { endedMs: endedMs === 0 ? undefined : endedMs, damaged: damaged + damagedBefore, unreadable, isHalted: isTooMuch(damaged, index) }
 }
 
 /** Reads as much as is due by now. */
@@ -87,7 +87,7 @@ export async function scrub(context: ScrubContext, { days, turn, signal }: Scrub
       const wait = turn?.()
       if (wait !== undefined) await (signal === undefined ? wait : untilAborted(wait, signal))
       signal?.throwIfAborted()
-      const outcome = await look(context, shard, { mayDrop: state.damaged < haltAt(index) })
+      const outcome = await look(context, shard, { mayDrop: !isTooMuch(state.damaged, index) })
       state = { ...state, at: { owner: shard.owner, id: shard.id, number: shard.number }, damaged: state.damaged + Number(outcome === 'damaged'), unreadable: state.unreadable + Number(outcome === 'unreadable') }
       index.scrub = state
       due -= shard.size
@@ -111,8 +111,8 @@ function dueShare({ beganMs, lastMs }: ScrubState, { nowMs, endMs }: { nowMs: nu
   return leftMs <= 0 ? 1 : Math.min(1, Math.max(0, nowMs - lastMs) / leftMs)
 }
 
-function haltAt(index: FolderIndex): number {
-  return Math.max(manyDamaged, index.count * manyShare)
+function isTooMuch(damaged: number, index: FolderIndex): boolean {
+  return damaged >= manyDamaged && damaged >= index.count * manyShare
 }
 
 async function look(context: ScrubContext, shard: IndexedShard, { mayDrop }: { mayDrop: boolean }): Promise<'sound' | 'damaged' | 'unreadable'> {
