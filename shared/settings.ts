@@ -41,7 +41,7 @@ export const settingsSchema = z.object({
   label: z.string().max(80).nullable(),
   schedule: z.object({ cron: z.string().nullable(), quietHours: z.object({ from: z.string(), to: z.string() }).nullable(), settleSeconds: z.number(), growthBytes: z.number() }),
   limits: z.object({ uploadBytesPerSecond: z.number().nullable(), downloadBytesPerSecond: z.number().nullable(), slowLinks: z.array(slowLinkSchema) }),
-  offer: z.object({ quotaBytes: z.number().nullable(), minFree: z.number() }),
+  offer: z.object({ quotaBytes: z.number().nullable(), minFree: z.number(), scrubDays: z.number().nullable() }),
   politeness: politenessSchema,
   retention: retentionSchema,
   alerts: alertsSchema,
@@ -60,7 +60,7 @@ export const settingsChangeSchema = z.strictObject({
     cron: z.string().max(200).nullable(), quietHours: z.strictObject({ from: timeOfDay, to: timeOfDay }).nullable(), settleSeconds: z.number().positive(), growthBytes: z.number().positive(),
   }).partial().optional(),
   limits: z.strictObject({ uploadBytesPerSecond: z.number().positive().nullable(), downloadBytesPerSecond: z.number().positive().nullable(), slowLinks: z.array(slowLinkSchema).max(20) }).partial().optional(),
-  offer: z.strictObject({ quotaBytes: z.number().min(0).nullable(), minFree: z.number().min(0).max(0.95) }).partial().optional(),
+  offer: z.strictObject({ quotaBytes: z.number().min(0).nullable(), minFree: z.number().min(0).max(0.95), scrubDays: z.number().min(1).max(365).nullable() }).partial().optional(),
   alerts: z.strictObject({ staleDays: z.number().positive().max(365), silentDays: z.number().positive().max(365) }).partial().optional(),
   mail: z.strictObject({
     smtp: mailSchema.shape.smtp.unwrap(), microsoft: mailSchema.shape.microsoft.unwrap(), to: z.array(mailAddress).max(20), admins: z.array(mailAddress).max(20),

@@ -16,9 +16,6 @@ export interface SettingsOptions {
 
 export type ChangedPart = 'protect' | 'settings'
 
-/** What an agent reads only at its start. */
-const atStart = ['limits', 'offer', 'beacon'] as const
-
 export class Settings {
   readonly #options: SettingsOptions
   readonly #listeners = new Set<(changed: ChangedPart) => void>()
@@ -80,7 +77,10 @@ export class Settings {
       ...merge('alerts', known, alerts), ...merge('politeness', known, politeness), ...merge('mail', known, mail),
     }).filter(([, value]) => value !== undefined)) as Partial<ConfigFile>
     this.#options.check?.(withDefaults({ ...known, ...merged }, this.#group))
-    for (const name of atStart) if (change[name] !== undefined) this.#afterRestart.add(name)
+    // What an agent reads only at its start.
+    if (limits !== undefined) this.#afterRestart.add('limits')
+    if (offer?.quotaBytes !== undefined || offer?.minFree !== undefined) this.#afterRestart.add('offer')
+    if (change.beacon !== undefined) this.#afterRestart.add('beacon')
     if (politeness?.lowPriority !== undefined) this.#afterRestart.add('politeness.lowPriority')
     this.#save(merged, 'settings')
   }

@@ -7,7 +7,7 @@ import { commands } from '../../shared/api.ts'
 
 const settings: Settings = {
   label: 'Desk', schedule: { cron: '30 22 * * *', quietHours: null, settleSeconds: 300, growthBytes: 64 * 2 ** 20 },
-  limits: { uploadBytesPerSecond: null, downloadBytesPerSecond: 2_500_000, slowLinks: [{ network: '10.8.0.0/16', uploadBytesPerSecond: 500_000, downloadBytesPerSecond: null }] }, offer: { quotaBytes: 50_000_000_000, minFree: 0.3 }, politeness: { whenActive: 'slow', onBattery: 'slow', onMetered: 'wait', lowPriority: true },
+  limits: { uploadBytesPerSecond: null, downloadBytesPerSecond: 2_500_000, slowLinks: [{ network: '10.8.0.0/16', uploadBytesPerSecond: 500_000, downloadBytesPerSecond: null }] }, offer: { quotaBytes: 50_000_000_000, minFree: 0.3, scrubDays: 30 }, politeness: { whenActive: 'slow', onBattery: 'slow', onMetered: 'wait', lowPriority: true },
   retention: { auto: true, last: 0, hourly: 24, daily: 30, weekly: 12, monthly: 24, yearly: 10, within: '2d' }, alerts: { staleDays: 7, silentDays: 7 }, mail: { smtp: null, microsoft: null, to: [], admins: [] }, includeOutlookCaches: false, beacon: true, watchFolders: ['/mail'], afterRestart: [],
 }
 
@@ -24,7 +24,7 @@ test('what is not touched is not sent, whatever the settings are', () => {
   fc.assert(fc.property(fc.record({
     upload: fc.option(fc.integer({ min: 1, max: 10 ** 10 })), quota: fc.option(fc.integer({ min: 0, max: 10 ** 14 })), minFree: fc.integer({ min: 0, max: 95 }), settle: fc.integer({ min: 1, max: 90_000 }),
   }), ({ upload, quota, minFree, settle }) => {
-    const other = { ...settings, limits: { ...settings.limits, uploadBytesPerSecond: upload }, offer: { quotaBytes: quota, minFree: minFree / 100 }, schedule: { ...settings.schedule, settleSeconds: settle } }
+    const other = { ...settings, limits: { ...settings.limits, uploadBytesPerSecond: upload }, offer: { quotaBytes: quota, minFree: minFree / 100, scrubDays: 30 }, schedule: { ...settings.schedule, settleSeconds: settle } }
     assert.deepEqual(changeOf(formOf(other), other), { change: {}, wrong: [] })
   }))
 })

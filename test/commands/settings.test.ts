@@ -46,8 +46,8 @@ test('a cron expression that cannot be read changes nothing', async (t) => {
 test('what only a restart brings into force is named', async (t) => {
   const folder = await scratchFolder(t)
   const { settings } = await settingsIn(folder)
-  settings.change({ schedule: { settleSeconds: 10 } })
-  assert.deepEqual(settings.afterRestart, [])
+  settings.change({ schedule: { settleSeconds: 10 }, offer: { scrubDays: 60 } })
+  assert.deepEqual([settings.afterRestart, settings.config.offer.scrubDays], [[], 60])
   settings.change({ limits: { uploadBytesPerSecond: 1000 }, offer: { quotaBytes: null } })
   assert.deepEqual(settings.afterRestart, ['limits', 'offer'])
 })
