@@ -36,7 +36,7 @@ export class KitView implements View {
     return html`<p>${m.text}</p>
       <section class="card kit" aria-label=${m.heading}>
         <p class="facts">${[status?.network?.name, status?.machine.name, this.#app.formats.time(new Date().toISOString())].filter((part) => part !== undefined && part !== '').join(' · ')}</p>
-        <h2>${m.words}</h2><ol class="words" translate="no">${kit.words.split(' ').map((word) => html`<li>${word}</li>`)}</ol>
+        <h2>${m.words}</h2><ol class="words" lang="en" translate="no">${kit.words.split(' ').map((word) => html`<li>${word}</li>`)}</ol>
         <h2>${m.locator}</h2><code class="path" translate="no">${kit.locator}</code>
       </section>
       <section class="card noprint" aria-labelledby="keep"><h2 id="keep">${m.keep}</h2>
