@@ -7,13 +7,15 @@ import { groupChangeSchema, groupSettingsSchema } from './settings.ts'
 export const toldSchema = z.object({ peers: count, of: count, rosters: count })
 const adminSchema = z.object({ id: z.string(), name: z.string(), machines: z.array(z.string()), self: z.boolean() })
 const adminsResult = z.object({ admins: z.array(adminSchema), told: toldSchema })
+/** Folder with what is left of the work group that this machine left, or was taken out of, before; null: there was none. */
+const former = z.string().nullable()
 /** A name, an id, or the beginning of an id of at least 6 characters. */
 const machineName = z.string().trim().min(1).max(128)
 
 export const networkCommands = {
   'network create': {
     request: z.strictObject({ name: z.string().trim().min(1).max(80), roster: z.string().min(1), redundancy: z.string().default('auto'), label: z.string().max(80).optional() }),
-    result: z.object({ network: z.string(), name: z.string(), owner: z.string(), machine: z.string(), redundancy: z.string() }),
+    result: z.object({ network: z.string(), name: z.string(), owner: z.string(), machine: z.string(), redundancy: z.string(), former }),
   },
   'network invite': {
     request: z.strictObject({ count: z.int().min(1).max(1000).default(1), hours: z.number().positive().max(24 * 365).default(72) }),
@@ -22,7 +24,7 @@ export const networkCommands = {
   'network join': {
     request: z.strictObject({ invitation: z.string().min(1), label: z.string().max(80).optional() }),
     /** `waiting`: an admin has to approve first. */
-    result: z.object({ network: z.string(), name: z.string(), owner: z.string(), machine: z.string(), waiting: z.boolean() }),
+    result: z.object({ network: z.string(), name: z.string(), owner: z.string(), machine: z.string(), waiting: z.boolean(), former }),
   },
   'network settings': {
     request: z.strictObject({ change: groupChangeSchema.default({}) }),

@@ -31,16 +31,20 @@ const freshness = (result: { freshness: { newest: string; answered: number; aske
   ? 'newest, confirmed by every machine asked'
   : `newest found: ${result.freshness.answered} of ${result.freshness.asked} machines answered`)
 
+function formerLines({ former }: { former: string | null }): string[] {
+  return former === null ? [] : [`What is left of the work group before lies in ${printable(former)}: keys, and what was kept for others. Delete it when nobody needs it any more.`]
+}
+
 export const renderers: Renderers = {
   'network create': (result) => [
     `Work group "${result.name}" founded (redundancy ${result.redundancy}). This machine is ${result.machine.slice(0, 8)}.`,
     'Next: `holdfast agent` to run the agent, `holdfast network invite` for the others,',
-    'and `holdfast key show`: write the recovery kit down and confirm it with `holdfast key confirm`.',
+    'and `holdfast key show`: write the recovery kit down and confirm it with `holdfast key confirm`.', ...formerLines(result),
   ].join('\n'),
   'network invite': (result) => result.invitation,
   'network join': (result) => [
     result.waiting ? `This machine asked to be let into the work group "${result.name}": an admin has to run holdfast network approve.` : `This machine is now in the work group "${result.name}".`,
-    'Next: `holdfast agent`, `holdfast protect PATH…`, and `holdfast key show` for the recovery kit.',
+    'Next: `holdfast agent`, `holdfast protect PATH…`, and `holdfast key show` for the recovery kit.', ...formerLines(result),
   ].join('\n'),
   'network settings': ({ settings, admins, epoch, told }) => [
     ...settingLines(settings), `(epoch ${epoch}; admins: ${admins.map(({ name }) => printable(name)).join('; ')})`, ...toldLines(told),
@@ -60,8 +64,8 @@ export const renderers: Renderers = {
   ].join('\n'),
   'network leave': ({ network, shards, handedOver, safe, kept, keepDays, handedTo, told }) => [
     `This machine has left the work group "${printable(network)}". Of ${shards} shards that it kept for others ${handedOver} were handed over and ${safe} were safe elsewhere${kept === 0 ? '' : `; ${kept} nobody took`}.`,
-    ...(keepDays === null ? ['  The owner stays in the group with another machine.'] : [keepDays === 0 ? '  Its own backups go as soon as holders let go of anything (30 days); the keys on this machine go at the next start of the agent.' : handedTo === null ? `  Its own backups are kept for ${keepDays} days more: keep the recovery kit.` : `  Its own backups are kept for ${keepDays} days more, and ${printable(handedTo)} can restore them: holdfast handed-over list.`]),
-    ...toldLines(told), '  Let the agent run until the others know; before another group is entered, restart it.',
+    ...(keepDays === null ? ['  The owner stays in the group with another machine.'] : [keepDays === 0 ? '  Its own backups go as soon as holders let go of anything (30 days); the keys on this machine go at the next start of the agent, or when it enters another group.' : handedTo === null ? `  Its own backups are kept for ${keepDays} days more: keep the recovery kit.` : `  Its own backups are kept for ${keepDays} days more, and ${printable(handedTo)} can restore them: holdfast handed-over list.`]),
+    ...toldLines(told), '  Let the agent run until the others know, before another group is entered.',
   ].join('\n'),
   'network requests': ({ requests }) => (requests.length === 0 ? 'Nobody waits for an approval.' : formatTable([
     ['MACHINE', 'ID', 'ASKED', 'ADDRESSES'], ...requests.map(({ name, machine, asked, addresses }) => [printable(name), short(machine), formatTime(asked), addresses.join(' ')]),

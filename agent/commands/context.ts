@@ -131,6 +131,8 @@ export interface AgentContext {
   isMember(): boolean
   /** It was a member, and left since the agent started. */
   hasLeft(): boolean
+  /** In no group, or in one that it left or was taken out of. */
+  mayEnter(): boolean
   /** Throws `not-a-member`. */
   group(): Group
   ownerFile(): OwnerFile | undefined
@@ -156,8 +158,11 @@ export interface AgentContext {
   adminKey(): Promise<AdminSigner>
   /** What the owner would sign with as an admin; undefined when the home has no such key. */
   ownAdminKey(): Promise<PublicJwk | undefined>
-  /** Makes this machine a member for good: owner and repository first, then the membership, then its network side starts. */
-  enter(membership: Membership, owner: OwnerFile, keyring: Keyring): Promise<void>
+  /**
+   * Makes this machine a member for good: owner and repository first, then the membership, then its network side starts.
+   * A group that it left or was taken out of is let go of before; returns the folder in which what is left of it lies now.
+   */
+  enter(membership: Membership, owner: OwnerFile, keyring: Keyring): Promise<string | undefined>
   /** When the clock starts the next backup (ms since 1970); null while nothing does. */
   nextBackupMs(): number | null
   /** How fast work goes on that started by itself. */

@@ -23,8 +23,8 @@ export async function networkCreate(context: AgentContext, request: CommandReque
   const membership = await createNetwork({ name: request.name, redundancy: request.redundancy, minFree: context.settings.config.offer.minFree, admission: 'open' }, {
     machine: context.machine.id, admin: root.admin, rosters: [roster], ...context.clock, signal,
   })
-  await enter(context, { membership, owner, keyring, label: request.label })
-  return { network: membership.net, name: request.name, owner: owner.owner, machine: context.machine.id, redundancy: request.redundancy }
+  const former = await enter(context, { membership, owner, keyring, label: request.label })
+  return { network: membership.net, name: request.name, owner: owner.owner, machine: context.machine.id, redundancy: request.redundancy, former }
 }
 
 export async function networkJoin(context: AgentContext, request: CommandRequest<'network join'>, { signal }: RunOptions): Promise<CommandResult<'network join'>> {
@@ -40,12 +40,12 @@ export async function networkJoin(context: AgentContext, request: CommandRequest
     return await join(moved)
   })
   const { owner, keyring } = await newOwner(context)
-  await enter(context, { membership, owner, keyring, label: request.label })
-  return { network: membership.net, name: membership.network.name, owner: owner.owner, machine: context.machine.id, waiting: membership.ownRefusal() !== undefined }
+  const former = await enter(context, { membership, owner, keyring, label: request.label })
+  return { network: membership.net, name: membership.network.name, owner: owner.owner, machine: context.machine.id, waiting: membership.ownRefusal() !== undefined, former }
 }
 
 function refuseMember(context: AgentContext): void {
-  if (context.isMember()) throw new HoldfastError('already-exists', `Cannot enter another work group: this machine is in ${context.group().membership.network.name}; with a --home of its own it can be in another one too`)
+  if (!context.mayEnter()) throw new HoldfastError('already-exists', `Cannot enter another work group: this machine is in ${context.group().membership.network.name}; with a --home of its own it can be in another one too`)
 }
 
 /** The owner of an earlier attempt that ended before the group was entered is made anew: nothing was stored for it. */
@@ -72,8 +72,9 @@ interface Entering {
   readonly label: string | undefined
 }
 
-async function enter(context: AgentContext, { membership, owner, keyring, label }: Entering): Promise<void> {
+async function enter(context: AgentContext, { membership, owner, keyring, label }: Entering): Promise<string | null> {
   if (label !== undefined) context.settings.setLabel(label)
-  await context.enter(membership, owner, keyring)
+  const former = await context.enter(membership, owner, keyring)
   await context.group().publish()
+  return former ?? null
 }

@@ -26,7 +26,7 @@ import { refreshHeads } from './freshness.ts'
 
 export async function recover(context: AgentContext, request: CommandRequest<'recover'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'recover'>> {
   const root = ownerFromWords(request.words)
-  if (context.isMember()) await assertUnfinished(context, root)
+  if (!context.mayEnter()) await assertUnfinished(context, root)
   else await takePlace(context, request, { root, signal, onProgress })
   await context.group().publish()
   await context.group().meetPeers(signal)

@@ -3,10 +3,10 @@
  * start; what starts only once the machine is in a work group (the group's services, the backup) is kept in `#later`.
  */
 import { readFileSync, rmSync } from 'node:fs'
-import { homedir, hostname } from 'node:os'
+import { homedir } from 'node:os'
 import type { CommandName, CommandRequest, CommandResult } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
-import type { MachineId, NetworkId, OwnerId } from '../../shared/ids.ts'
+import type { NetworkId, OwnerId } from '../../shared/ids.ts'
 import type { RunOptions } from '../commands/command.ts'
 import type { AgentContext, Backup, RecoverySession, ServedPane } from '../commands/context.ts'
 import { AlertBook } from '../commands/alert-book.ts'
@@ -21,7 +21,6 @@ import type { OwnerRoot } from '../identity/owner.ts'
 import { adminsOf } from '../network/membership/admins.ts'
 import type { Membership } from '../network/membership/membership.ts'
 import type { Address } from '../network/membership/records.ts'
-import { MembershipStore } from '../network/membership/store.ts'
 import { callOut } from '../network/peer/beacon.ts'
 import { makeCertificate } from '../network/peer/certificate.ts'
 import type { Identity } from '../network/peer/dial.ts'
@@ -29,10 +28,8 @@ import { askMembers } from '../network/peer/recovery-peers.ts'
 import { packsToRespread } from '../network/respread.ts'
 import { openRoster } from '../network/roster/open-roster.ts'
 import { needsRepair } from '../network/repair.ts'
-import { FolderShardStore } from '../network/shard-store/folder.ts'
+import type { FolderShardStore } from '../network/shard-store/folder.ts'
 import type { Keyring } from '../repository/keyring.ts'
-import { hasSignedHeads } from '../repository/local-heads.ts'
-import { beginRepository } from '../repository/repository.ts'
 import { WindowsShadowCopies } from '../source/shadow-copies.ts'
 import { openInBrowser } from '../system-browser.ts'
 import type { Pace } from '../conditions/port.ts'
@@ -43,20 +40,20 @@ import type { TrustStore } from '../trust/port.ts'
 import { trustStores } from '../trust/stores.ts'
 import { watchAlerts } from './alert-watch.ts'
 import { AgentTriggers } from './agent-triggers.ts'
-import { openBackup, openStores } from './backup-services.ts'
 import { CommandRuns } from './command-runs.ts'
 import { keepCoverageList } from './coverage-list-upkeep.ts'
 import { CoverageReports } from './coverage-reports.ts'
-import { GroupServices, type KeptText } from './group-services.ts'
+import type { GroupServices } from './group-services.ts'
+import { keptText } from './kept-text.ts'
 import { loadMachine } from './identity-files.ts'
-import { setFormerAside } from './former-group.ts'
-import { LanBeacon } from './lan-beacon.ts'
 import { keepHolder } from './holder-upkeep.ts'
+import { OwnHolder } from './own-holder.ts'
 import { type Log, fileLog } from './log.ts'
 import { reachableAddresses } from './reachable-addresses.ts'
 import { openReading, openRecovery, recoveryDialling, withOwnHolder } from './recovery-session.ts'
 import { SilentOwnersHelp } from './silent-owners-help.ts'
 import { SignIns } from './sign-ins.ts'
+import { WorkGroup, minFreeOf } from './work-group.ts'
 import { type OpenDoor, type Surroundings, realSurroundings } from './surroundings.ts'
 
 export interface AgentOptions {
@@ -73,14 +70,14 @@ export interface AgentOptions {
 /** What carries a command out. */
 export type Perform = <C extends CommandName>(name: C, context: AgentContext, request: CommandRequest<C>, options: RunOptions) => Promise<CommandResult<C>> | CommandResult<C>
 
+/** What ends in another work group than it began in. */
+const entering: ReadonlySet<CommandName> = new Set(['network create', 'network join', 'recover'])
+
 export class AgentParts implements AgentContext {
   readonly clock: AgentContext['clock']
   readonly machine: Machine
   readonly settings: Settings
-  readonly holder: FolderShardStore
   readonly homeDirectory: string
-  readonly checks: Checks
-  readonly alerts: AlertBook
   pane: ServedPane | undefined
   readonly runs: CommandRuns
   readonly politeness: Politeness
@@ -88,14 +85,15 @@ export class AgentParts implements AgentContext {
   readonly #home: Home
   readonly #options: AgentOptions
   readonly #surroundings: Surroundings
-  /** What starts while the agent runs: the group's services, the backup. */
-  readonly #later = new AsyncDisposableStack()
+  readonly #holder: OwnHolder
+  readonly #workGroup: WorkGroup
   readonly #log: Log
   readonly #identity: Identity
   readonly version: string
+  #checks: Checks
+  #alerts: AlertBook
+  #help: SilentOwnersHelp | undefined
   #door: OpenDoor | undefined
-  #group: GroupServices | undefined
-  #backup: Promise<Backup> | undefined
   #triggers: AgentTriggers | undefined
   #openedAdmin: { readonly sealed: string; readonly jwk: PublicJwk } | undefined
 
@@ -105,7 +103,7 @@ export class AgentParts implements AgentContext {
     const log = fileLog(home.log, clock.now)
     rmSync(home.scratch, { recursive: true, force: true })
     const made: { parts?: AgentParts } = {}
-    const holder = stack.use(await FolderShardStore.open({
+    const holder = stack.use(await OwnHolder.open({
       path: home.holder, quota: options.config.offer.quotaBytes ?? undefined, minFree: () => minFreeOf(made.parts?.settings.config ?? options.config, options.testMachine),
       certificateOf: (owner, of) => made.parts?.knownGroup()?.membership.deviceOf(owner, of),
       keepDaysOf: (owner) => made.parts?.knownGroup()?.membership.keepDaysOf(owner),
@@ -116,28 +114,30 @@ export class AgentParts implements AgentContext {
     made.parts = parts
     if (options.serve || options.surroundings !== undefined) stack.use(await parts.openDoor())
     if (options.serve) void parts.shadowCopies()?.removeLeftovers()
-    stack.use(parts.#later)
+    stack.use(parts.#workGroup)
     stack.use(parts.politeness)
     return parts
   }
 
   private constructor({ home, options, machine, holder, log, perform, certificate }: {
-    home: Home, options: AgentOptions, machine: Machine, holder: FolderShardStore, log: Log, perform: Perform, certificate: string,
+    home: Home, options: AgentOptions, machine: Machine, holder: OwnHolder, log: Log, perform: Perform, certificate: string,
   }) {
     this.#surroundings = options.surroundings ?? realSurroundings
     this.clock = { now: this.#surroundings.clock.now, monotonic: this.#surroundings.monotonic }
     this.machine = machine
-    this.holder = holder
+    this.#holder = holder
     this.signIns = new SignIns(home, { machine, version: packageVersion() })
     this.homeDirectory = home.directory
-    this.checks = new Checks(keptText(home.checks))
-    this.alerts = new AlertBook(keptText(home.alerts))
+    this.#checks = new Checks(keptText(home.checks))
+    this.#alerts = new AlertBook(keptText(home.alerts))
     this.#home = home
     this.#options = options
     this.runs = new CommandRuns(async (name, request, runOptions) => {
+      const group = this.knownGroup()
       try {
         return await perform(name, this, request, runOptions)
       } catch (error) {
+        if (group !== undefined && group !== this.knownGroup() && !entering.has(name)) throw new HoldfastError('cancelled', `Cannot finish ${name}: this machine entered another work group meanwhile`, { cause: error })
         if (!(error instanceof HoldfastError) || error.code === 'internal') log('defect', { command: name, error }) // who asked hears "internal" alone
         throw error
       }
@@ -150,6 +150,29 @@ export class AgentParts implements AgentContext {
     this.#identity = { machine, certificate }
     this.version = packageVersion()
     this.settings = new Settings({ file: home.config, effective: options.config, write: writePrivateFile, check: ({ schedule: { cron } }) => { if (cron !== null) parseCron(cron) } })
+    this.#workGroup = new WorkGroup({
+      home, options, holder, log, identity: this.#identity, version: this.version, clock: this.clock, settings: this.settings, runs: this.runs,
+      turn: () => this.politeness.turn(), door: () => this.#door, addresses: () => this.addresses(), openRoster: (locator) => this.openRoster(locator),
+      ownerFile: () => this.ownerFile(), saveOwner: (owner) => { this.saveOwner(owner) }, adminKey: async () => await this.ownAdminKey(),
+      onGone: () => this.#triggers?.repairSoon(),
+      onFormer: () => {
+        this.#checks = new Checks(keptText(home.checks))
+        this.#alerts = new AlertBook(keptText(home.alerts))
+        this.#help?.forget()
+      },
+    })
+  }
+
+  get holder(): FolderShardStore {
+    return this.#holder.store
+  }
+
+  get checks(): Checks {
+    return this.#checks
+  }
+
+  get alerts(): AlertBook {
+    return this.#alerts
   }
 
   /** Listens before this machine is a member too: then everybody is a stranger. */
@@ -157,11 +180,12 @@ export class AgentParts implements AgentContext {
     const { port, host } = this.#options.config.peerAddress
     this.#door = await this.#surroundings.openDoor({
       identity: this.#identity, listen: { host: host ?? '::', port }, clock: this.#surroundings.clock,
-      membership: { admits: async (jws) => await this.#groupServices().membership.admits(jws) },
+      membership: { admits: async (jws) => await this.#workGroup.services.membership.admits(jws) },
       onGuest: (guest) => {
-        if (this.#group === undefined) return guest.end()
-        if (guest.caller.as === 'member') this.#group.links.seen(guest.caller.machine, guest.address)
-        this.#group.host.welcome(guest)
+        const group = this.knownGroup()
+        if (group === undefined) return guest.end()
+        if (guest.caller.as === 'member') group.links.seen(guest.caller.machine, guest.address)
+        group.host.welcome(guest)
       },
       onEvent: (event) => this.#log(event.type, { ...event, caller: undefined, machine: 'caller' in event ? event.caller.machine : undefined }),
     })
@@ -187,24 +211,23 @@ export class AgentParts implements AgentContext {
   }
 
   isMember(): boolean {
-    return this.#group !== undefined && !this.#group.hasLeft
+    return this.#workGroup.isMember
   }
 
   hasLeft(): boolean {
-    return this.#group?.hasLeft === true
+    return this.knownGroup()?.hasLeft === true
+  }
+
+  mayEnter(): boolean {
+    return this.#workGroup.mayEnter
   }
 
   knownGroup(): GroupServices | undefined {
-    return this.#group
+    return this.#workGroup.known
   }
 
   group(): GroupServices {
-    return this.#groupServices()
-  }
-
-  #groupServices(): GroupServices {
-    if (this.#group === undefined) throw hasSignedHeads(this.#home.repository) ? membershipLost(this.#home) : new HoldfastError('not-a-member', 'Cannot do that yet: this machine is in no work group')
-    return this.#group
+    return this.#workGroup.services
   }
 
   ownerFile(): OwnerFile | undefined {
@@ -225,7 +248,7 @@ export class AgentParts implements AgentContext {
   async adminKey() {
     const sealed = this.ownerFile()?.admin
     const key = sealed === undefined ? undefined : await openAdminKey(this.machine, sealed)
-    const { membership } = this.#groupServices()
+    const { membership } = this.group()
     if (key !== undefined && membership.chain.isAdmin(key.jwk)) return key
     const names = adminsOf(membership, key?.jwk).map(({ name }) => name).join(', ')
     throw new HoldfastError('unauthorized', `Cannot do that: only an admin of the work group may; its admins are on ${names}`)
@@ -241,64 +264,11 @@ export class AgentParts implements AgentContext {
 
   /** Takes up the membership that the home has, if any. */
   async startGroup(): Promise<void> {
-    const net = await MembershipStore.networkAt(this.#home.group)
-    if (net === undefined) {
-      if (hasSignedHeads(this.#home.repository)) this.#log('membership-lost', { error: membershipLost(this.#home) })
-      return
-    }
-    const { store, damaged } = await MembershipStore.open(this.#home.group, { net, self: this.machine.id, ...this.clock })
-    if (damaged !== undefined) this.#log('membership-damaged', { set_aside: damaged })
-    const { state, legacy } = store.membership.own.peer?.record ?? {}
-    if (state === 'left') {
-      const folder = setFormerAside(this.#home, { eraseKeys: legacy?.keepDays === 0, nowMs: this.clock.now() })
-      this.#log('left-work-group', { set_aside: folder })
-      return
-    }
-    await this.#openGroup(store)
+    await this.#workGroup.takeUp()
   }
 
-  async enter(membership: Membership, owner: OwnerFile, keyring: Keyring): Promise<void> {
-    if (this.isMember()) throw new HoldfastError('already-exists', 'Cannot enter a work group: this machine is in one already')
-    if (this.#group !== undefined) throw new HoldfastError('already-exists', 'Cannot enter a work group yet: restart the agent, so that it lets go of the one that this machine left')
-    if (hasSignedHeads(this.#home.repository)) throw membershipLost(this.#home)
-    // What an attempt left that ended before the membership was saved: nobody knows of it.
-    rmSync(this.#home.repository, { recursive: true, force: true })
-    for (const suffix of ['', '-wal', '-shm']) rmSync(`${this.#home.placement}${suffix}`, { force: true })
-    this.saveOwner(owner)
-    await beginRepository(this.#home.repository, keyring)
-    await this.#openGroup(await MembershipStore.create(this.#home.group, membership))
-  }
-
-  async #openGroup(store: MembershipStore): Promise<void> {
-    const { config, testMachine } = this.#options
-    const group = this.#later.use(await GroupServices.open({
-      store, identity: this.#identity, holder: this.holder, log: this.#log, version: this.version,
-      openRoster: (locator) => this.openRoster(locator), name: () => this.settings.config.label ?? testMachine ?? hostname(), owner: () => this.ownerFile(),
-      addresses: this.#door === undefined ? undefined : this.addresses(), testMachine,
-      minFree: () => minFreeOf(this.settings.config, testMachine), limits: config.limits, adminKey: async () => await this.ownAdminKey(), surroundings: this.#options.surroundings,
-      onlineFile: keptText(this.#home.online), agreementsFile: keptText(this.#home.agreements),
-    }))
-    this.#group = group
-    this.#followNetwork(group.membership)
-    if (!this.#options.serve) return
-    group.start()
-    const { host } = config.peerAddress
-    if (config.beacon && this.#door !== undefined) this.#later.use(await LanBeacon.open({ group, self: this.machine.id, doorPort: this.#door.port, host, log: this.#log }))
-  }
-
-  /** What the admins set holds here from the start and from each change on; whom they shut out leaves at once. */
-  #followNetwork(membership: Membership): void {
-    const follow = () => { this.settings.followGroup({ schedule: membership.network.schedule, minFree: membership.network.minFree }) }
-    follow()
-    this.#later.defer(membership.subscribe((event) => {
-      if (event.type === 'network-changed') follow()
-      if (event.type === 'machine-revoked') this.#showOut(event.id)
-      if (event.type === 'machine-revoked' || event.type === 'machine-gone') this.#triggers?.repairSoon()
-    }))
-  }
-
-  #showOut(id: MachineId): void {
-    for (const guest of this.#door?.guests ?? []) if (guest.caller.machine === id) guest.end()
+  async enter(membership: Membership, owner: OwnerFile, keyring: Keyring): Promise<string | undefined> {
+    return await this.#workGroup.enter(membership, owner, keyring)
   }
 
   async ownAdminKey(): Promise<PublicJwk | undefined> {
@@ -309,20 +279,7 @@ export class AgentParts implements AgentContext {
   }
 
   async backup(): Promise<Backup> {
-    const group = this.#groupServices()
-    this.#backup ??= this.#openBackup(group).catch((error: unknown) => {
-      this.#backup = undefined // the next command tries again
-      throw error
-    })
-    return await this.#backup
-  }
-
-  async #openBackup(group: GroupServices): Promise<Backup> {
-    const owner = this.ownerFile()
-    if (owner === undefined) throw new HoldfastError('key-missing', 'Cannot open the backup: owner.json is missing; recover with the recovery kit')
-    const common = { home: this.#home, machine: this.machine, owner, turn: () => this.politeness.turn(), surroundings: this.#options.surroundings }
-    const stores = await openStores({ ...common, membership: group.membership, peers: group.links, log: this.#log, spread: () => group.spread() })
-    return this.#later.use(await openBackup({ ...common, workers: this.settings.config.limits.workers }, stores))
+    return await this.#workGroup.backup()
   }
 
   async askMembers(address: Address, root: OwnerRoot, signal: AbortSignal): Promise<string[]> {
@@ -341,7 +298,7 @@ export class AgentParts implements AgentContext {
   }
 
   async beginReading(owner: OwnerId, certificate: string): Promise<RecoverySession> {
-    const { membership, links } = this.#groupServices()
+    const { membership, links } = this.group()
     const { name = '', host = '' } = membership.own.peer?.record ?? {}
     const peers = withOwnHolder(links, { id: this.machine.id, name, host, state: 'online', offer: 0 }, this.holder)
     return await openReading({ home: this.#home, identity: this.#identity, log: this.#log, surroundings: this.#options.surroundings }, { membership, peers, owner, certificate })
@@ -371,12 +328,13 @@ export class AgentParts implements AgentContext {
 
   /** What this machine keeps for others is read again and again, and goes when nobody names it any more; until disposed of. */
   startUpkeep(): AsyncDisposable {
-    return keepHolder(this.holder, { log: this.#log, scrubDays: () => this.settings.config.offer.scrubDays, turn: () => this.politeness.turn() })
+    return keepHolder(() => this.holder, { log: this.#log, scrubDays: () => this.settings.config.offer.scrubDays, turn: () => this.politeness.turn() })
   }
 
   /** Repairs for owners whose machines are all silent: once it is started or told to, until disposed of. */
   help(): SilentOwnersHelp {
-    return new SilentOwnersHelp({ machine: this.machine, holder: this.holder, folder: this.#home.helping, group: () => this.#group, log: this.#log, clock: this.#surroundings.clock })
+    this.#help = new SilentOwnersHelp({ machine: this.machine, holder: () => this.holder, folder: this.#home.helping, group: () => this.knownGroup(), log: this.#log, clock: this.#surroundings.clock })
+    return this.#help
   }
 
   /** Keeps the list in SharePoint up to date where an admin asked for it, until disposed of. */
@@ -400,20 +358,6 @@ export class AgentParts implements AgentContext {
     })
     return this.#triggers
   }
-}
-
-function membershipLost({ group, directory }: Home): HoldfastError {
-  return new HoldfastError('key-missing', `Cannot act for the work group: ${group} is missing or damaged, though ${directory} has the keys of a backup; put the file back, or recover into another --home`)
-}
-
-/** A small file of the home that is read whole and written whole. */
-function keptText(path: string): KeptText {
-  return { read: () => readFileIfThere(path), write: (text) => { writePrivateFile(path, text) } }
-}
-
-/** Several simulated machines share one disk, which may well be fuller than a real holder's: a fiftieth of it stays free. */
-function minFreeOf(config: Config, testMachine: string | undefined): number {
-  return testMachine === undefined ? config.offer.minFree : Math.min(0.02, config.offer.minFree)
 }
 
 function packageVersion(): string {

@@ -26,7 +26,7 @@ export class CommandRuns implements AsyncDisposable {
   readonly #stop: AbortSignal
   readonly #stopping = new AbortController()
   readonly #runs = new Map<string, Run>()
-  readonly #ends = new Set<Promise<unknown>>()
+  readonly #ends = new Map<string, Promise<unknown>>()
   readonly #listeners = new Set<(event: RunEvent) => void>()
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -79,8 +79,7 @@ export class CommandRuns implements AsyncDisposable {
       return await this.#perform(name, request, { signal, onProgress })
     }
     const work = exclusive.has(name) ? this.#inTurn(perform) : perform()
-    const end = this.#finish(id, work).finally(() => { this.#ends.delete(end) })
-    this.#ends.add(end)
+    this.#ends.set(id, this.#finish(id, work).finally(() => { this.#ends.delete(id) }))
     return await work
   }
 
@@ -108,9 +107,17 @@ export class CommandRuns implements AsyncDisposable {
     for (const listener of this.#listeners) listener(event)
   }
 
+  /** Cancels the long ones that run beside others, and waits for their end. */
+  async endLong(why: string): Promise<void> {
+    await Promise.all([...this.#runs].filter(([, { state }]) => long.has(state.name)).map(async ([id, { controller, state }]) => {
+      controller.abort(new HoldfastError('cancelled', `Cannot finish ${state.name}: ${why}`))
+      await this.#ends.get(id)
+    }))
+  }
+
   /** Cancels what is under way and waits for its end. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort(new HoldfastError('cancelled', 'Cannot finish: the agent is stopping'))
-    await Promise.all(this.#ends)
+    await Promise.all(this.#ends.values())
   }
 }

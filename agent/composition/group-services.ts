@@ -31,6 +31,7 @@ import { Links } from '../network/peer/links.ts'
 import type { Roster } from '../network/roster/port.ts'
 import { RosterSync, type RosterStatus } from '../network/roster/roster-sync.ts'
 import type { HolderAccounts, TransferringShardStore } from '../network/shard-store/port.ts'
+import type { KeptText } from './kept-text.ts'
 import type { Log } from './log.ts'
 import { type Surroundings, realSurroundings } from './surroundings.ts'
 
@@ -42,8 +43,6 @@ const rosterPatienceMs = 4_000
 const tellPatienceMs = 5_000
 /** What a loss of power must not undo: who was shut out, by admins or by a recovery, and what the group has settled. */
 const neverForgotten: ReadonlySet<MembershipEvent['type']> = new Set(['network-changed', 'network-forked', 'machine-revoked', 'owner-epoch-raised', 'contact-ended', 'cloned-key'])
-
-export interface KeptText { readonly read: () => string | undefined; readonly write: (text: string) => void }
 
 export interface GroupOptions {
   readonly store: MembershipStore
@@ -181,6 +180,11 @@ export class GroupServices implements Group, AsyncDisposable {
   /** Has this machine left for good? */
   get hasLeft(): boolean {
     return this.#standing.state === 'left'
+  }
+
+  /** Did an admin take this machine out of the group? */
+  get isShutOut(): boolean {
+    return this.membership.isRevoked(this.membership.self)
   }
 
   handover(): Omit<HandoverParts, 'store'> {

@@ -15,19 +15,19 @@ export interface HolderUpkeepOptions {
 }
 
 /** Until disposed of. */
-export function keepHolder(holder: FolderShardStore, { log, scrubDays, turn }: HolderUpkeepOptions): AsyncDisposable {
+export function keepHolder(holder: () => FolderShardStore, { log, scrubDays, turn }: HolderUpkeepOptions): AsyncDisposable {
   const hourly = (firstMs: number, fault: string, work: (signal: AbortSignal) => Promise<void>) => new Recurring({
     firstMs, everyMs: 60 * minuteMs, after: (delayMs, then) => systemClock.after(delayMs, then), onFault: (error) => log(fault, { error }), work,
   })
   const works = [
     hourly(minuteMs, 'expiry-failed', async (signal) => {
-      const { shards, bytes, frozen } = await holder.expire({ signal })
+      const { shards, bytes, frozen } = await holder().expire({ signal })
       if (shards > 0 || frozen.length > 0) log('shards-expired', { shards, bytes, frozen })
     }),
     hourly(10 * minuteMs, 'scrub-failed', async (signal) => {
       const days = scrubDays()
       if (days === null) return
-      const { shards, bytes, damaged } = await holder.scrub({ days, turn, signal })
+      const { shards, bytes, damaged } = await holder().scrub({ days, turn, signal })
       if (damaged > 0) log('shards-damaged', { damaged, shards, bytes })
     }),
   ]

@@ -17,7 +17,7 @@ const everyMs = 3_600_000
 
 export interface HelpOptions {
   readonly machine: Machine
-  readonly holder: KeepingStore
+  readonly holder: () => KeepingStore
   /** Where the placement index of each such owner is kept; losing it costs a day. */
   readonly folder: string
   readonly group: () => GroupServices | undefined
@@ -53,7 +53,7 @@ export class SilentOwnersHelp implements AsyncDisposable {
     const { membership, links } = services
     const self: Peer = { id: machine.id, name: record.name, host: record.host, state: 'online', offer: record.offer.bytes }
     const done = await repairForSilentOwners({
-      machine, self, store: holder, peers: links, isSilent: (owner) => isSilentOwner(membership, owner), indexOf: (owner) => this.#indexOf(owner), clock,
+      machine, self, store: holder(), peers: links, isSilent: (owner) => isSilentOwner(membership, owner), indexOf: (owner) => this.#indexOf(owner), clock,
     }, { signal })
     for (const { owner, shardsMade, mended, failed, bytesSent } of done) log('holder-repair', { owner, shardsMade, mended, failed: failed.length, bytesSent })
     return done
@@ -69,8 +69,14 @@ export class SilentOwnersHelp implements AsyncDisposable {
     return index
   }
 
+  /** What it knows of owners: another work group begins. */
+  forget(): void {
+    for (const index of this.#indexes.values()) index[Symbol.dispose]()
+    this.#indexes.clear()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#rounds?.[Symbol.asyncDispose]()
-    for (const index of this.#indexes.values()) index[Symbol.dispose]()
+    this.forget()
   }
 }

@@ -96,7 +96,7 @@ export interface JoinOptions extends Clocks {
 
 /**
  * Joins by an invitation string: reads the group's records, claims a free slot, sets the admission. The caller then makes
- * and publishes the peer record. Throws `invitation-invalid` (mangled, expired, revoked, used up, not by an admin) or
+ * and publishes the peer record. Throws `invitation-invalid` (mangled, expired, revoked, used up, not by an admin), `revoked` (an admin shut this machine out) or
  * `roster-unavailable` when the group's record was found nowhere.
  */
 export async function joinNetwork(text: string, options: JoinOptions): Promise<Membership> {
@@ -113,6 +113,7 @@ export async function joinNetwork(text: string, options: JoinOptions): Promise<M
       details: { rosters: rosters.map((roster) => roster.locator), ...(signIn === undefined ? {} : { signIn }) }, cause: first,
     })
   }
+  if (membership.isRevoked(machine)) throw new HoldfastError('revoked', `Cannot join ${parsed.name}: an admin shut this machine's key out for good; join with another --home, which has a key of its own`)
   if (membership.isRevoked(parsed.invitation.id)) throw refusedInvitation('an admin revoked it')
   if (!membership.chain.mayAdmit(parsed.invitation.by, machine)) throw refusedInvitation('it was not made by an admin of the work group')
   const claim = await claimSlot(parsed, { machine, membership, listings, nowMs: now(), signal })

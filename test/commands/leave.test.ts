@@ -94,3 +94,57 @@ test('who hands the backups over while nobody is on stays a member, and the coll
   await colleague.until('peers', {}, ({ peers }) => peers.some(({ name, state, membership }) => name === 'machine-2' && state === 'online' && membership === 'member'))
   assert.deepEqual((await colleague.run('handed-over list', {})).backups, [])
 })
+
+test('a machine that left enters another group on the running agent, and nothing of the former one is in its way', async (t) => {
+  const group = await startAgents(t, 3, { redundancy: 'mirror-2' })
+  const [founder, leaver, third] = group.agents as [GroupAgent, GroupAgent, GroupAgent]
+  const folder = makeDocuments(group.directory)
+  for (const agent of [founder, leaver]) {
+    await agent.run('protect', { paths: [folder] })
+    await agent.run('backup', {})
+  }
+  assert.ok((await leaver.run('status', {})).holder.used > 0)
+  assert.ok((await leaver.run('network leave', { force: true })).kept > 0)
+  assert.deepEqual((await leaver.run('status', {})).notices.map(({ code }) => code), ['has-left'])
+
+  const other = await group.add('other')
+  await other.run('network create', { name: 'Other', roster: `folder:${join(group.directory, 'other-roster')}`, label: 'other' })
+  await assert.rejects(leaver.run('network join', { invitation: 'hf1.nonsense' }), withCode('invitation-invalid'))
+  const { invitation } = await other.run('network invite', {})
+  const { former } = await leaver.run('network join', { invitation })
+  assert.ok(former !== null)
+  for (const kept of ['owner.json', 'repository', 'group.json', 'holder']) assert.ok(existsSync(join(former, kept)), kept)
+  const entered = await leaver.run('status', {})
+  assert.deepEqual([entered.network?.name, entered.network?.members, entered.holder.used, entered.keyConfirmed], ['Other', 2, 0, false])
+  assert.deepEqual(entered.paths.map(({ path, lastSnapshot }) => [path, lastSnapshot]), [[folder, null]], 'what is protected stays protected, and is not backed up yet')
+  await other.run('protect', { paths: [folder] })
+  await other.run('backup', { offlineOk: true })
+  await leaver.run('backup', { offlineOk: true })
+  await leaver.run('restore', { snapshot: 'latest', target: join(group.directory, 'from-other') })
+  assert.equal(readdirSync(join(group.directory, 'from-other', 'documents')).length, 4)
+  await third.until('peers', {}, ({ peers }) => peers.some(({ name, membership }) => name === 'machine-2' && membership === 'left'))
+
+  await leaver.stop()
+  await leaver.start()
+  assert.equal((await leaver.run('status', {})).network?.name, 'Other')
+  const { shards } = await leaver.run('network leave', { force: true, backups: 'erase' })
+  const own = (await other.run('status', {})).holders.find(({ machine }) => machine === leaver.id)
+  assert.ok(shards > 0 && own !== undefined)
+  const third2 = await leaver.run('network create', { name: 'Third', roster: `folder:${join(group.directory, 'third-roster')}` })
+  assert.ok(third2.former !== null && !existsSync(join(third2.former, 'owner.json')), 'its keys are gone, as it was told to')
+  assert.equal((await leaver.run('status', {})).network?.name, 'Third')
+})
+
+test('a machine that was shut out enters another group, but not the same one with the same key', async (t) => {
+  const group = await startAgents(t, 2)
+  const [founder, out] = group.agents as [GroupAgent, GroupAgent]
+  const { invitation } = await founder.run('network invite', {})
+  await assert.rejects(out.run('network join', { invitation }), withCode('already-exists', /is in Test/))
+  await founder.run('network revoke', { machine: 'machine-2' })
+  await out.until('status', {}, ({ notices }) => notices.some(({ code }) => code === 'shut-out'))
+  await assert.rejects(out.run('network join', { invitation }), withCode('revoked', /another --home/))
+  const { former } = await out.run('network create', { name: 'Own', roster: `folder:${join(group.directory, 'own-roster')}` })
+  assert.ok(former !== null && existsSync(join(former, 'owner.json')))
+  const { network, notices } = await out.run('status', {})
+  assert.deepEqual([network?.name, notices.map(({ code }) => code).includes('shut-out')], ['Own', false])
+})
