@@ -10,7 +10,7 @@ import type { OfficeHost } from './office/office-host.ts'
 import { showDialog } from './parts/question.ts'
 import { Session, takeTicket } from './session.ts'
 import { companyToken } from './sign-in.ts'
-import { type Ended, type Question, type State, initialState, withRunEvent } from './state.ts'
+import { type Ended, type Question, type State, initialState, withRunEvent, withRuns } from './state.ts'
 
 export interface View {
   render(): TemplateResult
@@ -116,6 +116,10 @@ export class App {
       onRun: (event) => {
         this.set(withRunEvent(this.state, event, performance.now()))
         if (event.type === 'ended' && !questions.has(event.name)) this.#onEnded(event.id)
+      },
+      onRuns: (now) => {
+        this.set(withRuns(this.state, now, performance.now()))
+        for (const { id } of this.state.ended) if (this.#launched.has(id)) this.#onEnded(id)
       },
     })
     if (this.#timer === undefined) this.#timer = setInterval(() => { if (!document.hidden) void this.refresh() }, refreshMs)

@@ -1,9 +1,11 @@
 /** What the agent tells by itself, over Socket.IO; and whether it is there at all. */
 import { io } from 'socket.io-client'
-import { type RunEvent, runEventSchema } from '../shared/api.ts'
+import { type RunEvent, type RunsNow, runEventSchema, runsNowSchema } from '../shared/api.ts'
 
 export interface Listener {
   onRun(event: RunEvent): void
+  /** After each time that the agent was reached: what is under way there, and what ended meanwhile. */
+  onRuns(now: RunsNow): void
   /** Something is different: ask again. */
   onChanged(): void
   onConnected(): void
@@ -24,6 +26,10 @@ export function listen(token: () => string | undefined, listener: Listener): () 
   socket.on('run', (event) => {
     const parsed = runEventSchema.safeParse(event)
     if (parsed.success) listener.onRun(parsed.data)
+  })
+  socket.on('runs', (now) => {
+    const parsed = runsNowSchema.safeParse(now)
+    if (parsed.success) listener.onRuns(parsed.data)
   })
   socket.on('changed', () => { listener.onChanged() })
   return () => { socket.disconnect() }

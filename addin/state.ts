@@ -1,5 +1,5 @@
 /** What the pane knows, and the pure steps by which it changes. Views draw it; app.ts asks the agent. */
-import { type CommandResult, type CompanySignIn, type RunEvent, type RunState, commands, questions } from '../shared/api.ts'
+import { type CommandResult, type CompanySignIn, type RunEvent, type RunState, type RunsNow, commands, questions } from '../shared/api.ts'
 import type { Problem } from './agent-client.ts'
 import type { Member } from './members.ts'
 
@@ -88,7 +88,7 @@ export const shownRuns: ReadonlySet<string> = new Set(['backup', 'restore', 'ver
 const watchedRuns: ReadonlySet<string> = new Set([...shownRuns, 'sign-in'])
 
 const smoothing = 0.3
-const keptEnded = 10
+const keptEnded = 30
 
 export function withRunEvent(state: State, event: RunEvent, nowMs: number): State {
   if (questions.has(event.type === 'ended' ? event.name : event.run.name)) return state
@@ -100,6 +100,17 @@ export function withRunEvent(state: State, event: RunEvent, nowMs: number): Stat
   const watched: WatchedRun = { ...event.run, isCancelling: before?.isCancelling ?? false, rate: rateOf(before, event.run, nowMs), reportedMs: nowMs }
   return { ...state, runs: before === undefined ? [...state.runs, watched] : state.runs.map((run) => (run.id === watched.id ? watched : run)) }
 }
+
+/** The agent was reached (again): its list is the truth. What it does not know of any more ended with the agent that ran it. */
+export function withRuns(state: State, { runs, ended }: RunsNow, nowMs: number): State {
+  const known = new Set([...runs, ...ended, ...state.ended].map(({ id }) => id))
+  const lost = state.runs.filter(({ id }) => !known.has(id)).map(({ id, name }) => ({ id, name, result: null, problem: stopped }))
+  const told = ended.filter(({ id }) => state.ended.every((one) => one.id !== id)).map((one) => ({ ...one, problem: one.problem as Problem | null }))
+  const before: State = { ...state, runs: state.runs.filter(({ id }) => runs.some((run) => run.id === id)), ended: [...lost, ...told.reverse(), ...state.ended].slice(0, keptEnded) }
+  return runs.reduce<State>((now, run) => withRunEvent(now, { type: 'run', run }, nowMs), before)
+}
+
+const stopped: Problem = { type: 'urn:holdfast:error:cancelled', title: '', status: 499, detail: '', code: 'cancelled', guidance: '', details: {} }
 
 function rateOf(before: WatchedRun | undefined, now: RunState, nowMs: number): number | undefined {
   const [from, to] = [before?.progress?.bytesDone, now.progress?.bytesDone]

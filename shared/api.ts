@@ -325,9 +325,13 @@ export const runStateSchema = z.object({
 })
 export type RunState = z.infer<typeof runStateSchema>
 
+const runEndedSchema = z.object({ type: z.literal('ended'), id: z.string(), name: runStateSchema.shape.name, result: z.unknown(), problem: problemSchema.nullable() })
+export type RunEnded = z.infer<typeof runEndedSchema>
+
 /** What the agent tells over Socket.IO, on event `run`. */
-export const runEventSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('run'), run: runStateSchema }),
-  z.object({ type: z.literal('ended'), id: z.string(), name: runStateSchema.shape.name, result: z.unknown(), problem: problemSchema.nullable() }),
-])
+export const runEventSchema = z.discriminatedUnion('type', [z.object({ type: z.literal('run'), run: runStateSchema }), runEndedSchema])
 export type RunEvent = z.infer<typeof runEventSchema>
+
+/** What it tells a pane that has just come, or come again, on event `runs`: what is under way, and how the last ones of each command ended, oldest first. */
+export const runsNowSchema = z.object({ runs: z.array(runStateSchema), ended: z.array(runEndedSchema) })
+export type RunsNow = z.infer<typeof runsNowSchema>

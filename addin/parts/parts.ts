@@ -14,7 +14,7 @@ export function signOf(tone: Tone): string {
 
 /** A run with its bar, rate, time left, and the button that stops it. */
 export function progressOf(app: App, run: WatchedRun): TemplateResult {
-  const { messages: { progress: m }, formats: f } = app
+  const { messages: { progress: m }, formats: f, state: { connection } } = app
   const share = shareDone(run)
   const left = secondsLeft(run)
   const { bytesDone, bytesTotal } = run.progress ?? {}
@@ -26,9 +26,9 @@ export function progressOf(app: App, run: WatchedRun): TemplateResult {
   const name = m.names[run.name] ?? run.name
   return html`<section class="card run" aria-label=${name}>
     <div class="row"><strong>${name}</strong><span class="grow"></span>
-      <fluent-button size="small" ?disabled=${run.isCancelling} aria-disabled=${run.isCancelling ? 'true' : nothing} @click=${() => { void app.cancel(run.id) }}>${run.isCancelling ? m.cancelling : m.cancel}</fluent-button></div>
+      ${connection === 'offline' ? nothing : html`<fluent-button size="small" ?disabled=${run.isCancelling} aria-disabled=${run.isCancelling ? 'true' : nothing} @click=${() => { void app.cancel(run.id) }}>${run.isCancelling ? m.cancelling : m.cancel}</fluent-button>`}</div>
     <progress aria-label=${name} max="1" .value=${share ?? 0} ?hidden=${share === undefined}></progress>
-    <div class="bar moving" ?hidden=${share !== undefined} role="status" aria-label=${name}></div>
+    <div class="bar moving" ?hidden=${share !== undefined || connection === 'offline'} role="status" aria-label=${name}></div>
     <p class="facts">${facts.join(' · ')}</p>
   </section>`
 }

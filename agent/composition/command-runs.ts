@@ -3,7 +3,7 @@
  * run, whoever started it (the command line, the pane, a trigger), and may cancel it by its id.
  */
 import { randomUUID } from 'node:crypto'
-import type { CommandName, CommandRequest, CommandResult, RunEvent, RunState } from '../../shared/api.ts'
+import { type CommandName, type CommandRequest, type CommandResult, type RunEnded, type RunEvent, type RunState, questions } from '../../shared/api.ts'
 import { HoldfastError, toProblem } from '../../shared/errors.ts'
 import type { RunCommand, RunOptions } from '../commands/command.ts'
 
@@ -11,6 +11,9 @@ import type { RunCommand, RunOptions } from '../commands/command.ts'
 const long: ReadonlySet<CommandName> = new Set(['restore', 'verify', 'audit', 'drill', 'recovery-contact snapshots', 'recovery-contact restore', 'handed-over snapshots', 'handed-over ls', 'handed-over restore'])
 /** Commands that change the backup wait for each other. */
 const exclusive: ReadonlySet<CommandName> = new Set(['network create', 'network join', 'backup', 'repair', 'forget', 'prune', 'recover'])
+
+/** So many ends of each command are kept for panes that were away. */
+const keptEnds = 3
 
 export type PerformCommand = <C extends CommandName>(name: C, request: CommandRequest<C>, options: RunOptions) => Promise<CommandResult<C>> | CommandResult<C>
 
@@ -28,6 +31,7 @@ export class CommandRuns implements AsyncDisposable {
   readonly #runs = new Map<string, Run>()
   readonly #ends = new Map<string, Promise<unknown>>()
   readonly #listeners = new Set<(event: RunEvent) => void>()
+  #ended: readonly RunEnded[] = []
   #turn: Promise<unknown> = Promise.resolve()
 
   /** Runs are cancelled when `stop` aborts, and at the end. */
@@ -39,6 +43,11 @@ export class CommandRuns implements AsyncDisposable {
   /** What is queued or under way, oldest first. */
   get states(): readonly RunState[] {
     return [...this.#runs.values()].map(({ state }) => state)
+  }
+
+  /** How the last runs of each command ended, oldest first; not of those that only ask. */
+  get ended(): readonly RunEnded[] {
+    return this.#ended
   }
 
   /** The exclusive command under way. */
@@ -69,6 +78,7 @@ export class CommandRuns implements AsyncDisposable {
     const controller = new AbortController()
     const signal = AbortSignal.any([options.signal, controller.signal, this.#stop])
     this.#runs.set(id, { state: { id, name, startedAt: new Date().toISOString(), stage: exclusive.has(name) ? 'queued' : 'running' }, controller, isPolite: options.polite === true })
+    if (exclusive.has(name)) this.#tell(id, {})
     const onProgress: RunOptions['onProgress'] = (progress) => {
       this.#tell(id, { stage: progress.stage, progress })
       options.onProgress(progress)
@@ -100,7 +110,15 @@ export class CommandRuns implements AsyncDisposable {
     const outcome = await work.then((result) => ({ result, problem: null }), (error: unknown) => ({ result: null, problem: toProblem(error) }))
     const run = this.#runs.get(id)
     this.#runs.delete(id)
-    if (run !== undefined) this.#emit({ type: 'ended', id, name: run.state.name, ...outcome })
+    if (run === undefined) return
+    const ended: RunEnded = { type: 'ended', id, name: run.state.name, ...outcome }
+    if (!questions.has(ended.name)) this.#keep(ended)
+    this.#emit(ended)
+  }
+
+  #keep(ended: RunEnded): void {
+    const [oldest] = this.#ended.filter(({ name }) => name === ended.name).slice(0, 1 - keptEnds)
+    this.#ended = [...this.#ended.filter((one) => one !== oldest), ended]
   }
 
   #emit(event: RunEvent): void {

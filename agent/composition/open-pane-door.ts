@@ -29,6 +29,7 @@ export async function openPane(home: Home, parts: AgentParts): Promise<OpenPane>
     services: {
       version: parts.version, run: runs.run, cancel: (id) => runs.cancel(id),
       get states() { return runs.states },
+      get ended() { return runs.ended },
       openFile: async (snapshot, path, signal) => await fileOfSnapshot(parts, { snapshot, path }, signal),
       entra: entra === null ? undefined : new EntraSignIn({ ...entra, keys: file(home.entraKeys) }),
     },

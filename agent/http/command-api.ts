@@ -4,7 +4,7 @@
  * `Prefer: respond-async` it answers 202 `{"run": id}` at once, and the run goes on: events.ts tells how it goes.
  */
 import type { Request, Response, Router } from 'express'
-import { type CommandName, type RunState, commands, isCommandName } from '../../shared/api.ts'
+import { type CommandName, type RunEnded, type RunState, commands, isCommandName } from '../../shared/api.ts'
 import { HoldfastError, toProblem } from '../../shared/errors.ts'
 import type { RunCommand } from '../commands/command.ts'
 import { answering } from './problems.ts'
@@ -12,6 +12,7 @@ import { answering } from './problems.ts'
 export interface Runs {
   readonly run: RunCommand
   readonly states: readonly RunState[]
+  readonly ended: readonly RunEnded[]
   cancel(id: string): boolean
 }
 

@@ -1,12 +1,12 @@
 /**
  * What panes are told over Socket.IO at /events: `run` (RunEvent of shared/api.ts) for every run of the agent, and `changed`
- * as a hint to ask again. A socket carries the pane's token; Host and Origin are checked before anything is answered, on
+ * as a hint to ask again; and at first, each time that they connect, `runs` (RunsNow): what they missed. A socket carries the pane's token; Host and Origin are checked before anything is answered, on
  * both transports, because Socket.IO's own `cors` setting does not stop a foreign page.
  */
 import type { Server as HttpsServer } from 'node:https'
 import { Server } from 'socket.io'
 import { z } from 'zod'
-import type { RunEvent } from '../../shared/api.ts'
+import { type RunEvent, type RunsNow, questions } from '../../shared/api.ts'
 import type { Guard } from './guard.ts'
 import type { PaneSessions } from './pane-sessions.ts'
 
@@ -20,7 +20,7 @@ export interface PaneEvents extends AsyncDisposable {
   hint(what: 'protection' | 'group' | 'settings'): void
 }
 
-export function openPaneEvents(guard: Guard, sessions: PaneSessions): PaneEvents {
+export function openPaneEvents(guard: Guard, sessions: PaneSessions, now: () => RunsNow): PaneEvents {
   const io = new Server({
     path: '/events', serveClient: false, maxHttpBufferSize: maxMessageBytes, transports: ['websocket', 'polling'],
     allowRequest: (request, decide) => {
@@ -35,6 +35,10 @@ export function openPaneEvents(guard: Guard, sessions: PaneSessions): PaneEvents
   io.use((socket, next) => {
     const auth = authSchema.safeParse(socket.handshake.auth)
     next(auth.success && sessions.scopeOf(auth.data.token) === 'full' ? undefined : new Error('not-paired'))
+  })
+  io.on('connection', (socket) => {
+    const { runs, ended } = now()
+    void runs; void ended; void socket
   })
   /** One for each server that it was attached to: `io.close()` ends the last one only. */
   const engines: (typeof io.engine)[] = []

@@ -34,7 +34,7 @@ export interface PaneDoor extends AsyncDisposable {
 export async function openPaneDoor(options: PaneDoorOptions): Promise<PaneDoor> {
   await using stack = new AsyncDisposableStack()
   const guard = new Guard(options.frameAncestors ?? [])
-  const events = openPaneEvents(guard, options.sessions)
+  const events = openPaneEvents(guard, options.sessions, () => ({ runs: [...options.services.states], ended: [...options.services.ended] }))
   const servers: Server[] = []
   stack.defer(async () => { await close(servers, events) })
   const { certificate: { key, certificate, authority } } = options

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { initialState, secondsLeft, shareDone, withRunEvent } from '../../addin/state.ts'
+import { initialState, secondsLeft, shareDone, withRunEvent, withRuns } from '../../addin/state.ts'
 import type { RunState } from '../../shared/api.ts'
 
 function run(id: string, bytesDone?: number): RunState {
@@ -24,4 +24,13 @@ test('a run that begins to count anew keeps its rate, and short questions are no
   state = withRunEvent(state, { type: 'run', run: run('r1', 0) }, 2000)
   assert.equal(state.runs[0]?.rate, 200)
   assert.equal(withRunEvent(initialState, { type: 'run', run: { ...run('r2'), name: 'status' } }, 0).runs.length, 0)
+})
+
+test('when the agent is reached again its list is the truth: what ended meanwhile is told, what it lost was stopped, and nothing twice', () => {
+  let state = ['r1', 'r2', 'r3'].reduce((now, id) => withRunEvent(now, { type: 'run', run: run(id, 100) }, 0), initialState)
+  const ended = { type: 'ended' as const, id: 'r2', name: 'backup' as const, result: { snapshot: 's' }, problem: null }
+  state = withRuns(state, { runs: [run('r1', 300), run('r4', 0), { ...run('r5'), name: 'status' }], ended: [ended] }, 1000)
+  assert.deepEqual(state.runs.map(({ id, rate }) => [id, rate]), [['r1', 200], ['r4', undefined]])
+  assert.deepEqual(state.ended.map(({ id, problem }) => [id, problem?.code]), [['r3', 'cancelled'], ['r2', undefined]])
+  assert.equal(withRuns(state, { runs: [], ended: [ended] }, 2000).ended.filter(({ id }) => id === 'r2').length, 1)
 })

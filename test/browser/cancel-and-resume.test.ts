@@ -14,7 +14,7 @@ import { untilAnswer } from '../support/until-answer.ts'
 import { button, goTo, openView, untilTrue } from './steps.ts'
 
 const patienceMs = 45_000
-const narrow = { size: paneSize }
+const narrow = { size: paneSize, expect: /net::ERR_|WebSocket|Failed to fetch/u }
 /** Two packs and a part of one. */
 const archiveBytes = 40_000_000
 const bytesPerSecond = 4_000_000
@@ -30,7 +30,10 @@ test('over a slow line a backup and a restore are watched, stopped and gone on w
   await first.run('settings', { change: { limits: { uploadBytesPerSecond: bytesPerSecond, downloadBytesPerSecond: bytesPerSecond } } })
   await first.stop()
   const metered = join(directory, 'metered')
-  const owner = agents[0] = await AgentProcess.start({ home: first.home, machine: first.machine, environment: answerMetered(join(directory, 'bin'), metered) })
+  const environment = answerMetered(join(directory, 'bin'), metered)
+  const panePort = Number(new URL(first.ready.pane).port)
+  const startMetered = async () => await AgentProcess.start({ home: first.home, machine: first.machine, panePort, environment })
+  let owner = agents[0] = await startMetered()
   const documents = join(directory, 'documents')
   const archive = join(documents, 'archive.pst')
   await mkdir(documents)
@@ -85,10 +88,22 @@ test('over a slow line a backup and a restore are watched, stopped and gone on w
     await goTo(page, 'protection')
     await page.getByText('Holdfast waits, because the connection costs money').waitFor({ timeout: patienceMs }) // the pane asks every 15 s
     assert.equal((await owner.run('snapshots', {})).snapshots.length, 1)
+    await page.reload() // while it waits it says nothing: who comes now is told of it all the same
+    await button(page.locator('.run'), 'Cancel').waitFor()
     await button(page, 'Do not wait').click()
     await page.getByText('Holdfast waits').waitFor({ state: 'detached', timeout: patienceMs })
     await page.locator('.run').waitFor({ state: 'detached' })
     assert.ok((await owner.run('snapshots', {})).snapshots.length >= 2)
+
+    // An agent that is reached again and knows nothing of it has lost it.
+    writeFileSync(archive, seededBytes(1_000_000, 9))
+    await button(page.locator('.run'), 'Cancel').waitFor()
+    await owner.kill()
+    await page.getByText('The Holdfast agent is not running on this computer').waitFor()
+    assert.equal(await button(page.locator('.run'), 'Cancel').count(), 0)
+    owner = agents[0] = await startMetered()
+    await page.getByText('What was sent already is kept').waitFor()
+    await page.locator('.run').waitFor({ state: 'detached' })
   })
 })
 

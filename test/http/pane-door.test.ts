@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { request } from 'node:https'
 import { test } from 'node:test'
 import { type Socket, io } from 'socket.io-client'
-import { commands } from '../../shared/api.ts'
+import { type RunsNow, commands, runsNowSchema } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
 import type { PerformCommand } from '../../agent/composition/command-runs.ts'
 import { agentRunner } from '../../agent/http/agent-client.ts'
@@ -54,12 +54,38 @@ test('a run that nobody waits for goes on, is listed, told to sockets, and cance
   const { run } = JSON.parse(started.body) as { run: string }
   const listed = JSON.parse((await call(door, '/api/runs', { headers })).body) as { runs: { id: string; name: string }[] }
   assert.deepEqual(listed.runs.map(({ id, name }) => [id, name]), [[run, 'backup']])
+  assert.deepEqual(await toldAtFirst(door), { runs: [[run, 'backup', 5]], ended: [] }, 'a pane that comes now knows of it')
   assert.equal((await call(door, `/api/runs/${run}`, { method: 'DELETE', headers })).status, 204)
   const { name, problem } = await ended
   assert.deepEqual([name, problem?.code], ['backup', 'cancelled'])
   assert.equal((await call(door, `/api/runs/${run}`, { method: 'DELETE', headers })).status, 404)
   socket.disconnect()
+  assert.deepEqual(await toldAtFirst(door), { runs: [], ended: [[run, 'cancelled']] }, 'one that was away hears how it ended')
 })
+
+test('a run that waits for its turn is told of before it begins; of those that ended the last three of each command are kept, and no question', async () => {
+  await using door = await openDoor(perform)
+  const socket = socketTo(door, { auth: { token: door.sessions.open() } })
+  await happens(socket, 'connect')
+  const begin = async (name: string) => (JSON.parse((await call(door, `/api/commands/${name}`, { method: 'POST', body: '{}', headers: { ...bearer(door.sessions.ownToken), prefer: 'respond-async' } })).body) as { run: string }).run
+  const waits = new Promise<string>((resolve) => { socket.on('run', (event) => { if (event.type === 'run' && event.run.name === 'repair' && event.run.stage === 'queued') resolve(event.run.id) }) })
+  const backup = await begin('backup')
+  const repair = await begin('repair')
+  assert.equal(await waits, repair)
+  for (const id of [backup, repair]) door.runs.cancel(id)
+  for (let time = 0; time < 4; time++) await assert.rejects(agentRunner(door.runtime)('verify', { readData: false }, noProgress))
+  await agentRunner(door.runtime)('snapshots', { kept: false }, noProgress)
+  assert.deepEqual(door.runs.ended.map(({ name }) => name).sort(), ['backup', 'repair', 'verify', 'verify', 'verify'])
+  socket.disconnect()
+})
+
+/** Of a pane that has just connected: what runs, how far, and how what ended did. */
+async function toldAtFirst(door: OpenDoor): Promise<object> {
+  const socket = socketTo(door, { auth: { token: door.sessions.open() } })
+  const { runs, ended } = await new Promise<RunsNow>((resolve) => { socket.once('runs', (now) => { resolve(runsNowSchema.parse(now)) }) })
+  socket.disconnect()
+  return { runs: runs.map(({ id, name, progress }) => [id, name, progress?.bytesDone]), ended: ended.map(({ id, problem }) => [id, problem?.code]) }
+}
 
 test('what a run says last is told to sockets, however soon it follows', async () => {
   await using door = await openDoor(perform)
@@ -297,7 +323,7 @@ test('a port that is taken is named', async () => {
   await using door = await openDoor(perform)
   const { openPaneDoor } = await import('../../agent/http/pane-door.ts')
   const made = await makePaneCertificate(Date.now())
-  await assert.rejects(openPaneDoor({ port: door.port, certificate: made, sessions: door.sessions, services: { version: '', run: door.runs.run, states: [], cancel: () => false, openFile: async () => { throw new Error('not asked') }, entra: undefined } }),
+  await assert.rejects(openPaneDoor({ port: door.port, certificate: made, sessions: door.sessions, services: { version: '', run: door.runs.run, states: [], ended: [], cancel: () => false, openFile: async () => { throw new Error('not asked') }, entra: undefined } }),
     (error: unknown) => error instanceof HoldfastError && error.code === 'already-exists' && error.message.includes(String(door.port)))
 })
 

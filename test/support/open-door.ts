@@ -34,6 +34,7 @@ export async function openDoor(perform: PerformCommand, { entra, frameAncestors 
     services: {
       version: '1.2.3', run: runs.run, cancel: (id) => runs.cancel(id), entra,
       get states() { return runs.states },
+      get ended() { return runs.ended },
       openFile: async (snapshot, path) => {
         if (snapshot !== 'latest') throw new HoldfastError('not-found', 'Cannot find the snapshot')
         return { name: path.split('/').at(-1) ?? '', size: 6, bytes: async function* () { yield Buffer.from('abc'); yield Buffer.from('def') } }
