@@ -38,7 +38,7 @@ export function openPaneEvents(guard: Guard, sessions: PaneSessions, now: () => 
   })
   io.on('connection', (socket) => {
     const { runs, ended } = now()
-    void runs; void ended; void socket
+    socket.emit('runs', { runs: runs.filter(({ name }) => !questions.has(name)), ended } satisfies RunsNow)
   })
   /** One for each server that it was attached to: `io.close()` ends the last one only. */
   const engines: (typeof io.engine)[] = []
