@@ -4,26 +4,27 @@ import type { CoverageContent } from '../network/membership/coverage-report.ts'
 import type { AgentContext, Backup } from './context.ts'
 import { type PathStatus, pathStatus } from './path-status.ts'
 import { storedBytes } from './space.ts'
-import { protectionOf } from './protection.ts'
+import { type LivePlaces, livePlacesOf, protectionOf } from './protection.ts'
 
 export async function coverageContent(context: AgentContext, signal: AbortSignal): Promise<CoverageContent> {
   const services = await context.backup()
   const { snapshots } = await services.repository.snapshots({ signal })
-  const { state, placed, wanted } = protectionOf(services)
+  const places = livePlacesOf(services)
+  const { state, placed, wanted } = protectionOf(services, places)
   const { used, quota } = await context.holder.space()
   const complete = snapshots.filter(({ skipped }) => skipped.length === 0).at(-1)
   return {
     snapshot: complete === undefined ? null : secondsOf(complete.time), state, placed, wanted,
     unprotected: unprotectedBytes(context.settings.config.protect.map(({ path }) => pathStatus(path, snapshots, { state, placed, wanted, survives: 0 }))),
-    verified: context.checks.lastVerified === null ? null : secondsOf(context.checks.lastVerified), audited: auditedSeconds(services), used, offer: quota,
+    verified: context.checks.lastVerified === null ? null : secondsOf(context.checks.lastVerified), audited: auditedSeconds(services, places), used, offer: quota,
     stored: storedBytes(services.dispersal), frozen: context.holder.accounts().filter(({ freezes }) => freezes.length > 0).map(({ owner: of }) => of).slice(0, 4),
     admin: await isAdmin(context), chosen: context.settings.config.protect.length,
   }
 }
 
 /** Of the holder whose last right answer is the oldest; null when one of them never gave one. */
-function auditedSeconds({ audits, dispersal, repository }: Backup): number | null {
-  const holders = new Set((repository.head?.live ?? []).flatMap(({ id }) => dispersal.index.find(id)?.shards ?? []).map(({ machine }) => machine))
+function auditedSeconds({ audits }: Backup, places: LivePlaces): number | null {
+  const holders = new Set(places.flatMap((known) => known?.shards ?? []).map(({ machine }) => machine))
   const passed = [...holders].map((machine) => audits.of(machine).passedMs)
   return passed.length === 0 || passed.includes(undefined) ? null : Math.floor(Math.min(...passed as number[]) / 1000)
 }

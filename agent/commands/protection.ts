@@ -1,16 +1,27 @@
-/** How well everything that the newest head keeps alive is protected: the worst verdict over its objects. */
+/**
+ * How well everything that the newest head keeps alive is protected: the worst verdict over its objects. Whoever asks for more
+ * than one verdict looks the places up once: there are tens of thousands of objects after years.
+ */
 import type { Protection } from '../../shared/api.ts'
 import type { MachineId } from '../../shared/ids.ts'
+import type { PlacedObject } from '../network/placement-index.ts'
 import { matchShards } from '../network/placement.ts'
 import type { Backup } from './context.ts'
 
 const rank = { unprotected: 0, partial: 1, protected: 2 } as const
 
-export function protectionOf({ dispersal, repository }: Backup): Protection {
+/** What is known of each object that the newest head keeps alive. */
+export type LivePlaces = readonly (PlacedObject | undefined)[]
+
+export function livePlacesOf({ dispersal, repository }: Pick<Backup, 'dispersal' | 'repository'>): LivePlaces {
+  return (repository.head?.live ?? []).map(({ id }) => dispersal.index.find(id))
+}
+
+export function protectionOf(services: Backup, places: LivePlaces = livePlacesOf(services)): Protection {
+  const { dispersal } = services
   const level = dispersal.redundancy()
   let worst: Protection | undefined
-  for (const { id } of repository.head?.live ?? []) {
-    const known = dispersal.index.find(id)
+  for (const known of places) {
     const verdict: Protection = known === undefined ? nothing(level.n) : dispersal.protectionOf(known)
     if (worst === undefined) worst = verdict
     else {
@@ -32,10 +43,9 @@ export interface Reach {
 }
 
 /** Whether everything could be restored now, from `reachable` machines alone: of the object with the least to spare. */
-export function reachNow({ dispersal, repository }: Backup, reachable: ReadonlySet<MachineId>): Reach | undefined {
+export function reachNow({ dispersal }: Backup, places: LivePlaces, reachable: ReadonlySet<MachineId>): Reach | undefined {
   let worst: Reach | undefined
-  for (const { id } of repository.head?.live ?? []) {
-    const known = dispersal.index.find(id)
+  for (const known of places) {
     if (known === undefined) continue
     const reach = { have: matchShards(dispersal.placesOf(known, { reachable })).size, placed: matchShards(dispersal.placesOf(known)).size, need: known.k }
     if (worst === undefined || reach.have - reach.need < worst.have - worst.need) worst = reach

@@ -7,7 +7,7 @@ import type { RosterStatus } from '../network/roster/roster-sync.ts'
 import type { AgentContext, Backup } from './context.ts'
 import { meetMs, refreshHeads } from './freshness.ts'
 import { diskNotices, ownFrozen } from './holder-warnings.ts'
-import { reachNow } from './protection.ts'
+import { type LivePlaces, reachNow } from './protection.ts'
 import { refusalNotices } from './space.ts'
 
 type AlarmKind = CommandResult<'status'>['alarms'][number]['kind']
@@ -63,8 +63,8 @@ export function groupNotices(members: readonly Member[], answering: ReadonlySet<
 }
 
 /** Acknowledged shards count as placed while their machine is away; what that means for a restore now is said here. */
-export function reachNotices(services: Backup, answering: ReadonlySet<MachineId>): Notice[] {
-  const reach = reachNow(services, answering)
+export function reachNotices(services: Backup, places: LivePlaces, answering: ReadonlySet<MachineId>): Notice[] {
+  const reach = reachNow(services, places, answering)
   if (reach === undefined || reach.have >= reach.placed) return []
   const { have, placed, need } = reach
   return [{ code: have < need ? 'not-restorable-now' : 'few-answer', have, placed, need }]

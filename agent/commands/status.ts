@@ -12,7 +12,7 @@ import { meetMs } from './freshness.ts'
 import { othersFrozen } from './holder-warnings.ts'
 import { ownersHere, scrubHere, shareOf } from './space.ts'
 import { pathStatus, unknownPath } from './path-status.ts'
-import { nothing, protectionOf } from './protection.ts'
+import { type LivePlaces, livePlacesOf, nothing, protectionOf } from './protection.ts'
 import { alarmKind, alarmingNotices, groupNotices, headNoticesOf, othersContactNotices, reachNotices, rosterNotice, signInNotices, standingNotices } from './status-notices.ts'
 
 export async function status(context: AgentContext, { fresh }: CommandRequest<'status'>, { signal }: RunOptions): Promise<CommandResult<'status'>> {
@@ -35,14 +35,15 @@ export async function status(context: AgentContext, { fresh }: CommandRequest<'s
   const answering = fresh ? await group.meetPeers(signal, { patienceMs: meetMs }) : onlineOf(membership)
   const headNotices = fresh ? await headNoticesOf(services, signal) : []
   const { snapshots } = await services.repository.snapshots({ signal })
-  const protection = protectionOf(services)
+  const places = livePlacesOf(services)
+  const protection = protectionOf(services, places)
   const members = membership.members().filter(({ state }) => state !== 'gone')
   const level = services.dispersal.redundancy()
-  const holders = holdersOf(services, membership)
+  const holders = holdersOf(services, places, membership)
   const alarming = alarmingNotices(context, services, { headNotices, holders })
   const notices: Notice[] = [
     ...(common.keyConfirmed ? [] : [{ code: 'kit-unconfirmed' as const }]),
-    ...groupNotices(members, answering, { isSingle: isSinglePlace(level) }), ...reachNotices(services, answering), ...alarming, ...standingNotices(membership), ...othersContactNotices(membership, owner?.owner), ...othersFrozen(context), ...signInNotices(group.rosterStatus),
+    ...groupNotices(members, answering, { isSingle: isSinglePlace(level) }), ...reachNotices(services, places, answering), ...alarming, ...standingNotices(membership), ...othersContactNotices(membership, owner?.owner), ...othersFrozen(context), ...signInNotices(group.rosterStatus),
   ]
   return {
     ...common,
@@ -78,11 +79,11 @@ function onlineOf(membership: Membership): Set<MachineId> {
 }
 
 /** The machines that acknowledged shards of what is alive, those with most first. */
-function holdersOf({ audits, dispersal, repository }: Backup, membership: Membership): CommandResult<'status'>['holders'] {
+function holdersOf({ audits, dispersal }: Backup, places: LivePlaces, membership: Membership): CommandResult<'status'>['holders'] {
   const shards = new Map<MachineId, number>()
   const bytes = dispersal.index.bytesByMachine()
-  for (const { id } of repository.head?.live ?? []) {
-    for (const { machine } of dispersal.index.find(id)?.shards ?? []) shards.set(machine, (shards.get(machine) ?? 0) + 1)
+  for (const known of places) {
+    for (const { machine } of known?.shards ?? []) shards.set(machine, (shards.get(machine) ?? 0) + 1)
   }
   return [...shards].sort(([, a], [, b]) => b - a).map(([machine, count]) => {
     const member = membership.member(machine)

@@ -52,6 +52,7 @@ export async function openReading({ home, identity, log, surroundings }: Session
 export function withOwnHolder(others: Peers, self: Peer, store: ShardStore): Peers {
   return {
     list: () => [self, ...others.list()],
+    find: (id) => (id === self.id ? self : others.find(id)),
     connect: async (id, options) => (id === self.id ? store : await others.connect(id, options)),
   }
 }

@@ -334,6 +334,12 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
     }
   }
 
+  /** Keeps the index from growing for ever: what is not `live` and lies at no machine of the group is forgotten. */
+  forgetDead(live: Iterable<ObjectRef>): void {
+    const members = this.holders.list().filter(({ state }) => state !== 'gone').map(({ id }) => id)
+    this.index.forgetDead(new Set(Array.from(live, ({ id }) => id)), new Set(members))
+  }
+
   /** What is lost or wrong counts no longer as placed; who does not answer is asked last for a while. */
   noteFailedRead(machine: MachineId, shard: { id: ObjectId; number: number }, error: unknown): void {
     const isGone = hasCode(error, 'not-found')

@@ -70,12 +70,14 @@ async function repairFor(owner: OwnerId, options: HolderRepairOptions, signal: A
     owner, device: machine, epoch: 1, index, keys, clock, timings, redundancy: () => 'auto',
     peers: {
       list: () => [...peers.list(), self],
+      find: (id) => (id === self.id ? self : peers.find(id)),
       connect: async (id, call) => (id === self.id ? store : new HeldStore(await peers.connect(id, call), { headerOf, prepare: async (taker) => await handOn(id, taker, signal) })),
     },
   })
   const live = new Map<ObjectId, ObjectRef>()
   for (const head of heads) for (const object of liveObjects(head.live)) live.set(object.id, object)
   const report = await repairObjects(dispersal, { live: live.values(), patient: true, asSigned: true, mayRepair: (object) => isFirst(self, dispersal, object) }, { signal })
+  dispersal.forgetDead(live.values())
   return report.shardsMade + report.failed.length > 0 ? report : undefined
 }
 

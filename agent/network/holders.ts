@@ -57,7 +57,7 @@ export class Holders {
   }
 
   peer(id: MachineId): Peer | undefined {
-    return this.#peers.list().find((peer) => peer.id === id)
+    return this.#peers.find(id)
   }
 
   nameOf(id: MachineId): string {

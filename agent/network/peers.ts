@@ -20,11 +20,13 @@ export interface Peer {
 }
 
 /**
- * Duties: list() is cheap, holds no own machine, and changes with gossip. connect() dials or returns the open link,
+ * Duties: list() holds no own machine and changes with gossip; find() is the one of them with that id, and costs the same however
+ * many there are. connect() dials or returns the open link,
  * rejects `peer-unreachable`, `unauthorized` or `revoked`; concurrent calls share one dial. The ShardStore stays usable
  * over reconnects: a call on a broken link dials anew once, then rejects `peer-unreachable`.
  */
 export interface Peers {
   list(): readonly Peer[]
+  find(id: MachineId): Peer | undefined
   connect(id: MachineId, options?: { signal?: AbortSignal | undefined }): Promise<ShardStore>
 }

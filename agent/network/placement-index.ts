@@ -4,7 +4,7 @@
  * machine signed or verified says better (`isSettled`); where claims differ the object is `isDisputed` until then. A shard
  * that was found damaged does not count again because its holder still lists it, but when it was stored there anew.
  */
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { MachineId } from '../../shared/ids.ts'
 import { type ObjectId, type ObjectKind, type ObjectRef, objectKinds } from '../object-store.ts'
 import type { ShardEntry } from './shard-store/port.ts'
@@ -41,6 +41,8 @@ type ObjectFields = Pick<PlacedObject, keyof ObjectRef | 'k' | 'n'>
 
 export class PlacementIndex implements Disposable {
   readonly #db: DatabaseSync
+  readonly #objectOf: StatementSync
+  readonly #placesOf: StatementSync
 
   /** `path`: a file, or `:memory:`. */
   constructor(path: string) {
@@ -57,6 +59,8 @@ export class PlacementIndex implements Disposable {
       CREATE TABLE IF NOT EXISTS holders (position INTEGER PRIMARY KEY, machine TEXT);
       CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER);
       CREATE TABLE IF NOT EXISTS replaced (at INTEGER, bytes INTEGER)`)
+    this.#objectOf = this.#db.prepare('SELECT * FROM objects WHERE id = ?')
+    this.#placesOf = this.#db.prepare('SELECT * FROM places WHERE id = ? ORDER BY number, machine')
   }
 
   /** Bytes of shards that each machine is believed to have. */
@@ -145,14 +149,31 @@ export class PlacementIndex implements Disposable {
     })
   }
 
+  /**
+   * Of objects that are not alive: forgets what nobody keeps any more, and places at machines that are not `members`. What is
+   * forgotten wrongly comes back with the next list of who has it.
+   */
+  forgetDead(live: ReadonlySet<ObjectId>, members: ReadonlySet<MachineId>): void {
+    this.#together(() => {
+      const strangers = [...this.machines()].filter((machine) => !members.has(machine))
+      const forget = this.#db.prepare('DELETE FROM places WHERE id = ? AND machine = ?')
+      for (const machine of strangers) {
+        const placed = this.#db.prepare('SELECT DISTINCT id FROM places WHERE machine = ?').all(machine).map((row) => String(row['id']) as ObjectId)
+        for (const id of placed) if (!live.has(id)) forget.run(id, machine)
+      }
+      const nowhere = this.#db.prepare('SELECT id FROM objects WHERE id NOT IN (SELECT id FROM places)').all().map((row) => String(row['id']) as ObjectId)
+      for (const id of nowhere) if (!live.has(id)) this.#db.prepare('DELETE FROM objects WHERE id = ?').run(id)
+    })
+  }
+
   find(id: ObjectId): PlacedObject | undefined {
-    const row = this.#db.prepare('SELECT * FROM objects WHERE id = ?').get(id)
+    const row = this.#objectOf.get(id)
     return row === undefined ? undefined : this.#toObject(row)
   }
 
   #toObject(row: Record<string, unknown>): PlacedObject {
     const id = String(row['id']) as ObjectId
-    const rows = this.#db.prepare('SELECT * FROM places WHERE id = ? ORDER BY number, machine').all(id)
+    const rows = this.#placesOf.all(id)
     const fitting = rows.filter((place) => ['kind', 'k', 'length'].every((field) => place[field] === row[field]))
     const isSettled = row['settled'] === 1
     return {

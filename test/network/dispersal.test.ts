@@ -253,3 +253,24 @@ test('an object that nobody has is missing, and the silent machines are named', 
   await assert.rejects(group.dispersal.get(makeObject(10)), (error) => withCode('object-missing')(error)
     && assert.deepEqual((error as HoldfastError).details['missing'], ['machine-1']) === undefined)
 })
+
+test('forgetDead() keeps the index as long as what is alive or lies at a machine of the group, and no longer', async () => {
+  await using group = await makeGroup(4, { redundancy: 'mirror-3' })
+  const { dispersal, machines } = group
+  const [alive, lost, expired, delayed] = [makeObject(100), makeObject(200), makeObject(300), makeObject(400)]
+  for (const object of [alive, lost, expired, delayed]) await dispersal.put(object)
+  const ids = (): string[] => [...dispersal.index.objects()].map(({ id }) => id).sort()
+  for (const { memory } of machines) {
+    for (const [name, shard] of memory.shards) if ([lost.id, expired.id].includes(shard.id)) memory.shards.delete(name)
+  }
+  await dispersal.refresh()
+  dispersal.forgetDead([alive, lost])
+  assert.deepEqual(ids(), [alive.id, lost.id, delayed.id].sort())
+  for (const machine of machines.slice(0, 3)) machine.peer = { ...machine.peer, state: 'gone' }
+  dispersal.forgetDead([alive, lost])
+  assert.deepEqual(dispersal.index.find(alive.id)?.shards.length, 3)
+  assert.ok((dispersal.index.find(delayed.id)?.shards ?? []).every(({ machine }) => machine === machines[3]?.id))
+  machines[3]!.peer = { ...machines[3]!.peer, state: 'gone' }
+  dispersal.forgetDead([alive, lost])
+  assert.deepEqual(ids(), [alive.id, lost.id].sort())
+})

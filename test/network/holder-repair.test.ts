@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { generateMachine } from '../../agent/identity/machine.ts'
 import { type HolderRepairOptions, type OwnerRepair, repairForSilentOwners } from '../../agent/network/holder-repair.ts'
+import type { Peer, Peers } from '../../agent/network/peers.ts'
 import { PlacementIndex } from '../../agent/network/placement-index.ts'
 import { FolderShardStore } from '../../agent/network/shard-store/folder.ts'
 import { repairObjects, verifyHoldings } from '../../agent/network/repair.ts'
@@ -17,6 +18,12 @@ type Scene = AsyncDisposable & {
   /** Machines that hold shards, by id. */
   holders(): GroupMachine[]
   round(machine: GroupMachine, change?: Partial<HolderRepairOptions>): Promise<OwnerRepair[]>
+}
+
+/** The machines of the group as one of them sees them. */
+function peersOf(group: ShardGroup, seen: (peers: readonly Peer[]) => readonly Peer[]): Peers {
+  const list = (): readonly Peer[] => seen(group.peers.list())
+  return { list, find: (id) => list().find((peer) => peer.id === id), connect: async (id, options) => await group.peers.connect(id, options) }
 }
 
 /** Six machines that hold three objects of an owner that is silent, and spare ones. */
@@ -39,7 +46,7 @@ async function makeScene({ spares = 1 } = {}): Promise<Scene> {
     round: async ({ id, memory, peer }, change = {}) => await repairForSilentOwners({
       machine: { ...generateMachine(), id }, self: peer, clock: time, isSilent: () => true,
       store: memory, indexOf: () => indexes.get(id) ?? keepIndex(id),
-      peers: { list: () => group.peers.list().filter((one) => one.id !== id), connect: async (other, call) => await group.peers.connect(other, call) },
+      peers: peersOf(group, (peers) => peers.filter((one) => one.id !== id)),
       ...change,
     }),
     async [Symbol.asyncDispose]() {
@@ -115,7 +122,7 @@ test('two that repair at once do no harm', async () => {
   lose(third, 'gone')
   scene.time.run(dayMs)
   const alone = (machine: GroupMachine, other: GroupMachine) => scene.round(machine, {
-    peers: { ...scene.group.peers, list: () => scene.group.peers.list().filter(({ id }) => id !== machine.id).map((peer) => (peer.id === other.id ? { ...peer, state: 'away' as const } : peer)) },
+    peers: peersOf(scene.group, (peers) => peers.filter(({ id }) => id !== machine.id).map((peer) => (peer.id === other.id ? { ...peer, state: 'away' as const } : peer))),
   })
   await Promise.all([alone(first, second), alone(second, first)])
   const { healthy, damaged } = await verifyHoldings(await scene.group.fresh(), { live: scene.objects, readData: true })

@@ -134,6 +134,7 @@ export async function makeGroup(count: number, options: { redundancy?: string; h
   const machine = (id: MachineId): GroupMachine => machines.find((one) => one.id === id) as GroupMachine
   const peers: Peers = {
     list: () => machines.map(({ peer }) => peer),
+    find: (id) => machines.find((one) => one.id === id)?.peer,
     async connect(id) {
       if (machine(id).store.faults.gone === true) throw new HoldfastError('peer-unreachable', 'Cannot reach the machine: it is switched off')
       return machine(id).store

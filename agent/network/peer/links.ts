@@ -68,8 +68,16 @@ export class Links implements Peers, AsyncDisposable {
   }
 
   list(): readonly Peer[] {
-    const { membership, onlineShare } = this.#options
-    return membership.members().map((member) => ({ ...peerOf(member), onlineShare: onlineShare?.(member.id) }))
+    return this.#options.membership.members().map((member) => this.#peerOf(member))
+  }
+
+  find(id: MachineId): Peer | undefined {
+    const member = this.#options.membership.member(id)
+    return member === undefined ? undefined : this.#peerOf(member)
+  }
+
+  #peerOf(member: Member): Peer {
+    return { ...peerOf(member), onlineShare: this.#options.onlineShare?.(member.id) }
   }
 
   async connect(id: MachineId, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<ShardStore> {

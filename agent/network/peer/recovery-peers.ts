@@ -5,7 +5,7 @@
 import { HoldfastError } from '../../../shared/errors.ts'
 import type { MachineId } from '../../../shared/ids.ts'
 import type { Clock } from '../clock.ts'
-import type { Membership } from '../membership/membership.ts'
+import type { Member, Membership } from '../membership/membership.ts'
 import type { Address } from '../membership/records.ts'
 import type { Peer, Peers } from '../peers.ts'
 import type { ShardStore } from '../shard-store/port.ts'
@@ -53,8 +53,12 @@ export class RecoveryPeers implements Peers, AsyncDisposable {
 
   /** Every member counts as online: who does not answer is found out by dialling. */
   list(): readonly Peer[] {
-    return this.#membership.members().filter(({ record }) => record.state !== 'left' && record.addrs.length > 0)
-      .map(({ id, name, host, record }) => ({ id, name, host, state: 'online', offer: record.offer.bytes }))
+    return this.#membership.members().filter(canBeDialled).map(peerOf)
+  }
+
+  find(id: MachineId): Peer | undefined {
+    const member = this.#membership.member(id)
+    return member !== undefined && canBeDialled(member) ? peerOf(member) : undefined
   }
 
   async connect(id: MachineId): Promise<ShardStore> {
@@ -97,4 +101,12 @@ export class RecoveryPeers implements Peers, AsyncDisposable {
       await link?.[Symbol.asyncDispose]()
     }))
   }
+}
+
+function canBeDialled({ record }: Member): boolean {
+  return record.state !== 'left' && record.addrs.length > 0
+}
+
+function peerOf({ id, name, host, record }: Member): Peer {
+  return { id, name, host, state: 'online', offer: record.offer.bytes }
 }

@@ -7,7 +7,7 @@
  * newest live lists and by what lies here, however many heads come. Heads themselves: the newest of each device, and
  * the receipts that make the floor.
  */
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { MachineId, OwnerId } from '../../../shared/ids.ts'
 import type { ObjectId, PublishedHead } from '../../object-store.ts'
 import { type VerifiedHead, adoptionsOf, liveEntryLength } from '../published-head.ts'
@@ -37,6 +37,7 @@ export type HeldBytes = () => ReadonlyMap<ObjectId, number>
 
 export class HeadHistory implements Disposable {
   readonly #db: DatabaseSync
+  readonly #statements = new Map<string, StatementSync>()
   /** True when nothing was known: what lies in the folder was named by heads that are lost. */
   readonly isNew: boolean
 
@@ -280,15 +281,22 @@ export class HeadHistory implements Disposable {
   }
 
   #row(sql: string, ...values: Value[]): Row | undefined {
-    return this.#db.prepare(sql).get(...values)
+    return this.#statement(sql).get(...values)
   }
 
   #all(sql: string, ...values: Value[]): Row[] {
-    return this.#db.prepare(sql).all(...values)
+    return this.#statement(sql).all(...values)
   }
 
   #run(sql: string, ...values: Value[]): number {
-    return Number(this.#db.prepare(sql).run(...values).changes)
+    return Number(this.#statement(sql).run(...values).changes)
+  }
+
+  /** Each text is prepared once. */
+  #statement(sql: string): StatementSync {
+    const statement = this.#statements.get(sql) ?? this.#db.prepare(sql)
+    this.#statements.set(sql, statement)
+    return statement
   }
 }
 
