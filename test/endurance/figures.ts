@@ -9,9 +9,13 @@ export interface Summary {
   readonly restores: number
   /** Hours until enough machines were there for a restore: shares within 0, 8 and 24, and the 99th of a hundred. */
   readonly waits: { readonly asked: number; readonly atOnce: number; readonly within8h: number; readonly within24h: number; readonly p99h: number; readonly longestH: number }
-  /** Bytes of shards that repair sent, for each user and year, against what a user's backup is long. */
+  /** Bytes of shards that repair sent, for each user and year, against what a user's backup is long (on the mean of all days). */
   readonly repairPerUserYear: number
   readonly backupBytesSent: number
+  /** What all heads kept alive on the last day, and on the mean of all days. */
+  readonly liveObjects: number
+  readonly liveBytes: number
+  readonly meanLiveBytes: number
 }
 
 export class Figures {
@@ -20,14 +24,11 @@ export class Figures {
   #repairBytes = 0
   #backupBytes = 0
   #shown = { protected: 0, all: 0 }
-  #end = { days: 0, liveBytes: 0, machines: 0 }
+  #days = 0
+  #live = { objects: 0, bytes: 0, byteDays: 0 }
 
-  count(action: string): void {
-    this.#actions.set(action, (this.#actions.get(action) ?? 0) + 1)
-  }
-
-  rotted(shards: number): void {
-    this.#actions.set('shards rotted', (this.#actions.get('shards rotted') ?? 0) + shards)
+  count(action: string, times = 1): void {
+    if (times > 0) this.#actions.set(action, (this.#actions.get(action) ?? 0) + times)
   }
 
   repaired(bytes: number): void {
@@ -47,14 +48,16 @@ export class Figures {
     this.#waitsMs.push(ms)
   }
 
-  end(end: { days: number; liveBytes: number; machines: number }): void {
-    this.#end = end
+  dayPassed({ objects, bytes }: { objects: number; bytes: number }): void {
+    this.#days++
+    this.#live = { objects, bytes, byteDays: this.#live.byteDays + bytes }
   }
 
   get summary(): Summary {
     const waits = this.#waitsMs.toSorted((a, b) => a - b)
     const within = (hours: number) => share(waits.filter((ms) => ms <= hours * hourMs).length, waits.length)
-    const { days, liveBytes } = this.#end
+    const days = this.#days
+    const meanLiveBytes = Math.round(this.#live.byteDays / Math.max(1, days))
     return {
       days, actions: Object.fromEntries([...this.#actions].toSorted()), protectedShare: share(this.#shown.protected, this.#shown.all),
       restores: this.#actions.get('restored') ?? 0,
@@ -62,7 +65,8 @@ export class Figures {
         asked: waits.length, atOnce: within(0), within8h: within(8), within24h: within(24),
         p99h: (waits[Math.ceil(waits.length * 0.99) - 1] ?? 0) / hourMs, longestH: (waits.at(-1) ?? 0) / hourMs,
       },
-      repairPerUserYear: share(this.#repairBytes, liveBytes) * 365 / Math.max(1, days), backupBytesSent: this.#backupBytes,
+      repairPerUserYear: share(this.#repairBytes, meanLiveBytes) * 365 / Math.max(1, days), backupBytesSent: this.#backupBytes,
+      liveObjects: this.#live.objects, liveBytes: this.#live.bytes, meanLiveBytes,
     }
   }
 }

@@ -9,20 +9,25 @@ import type { SimulatedMachine } from './simulated-machine.ts'
 const unnoticedMs = 35 * dayMs
 
 interface Flip {
+  /** `owner folder/id`. */
+  readonly object: string
   readonly path: string
   readonly offset: number
   readonly byte: number
   readonly atMs: number
 }
 
+/** Numbers of machines that have a sound shard of an owner's object, and of those of which the owner may believe so still. */
+export type Look = (owner: string, object: string) => { sound: number; excused: number }
+
 export class GroundTruth {
-  /** Shard files, `owner folder/name`, that went with each lost machine. */
-  readonly #graves: { readonly shards: ReadonlySet<string>; readonly atMs: number }[] = []
-  readonly #flips: Flip[] = []
+  /** Objects, `owner folder/id`, of which a shard went with each lost machine. */
+  #graves: { readonly objects: ReadonlySet<string>; readonly atMs: number }[] = []
+  #flips: Flip[] = []
 
   /** To be called before the machine is stopped for good. */
-  bury(machine: SimulatedMachine, owners: readonly string[], nowMs: number): void {
-    this.#graves.push({ atMs: nowMs, shards: new Set(owners.flatMap((owner) => machine.heldShards(folderOf(owner)).map((name) => `${folderOf(owner)}/${name}`))) })
+  bury(machine: SimulatedMachine, nowMs: number): void {
+    this.#graves.push({ atMs: nowMs, objects: new Set(objectsAt(machine).map(({ object }) => object)) })
   }
 
   /** Flips a byte in every `nth` shard of an owner at that machine, at a place that `random` picks. Returns how many. */
@@ -32,26 +37,44 @@ export class GroundTruth {
       const path = join(machine.directory, 'holder', folderOf(owner), name)
       const { size } = statSync(path)
       const offset = Math.floor(size * (0.5 + random() / 2))
-      this.#flips.push({ path, offset, byte: flip(path, offset), atMs: nowMs })
+      this.#flips.push({ object: objectOf(folderOf(owner), name), path, offset, byte: flip(path, offset), atMs: nowMs })
     }
     return shards.length
   }
 
-  /** Numbers of machines that have a sound shard of the object, and of those of which the owner may believe so still. */
-  shardsOf(owner: string, object: string, { machines, nowMs }: { machines: readonly SimulatedMachine[]; nowMs: number }): { sound: number; excused: number } {
-    const folder = folderOf(owner)
-    const ofObject = (name: string) => name.startsWith(`${object}.`)
-    const at = machines.flatMap((machine) => machine.heldShards(folder).filter(ofObject).slice(0, 1).map((name) => join(machine.directory, 'holder', folder, name)))
-    const rotten = at.filter((path) => this.#flips.some((flipped) => flipped.path === path && isFlipped(flipped)))
-    const excusable = rotten.filter((path) => this.#flips.some((flipped) => flipped.path === path && nowMs - flipped.atMs < unnoticedMs)).length
-    const buried = this.#graves.filter(({ shards, atMs }) => nowMs - atMs < unnoticedMs && [...shards].some((name) => name.startsWith(`${folder}/${object}.`))).length
-    return { sound: at.length - rotten.length, excused: excusable + buried }
+  /** Reads all folders once: what each object is asked for afterwards costs nothing more. */
+  look(machines: readonly SimulatedMachine[], nowMs: number): Look {
+    this.#graves = this.#graves.filter(({ atMs }) => nowMs - atMs < unnoticedMs)
+    this.#flips = this.#flips.filter((flipped) => stateOf(flipped) === 'rotten' || (stateOf(flipped) === 'dropped' && nowMs - flipped.atMs < unnoticedMs))
+    const rotten = new Set(this.#flips.map(({ path }) => path))
+    const sound = new Map<string, number>()
+    for (const machine of machines) {
+      // A second shard of an object on the same machine counts for nothing.
+      const firsts = new Map(objectsAt(machine).toReversed().map(({ object, path }) => [object, path]))
+      for (const [object, path] of firsts) if (!rotten.has(path)) sound.set(object, (sound.get(object) ?? 0) + 1)
+    }
+    const excused = new Map<string, number>()
+    for (const { object, atMs } of this.#flips) if (nowMs - atMs < unnoticedMs) excused.set(object, (excused.get(object) ?? 0) + 1)
+    return (owner, id) => {
+      const object = `${folderOf(owner)}/${id}`
+      return { sound: sound.get(object) ?? 0, excused: (excused.get(object) ?? 0) + this.#graves.filter(({ objects }) => objects.has(object)).length }
+    }
   }
 
-  /** Flipped bytes that are as they were flipped, and days since. */
-  standingFlips(nowMs: number): number[] {
-    return this.#flips.filter(isFlipped).map(({ atMs }) => (nowMs - atMs) / dayMs)
+  /** Shards that rotted and lie there so still. */
+  get standingFlips(): number {
+    return this.#flips.filter((flipped) => stateOf(flipped) === 'rotten').length
   }
+}
+
+function objectsAt(machine: SimulatedMachine): { object: string; path: string }[] {
+  return machine.ownerFolders.flatMap((folder) => machine.heldShards(folder).map((name) => ({
+    object: objectOf(folder, name), path: join(machine.directory, 'holder', folder, name),
+  })))
+}
+
+function objectOf(folder: string, name: string): string {
+  return `${folder}/${name.slice(0, name.indexOf('.'))}`
 }
 
 function folderOf(owner: string): string {
@@ -71,16 +94,18 @@ function flip(path: string, offset: number): number {
   }
 }
 
-function isFlipped({ path, offset, byte }: Flip): boolean {
+/** `dropped`: its holder found it by itself, and the owner may not have heard yet; `other`: it was made anew there. */
+function stateOf({ path, offset, byte }: Flip): 'rotten' | 'dropped' | 'other' {
   let file: number
   try {
     file = openSync(path, 'r')
-  } catch {
-    return false
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    return 'dropped'
   }
   try {
     const now = Buffer.alloc(1)
-    return readSync(file, now, 0, 1, offset) === 1 && now[0] === byte
+    return readSync(file, now, 0, 1, offset) === 1 && now[0] === byte ? 'rotten' : 'other'
   } finally {
     closeSync(file)
   }

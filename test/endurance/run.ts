@@ -1,15 +1,44 @@
-/** `npm run endurance [-- --seed N --days N --haste N]`: a year of a work group in one process; prints its figures, and the seed first. */
+/**
+ * `npm run endurance [-- --seed N --days N --haste N --verbose]`: a year of a work group in one process. Prints the seed first, a
+ * line of figures each week (stderr), and all of them at the end (stdout); so too when it fails or is interrupted.
+ */
 import { parseArgs } from 'node:util'
+import type { Summary } from './figures.ts'
 import { Simulation } from './simulation.ts'
 
 const { values } = parseArgs({ options: { seed: { type: 'string' }, days: { type: 'string', default: '365' }, haste: { type: 'string', default: '1' }, verbose: { type: 'boolean', default: false } } })
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
-process.stderr.write(`seed ${seed}\n`)
-await using simulation = await Simulation.begin({ seed, days: Number(values.days), haste: Number(values.haste), log: values.verbose ? (line) => process.stderr.write(`${line}\n`) : () => {} })
-try {
-  await simulation.run()
-} catch (error) {
-  process.stderr.write(`failed; again with: npm run endurance -- --seed ${seed} --days ${values.days} --haste ${values.haste}\n`)
-  throw error
+const say = (line: string): void => { process.stderr.write(`${line}\n`) }
+const interrupted = new AbortController()
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(name, () => {
+    if (interrupted.signal.aborted) process.exit(130)
+    say('ending with this day; once more: at once')
+    interrupted.abort()
+  })
 }
-process.stdout.write(`${JSON.stringify({ seed, ...simulation.figures.summary }, null, 2)}\n`)
+
+function cost(): { cpuSeconds: number; memoryBytes: number } {
+  const { user, system } = process.cpuUsage()
+  return { cpuSeconds: Math.round((user + system) / 1e6), memoryBytes: process.memoryUsage.rss() }
+}
+
+function sayWeek({ days, actions, protectedShare, restores, waits, repairPerUserYear, liveObjects, liveBytes }: Summary): void {
+  const { lost = 0, left = 0, 'shards rotted': rotted = 0, 'shards dropped by scrubs': scrubbed = 0 } = actions
+  say(`day ${days} ${JSON.stringify({ restores, lost, left, rotted, scrubbed, protectedShare, p99h: waits.p99h, repairPerUserYear, liveObjects, liveBytes, ...cost() })}`)
+}
+
+say(`seed ${seed}`)
+await using simulation = await Simulation.begin({
+  seed, days: Number(values.days), haste: Number(values.haste), onWeek: sayWeek, log: values.verbose ? say : () => {},
+})
+let ended = 'failed'
+try {
+  await simulation.run({ signal: interrupted.signal })
+  ended = interrupted.signal.aborted ? 'interrupted' : 'whole'
+} catch (error) {
+  say(`failed; again with: npm run endurance -- --seed ${seed} --days ${values.days} --haste ${values.haste}`)
+  throw error
+} finally {
+  process.stdout.write(`${JSON.stringify({ seed, ended, ...simulation.figures.summary, ...cost() }, null, 2)}\n`)
+}

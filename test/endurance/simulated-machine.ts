@@ -10,6 +10,7 @@ import { realSurroundings } from '../../agent/composition/surroundings.ts'
 import type { SilentOwnersHelp } from '../../agent/composition/silent-owners-help.ts'
 import { configSchema, withDefaults } from '../../agent/config.ts'
 import { homeAt } from '../../agent/home.ts'
+import { Tidying } from '../../agent/triggers/tidying.ts'
 import { perform } from '../../agent/main.ts'
 import type { FakeTime } from '../support/fake-time.ts'
 import { seededBytes } from '../support/trees.ts'
@@ -28,6 +29,7 @@ export type Contents = ReadonlyMap<string, string>
 
 export const diskBytes = 10e9
 const blockBytes = 4096
+const passing: readonly HoldfastError['code'][] = ['too-few-holders', 'peer-unreachable', 'object-missing', 'quota-exceeded', 'timeout']
 
 export class SimulatedMachine {
   readonly name: string
@@ -35,7 +37,7 @@ export class SimulatedMachine {
   readonly data: string
   readonly presence: Presence
   readonly #world: World
-  #open: { readonly parts: AgentParts; readonly help: SilentOwnersHelp; readonly stop: AbortController; readonly stack: AsyncDisposableStack } | undefined
+  #open: { readonly parts: AgentParts; readonly help: SilentOwnersHelp; readonly tidying: Tidying; readonly stop: AbortController; readonly stack: AsyncDisposableStack } | undefined
   /** Milliseconds by which its wall clock is ahead. */
   skewMs = 0
   /** Of the disk, by everything but shards. */
@@ -89,7 +91,16 @@ export class SimulatedMachine {
     await parts.startGroup()
     const help = stack.use(parts.help())
     stack.use(parts.runs)
-    this.#open = { parts, help, stop, stack: stack.move() }
+    const tidying = new Tidying({
+      rule: () => parts.settings.config.retention, now: () => time.nowMs + this.skewMs,
+      run: async (name, input, options) => {
+        const done = await parts.runs.run(name, input, options)
+        if (name === 'forget') for (const { id } of (done as CommandResult<'forget'>).forgotten) this.snapshots.delete(id)
+        return done
+      },
+      liveBytes: async () => (await parts.backup()).repository.head?.document.live.bytes ?? 0,
+    })
+    this.#open = { parts, help, tidying, stop, stack: stack.move() }
     network.switchOn(parts.machine.id)
     this.isUp = true
     return this
@@ -118,27 +129,52 @@ export class SimulatedMachine {
   }
 
   /** Like run(); undefined when it fails with one of the codes that a group on the move may give. */
-  async tryRun<C extends CommandName>(name: C, input: CommandInput<C>, allowed: readonly HoldfastError['code'][] = ['too-few-holders', 'peer-unreachable', 'object-missing', 'quota-exceeded', 'timeout']): Promise<CommandResult<C> | undefined> {
+  async tryRun<C extends CommandName>(name: C, input: CommandInput<C>, allowed = passing): Promise<CommandResult<C> | undefined> {
     try {
       return await this.run(name, input)
     } catch (error) {
-      if (!(error instanceof HoldfastError) || !allowed.includes(error.code)) throw error
+      if (!isPassing(error, allowed)) throw error
       this.#world.log(`  ${this.name} cannot ${name}: ${error.message}`)
       return undefined
     }
   }
 
-  /** What an agent that serves does by itself in a day, in its order; bytes sent for others' sake and for repair. */
-  async maintain(): Promise<{ repairBytes: number }> {
+  /** By the given rule; what is forgotten need not come back any more. */
+  async forget(rule: CommandInput<'forget'>): Promise<CommandResult<'forget'> | undefined> {
+    const done = await this.tryRun('forget', rule)
+    for (const { id } of done?.forgotten ?? []) this.snapshots.delete(id)
+    return done
+  }
+
+  /** What an agent that serves does by itself after a backup. */
+  async tidy(): Promise<void> {
+    const { signal } = new AbortController()
+    try {
+      const tidied = await this.#running.tidying.afterBackup({ signal, onProgress: () => {} })
+      if (tidied !== undefined) this.#world.log(`  ${this.name} forgets ${tidied.forgotten}, rewrites ${tidied.rewritten}`)
+    } catch (error) {
+      if (!isPassing(error)) throw error
+      this.#world.log(`  ${this.name} cannot tidy: ${error.message}`)
+    }
+  }
+
+  /** What an agent that serves does by itself in a day, in its order: bytes sent for others' sake and for repair, rotten shards that its holder dropped. */
+  async maintain(): Promise<{ repairBytes: number; scrubbed: number }> {
     const { parts, help } = this.#running
     const { signal } = new AbortController()
     await parts.group().publish()
     await parts.group().meetPeers(signal)
     await parts.holder.expire({ signal })
+    const { damaged } = await parts.holder.scrub({ days: parts.settings.config.offer.scrubDays ?? Infinity, signal })
     await this.tryRun('audit', { due: true })
     const repaired = await this.tryRun('repair', { patient: true })
     const helped = await help.round(signal)
-    return { repairBytes: (repaired?.bytesSent ?? 0) + helped.reduce((sum, { bytesSent }) => sum + bytesSent, 0) }
+    return { repairBytes: (repaired?.bytesSent ?? 0) + helped.reduce((sum, { bytesSent }) => sum + bytesSent, 0), scrubbed: damaged }
+  }
+
+  /** Folders of owners that it keeps something of. */
+  get ownerFolders(): string[] {
+    return list(join(this.directory, 'holder')).filter((name) => /^[0-9a-f]{64}$/.test(name))
   }
 
   /** Shards that lie in its holder's folder, by owner folder and name. */
@@ -169,6 +205,10 @@ export class SimulatedMachine {
   get files(): string[] {
     return list(this.data)
   }
+}
+
+function isPassing(error: unknown, allowed = passing): error is HoldfastError {
+  return error instanceof HoldfastError && allowed.includes(error.code)
 }
 
 function list(folder: string): string[] {

@@ -14,8 +14,8 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { redundancyOfObject } from '../../agent/network/redundancy.ts'
 import { FakeTime, dayMs, hourMs } from '../support/fake-time.ts'
 import { seededLots } from '../support/lots.ts'
-import { Figures } from './figures.ts'
-import { GroundTruth } from './ground-truth.ts'
+import { Figures, type Summary } from './figures.ts'
+import { GroundTruth, type Look } from './ground-truth.ts'
 import { drawPresence, isOn } from './office-hours.ts'
 import { SimulatedMachine, type World, contentsOf, diskBytes } from './simulated-machine.ts'
 import { SimulatedNetwork } from './simulated-network.ts'
@@ -29,6 +29,8 @@ export interface SimulationOptions {
   /** Actions that do not come. */
   readonly without?: readonly Action[]
   readonly log?: (line: string) => void
+  /** Told the figures so far after each week. */
+  readonly onWeek?: (summary: Summary) => void
 }
 
 interface Waiting {
@@ -70,8 +72,8 @@ export class Simulation implements AsyncDisposable {
     return simulation
   }
 
-  private constructor({ machines = 12, haste = 1, without = [], log = () => {}, ...options }: SimulationOptions) {
-    this.#options = { machines, haste, without, log, ...options }
+  private constructor({ machines = 12, haste = 1, without = [], log = () => {}, onWeek = () => {}, ...options }: SimulationOptions) {
+    this.#options = { machines, haste, without, log, onWeek, ...options }
     this.#random = seededLots(options.seed)
     this.#world = { time: new FakeTime(Date.parse('2026-01-05T09:00:00Z')), network: new SimulatedNetwork(), random: this.#random, log }
     this.#directory = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-endurance-')))
@@ -81,16 +83,19 @@ export class Simulation implements AsyncDisposable {
     return this.#world.time.nowMs
   }
 
-  async run(): Promise<void> {
+  /** Ends early, with the figures until then, when `signal` is aborted. */
+  async run({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
     const startMs = this.#nowMs
     for (let day = 0; day < this.#options.days; day++) {
+      if (signal?.aborted === true) return
       for (const hour of hours) {
         const atMs = Math.floor(startMs / dayMs) * dayMs + day * dayMs + hour * hourMs
         this.#world.time.run(Math.max(0, atMs - this.#nowMs))
         await this.#step()
       }
+      this.figures.dayPassed(await this.#live())
+      if ((day + 1) % 7 === 0) this.#options.onWeek(this.figures.summary)
     }
-    this.figures.end({ days: this.#options.days, liveBytes: await this.#liveBytes(), machines: this.#machines.length })
   }
 
   async #found(): Promise<void> {
@@ -143,7 +148,9 @@ export class Simulation implements AsyncDisposable {
     for (const machine of this.#up) {
       if (Math.floor((this.#maintained.get(machine) ?? 0) / dayMs) < Math.floor(this.#nowMs / dayMs)) {
         this.#maintained.set(machine, this.#nowMs)
-        this.figures.repaired((await machine.maintain()).repairBytes)
+        const { repairBytes, scrubbed } = await machine.maintain()
+        this.figures.repaired(repairBytes)
+        this.figures.count('shards dropped by scrubs', scrubbed)
       }
       if (machine.isChanged) await this.#backUp(machine)
     }
@@ -173,9 +180,8 @@ export class Simulation implements AsyncDisposable {
     shrink: (machine) => { if (machine.files.length > 1) machine.remove(this.#pick(machine.files)) },
     restore: async (machine) => { await this.#restoreOlder(machine) },
     forget: async (machine) => {
-      const done = await machine.tryRun('forget', { daily: 7, weekly: 8, monthly: 12 })
-      for (const { id } of done?.forgotten ?? []) machine.snapshots.delete(id)
-      if (!machine.snapshots.has(this.#waiting.get(machine)?.snapshot ?? '')) this.#waiting.delete(machine)
+      await machine.forget({ daily: 7, weekly: 8, monthly: 12 })
+      this.#dropForgotten(machine)
       await machine.tryRun('prune', {})
     },
     leave: async (machine) => { await this.#leave(machine) },
@@ -190,10 +196,10 @@ export class Simulation implements AsyncDisposable {
       this.#full.set(machine, this.#nowMs + this.#random() * 5 * dayMs)
     },
     rot: (machine) => {
-      if (this.#truth.standingFlips(this.#nowMs).length > 0) return // one rotting holder at a time, as n−k bounds it
+      if (this.#truth.standingFlips > 0) return // one rotting holder at a time, as n−k bounds it
       const owner = this.#pick(this.#machines)
       const flipped = this.#truth.rot(machine, this.#ownerOf(owner), { nth: 3, nowMs: this.#nowMs, random: this.#random })
-      this.figures.rotted(flipped)
+      this.figures.count('shards rotted', flipped)
     },
     restart: async (machine) => {
       await machine.stop()
@@ -220,6 +226,13 @@ export class Simulation implements AsyncDisposable {
     machine.snapshots.set(done.snapshot, contents)
     machine.isChanged = false
     this.figures.backedUp(done.bytesSent)
+    await machine.tidy()
+    this.#dropForgotten(machine)
+  }
+
+  /** Nobody waits for what was forgotten. */
+  #dropForgotten(machine: SimulatedMachine): void {
+    if (!machine.snapshots.has(this.#waiting.get(machine)?.snapshot ?? '')) this.#waiting.delete(machine)
   }
 
   /** A machine goes with its disk; its owner recovers on a new one that has the words, the next working day. */
@@ -228,7 +241,7 @@ export class Simulation implements AsyncDisposable {
     if (machine === this.#founder || this.#lostMs.length >= 2) return
     this.#lostMs.push(this.#nowMs)
     this.figures.count('lost')
-    this.#truth.bury(machine, this.#machines.map((owner) => this.#ownerOf(owner)), this.#nowMs)
+    this.#truth.bury(machine, this.#nowMs)
     const id = machine.id
     await this.#end(machine)
     if (this.#founder.isUp && this.#random() < 0.5) await this.#founder.run('network lost', { machine: id })
@@ -306,9 +319,10 @@ export class Simulation implements AsyncDisposable {
   }
 
   async #check(): Promise<void> {
+    const look = this.#truth.look(this.#machines, this.#nowMs)
     for (const machine of this.#machines) {
       this.#checkReserve(machine)
-      await this.#checkShown(machine)
+      await this.#checkShown(machine, look)
     }
     const asked = new Set([...this.#waiting.keys(), ...(this.#up.length > 0 ? [this.#pick(this.#up)] : [])])
     for (const machine of asked) await this.#checkRestores(machine)
@@ -320,7 +334,7 @@ export class Simulation implements AsyncDisposable {
   }
 
   /** The owner's view against the disks. */
-  async #checkShown(machine: SimulatedMachine): Promise<void> {
+  async #checkShown(machine: SimulatedMachine, look: Look): Promise<void> {
     const { repository, dispersal } = await machine.parts.backup()
     const { protection } = await machine.run('status', { fresh: false })
     if (protection.state !== 'protected') return this.figures.shown(false)
@@ -328,7 +342,7 @@ export class Simulation implements AsyncDisposable {
     for (const { id, kind } of repository.head?.live ?? []) {
       const placed = dispersal.index.find(id)
       assert.ok(placed !== undefined, `${machine.name}: ${kind} ${id} is shown protected and nowhere`)
-      const { sound, excused } = this.#truth.shardsOf(this.#ownerOf(machine), id, { machines: this.#machines, nowMs: this.#nowMs })
+      const { sound, excused } = look(this.#ownerOf(machine), id)
       const { green } = redundancyOfObject(placed.k, placed.n)
       assert.ok(sound >= placed.k, `${machine.name}: ${kind} ${id} is shown protected and lost: ${sound} of ${placed.k}`)
       assert.ok(sound + excused >= (green ?? Infinity), `${machine.name}: ${kind} ${id} is shown protected with ${sound} sound shards of ${placed.k}-of-${placed.n} and ${excused} lost lately`)
@@ -364,9 +378,14 @@ export class Simulation implements AsyncDisposable {
     assert.ok(this.#nowMs - sinceMs <= longestWaitMs, `${machine.name} waits for a ${what} since ${new Date(sinceMs).toISOString()}; the end of its log:\n${machine.logTail}`)
   }
 
-  async #liveBytes(): Promise<number> {
-    let sum = 0
-    for (const machine of this.#machines) sum += (await machine.parts.backup()).repository.head?.document.live.bytes ?? 0
+  /** What the newest heads of all owners keep alive. */
+  async #live(): Promise<{ objects: number; bytes: number }> {
+    const sum = { objects: 0, bytes: 0 }
+    for (const machine of this.#machines) {
+      const live = (await machine.parts.backup()).repository.head?.document.live
+      sum.objects += live?.count ?? 0
+      sum.bytes += live?.bytes ?? 0
+    }
     return sum
   }
 
