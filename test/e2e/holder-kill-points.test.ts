@@ -2,7 +2,7 @@
  * SIGKILL of a holder at steps spread evenly over what it does while another machine backs up to it, restores from it and
  * recovers from it. A step is one write, fsync, rename, database statement or write to a socket of the whole process
  * (test/support/kill-at.mjs). With 2-of-3 on three machines a backup and a recovery go on without it; a restore, with one
- * more machine off, needs it.
+ * more machine off, needs it. `npm run kill-points` tries more steps than the suite.
  */
 import assert from 'node:assert/strict'
 import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,11 +12,12 @@ import { HoldfastError } from '../../shared/errors.ts'
 import { homeAt } from '../../agent/home.ts'
 import { bytesOffset, checkLeaves, checkRange, headerLength, parseHeader } from '../../agent/network/shard.ts'
 import { type AgentGroup, type GroupAgent, startAgents } from '../support/agent-group.ts'
+import { everyKillPoint } from '../support/kill-points.ts'
 import { MortalAgent } from '../support/mortal-agent.ts'
 import { describeTree, seededBytes } from '../support/trees.ts'
 
 /** `acknowledged`: after a backup that it has helped to the end. */
-const points = { backup: 10, acknowledged: 2, restore: 5, recover: 3 }
+const points = everyKillPoint ? { backup: 30, acknowledged: 4, restore: 12, recover: 8 } : { backup: 5, acknowledged: 1, restore: 3, recover: 2 }
 const allPoints = Object.values(points).reduce((sum, count) => sum + count, 0)
 
 function spread(total: number, count: number): number[] {

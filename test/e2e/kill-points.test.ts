@@ -1,33 +1,39 @@
 /**
- * SIGKILL at steps spread evenly over a backup, a restore and a recovery of the command line. A step is one write, fsync,
- * rename, database statement or write to a socket of the whole process (test/support/kill-at.mjs).
+ * SIGKILL of the command line in the middle of a backup, a restore and a recovery: at each place in the agent that writes,
+ * syncs, renames, changes a database or sends (test/support/kill-at.mjs), at a choice of them when it runs with the suite.
+ * `npm run kill-points` goes through all.
  */
 import assert from 'node:assert/strict'
 import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { type ProcessGroup, commandLine, startGroup } from '../support/process-group.ts'
+import type { AgentProcess } from '../../agent/demo/agent-process.ts'
+import { type KillPoint, evenly, everyKillPoint, killPoints } from '../support/kill-points.ts'
+import { commandLine, startGroup } from '../support/process-group.ts'
 import { describeTree, makeTree, seededBytes } from '../support/trees.ts'
 
 const preload = pathToFileURL(join(import.meta.dirname, '..', 'support', 'kill-at.mjs')).href
-const points = { backup: 60, restore: 24, recover: 20 }
+/** With the suite; each is a third or so of the places that there are. */
+const counts = { backup: 15, restore: 12, recover: 12 }
+/** So many deaths one after the other, each in what the one before left; then a run to the end, and a look at all. */
+const inRow = 3
 
-/** Steps of a whole run. */
-async function countSteps(group: ProcessGroup, args: readonly string[], stdin = ''): Promise<number> {
-  const file = join(group.directory, 'steps')
-  const run = await commandLine(args, { preload, environment: { HOLDFAST_TEST_COUNT: file }, stdin })
+/** Where a whole run is killed, in an order such that of `inRow` in turn each comes later in the run than the one before. */
+async function pointsOf(work: keyof typeof counts, scratch: string, args: readonly string[], stdin = ''): Promise<KillPoint[][]> {
+  const file = join(scratch, `steps-of-${work}`)
+  const run = await commandLine(args, { preload, environment: { HOLDFAST_TEST_STEPS: file }, stdin })
   assert.equal(run.code, 0, run.stderr)
-  return Number(readFileSync(file, 'utf8'))
+  const all = killPoints(readFileSync(file, 'utf8').trimEnd().split('\n'))
+  const points = everyKillPoint ? all : evenly(all, counts[work])
+  const rows = Math.ceil(points.length / inRow)
+  return Array.from({ length: rows }, (_, row) => points.filter((_point, index) => index % rows === row))
 }
 
-function spread(total: number, count: number): number[] {
-  return Array.from({ length: count }, (_, index) => Math.max(1, Math.round(((index + 0.5) / count) * total)))
-}
-
-async function killAt(step: number, args: readonly string[], stdin = ''): Promise<boolean> {
-  const run = await commandLine(args, { preload, environment: { HOLDFAST_TEST_KILL_AT: String(step) }, stdin })
-  assert.ok(run.code === null || run.code === 0, `step ${step}: ${run.code} ${run.stderr}`)
+/** Whether it was killed: the run may have ended before it came there. */
+async function killAt({ place, occurrence }: KillPoint, args: readonly string[], stdin = ''): Promise<boolean> {
+  const run = await commandLine(args, { preload, environment: { HOLDFAST_TEST_KILL_AT: `${occurrence} ${place}` }, stdin })
+  assert.ok(run.code === null || run.code === 0, `${place}, ${occurrence}: ${run.code} ${run.stderr}`)
   return run.code === null
 }
 
@@ -37,94 +43,99 @@ async function succeed(args: readonly string[], stdin = ''): Promise<string> {
   return run.stdout
 }
 
-test(`a backup killed at any of ${points.backup} steps leaves the snapshots before it whole, and the next run completes`, async () => {
+function assertMostWereHit(hit: number, rows: readonly KillPoint[][]): void {
+  const all = rows.flat()
+  assert.ok(hit >= all.length * 0.8, `${hit} of ${all.length} killed`)
+}
+
+test('the command line is killed at numbered steps', async (t) => {
   await using group = await startGroup(4, { redundancy: '2-of-3' })
-  const [owner] = group.agents
+  const [owner] = group.agents as [AgentProcess]
   const folder = join(group.directory, 'documents')
   makeTree(folder)
-  await owner!.run('protect', { paths: [folder] })
-  await owner!.stop()
-  const home = ['--home', owner!.home, '--json']
+  await owner.run('protect', { paths: [folder] })
+  await owner.stop()
+  const home = ['--home', owner.home, '--json']
   await succeed(['backup', ...home])
-  let version = 0
-  const change = () => {
-    appendFileSync(join(folder, 'file-300000'), seededBytes(40_000, version))
-    writeFileSync(join(folder, 'nested', `new-${version % 5}`), seededBytes(20_000, version++))
-  }
-  change()
-  const total = await countSteps(group, ['backup', ...home])
-  let kept = describeTree(folder)
-  let killed = 0
-  for (const [index, step] of spread(total, points.backup).entries()) {
-    change()
-    if (await killAt(step, ['backup', ...home])) killed++
-    if (index % 10 !== 0) continue
-    const before = join(group.directory, 'before')
-    await succeed(['restore', 'latest', '--target', before, ...home])
-    const found = describeTree(join(before, 'documents'))
-    const now = describeTree(folder)
-    // Killed before the head: the last whole snapshot; killed after it: this one. Never anything between.
-    assert.ok([kept, now].some((tree) => JSON.stringify(tree) === JSON.stringify(found)), `step ${step}`)
-    await succeed(['backup', ...home])
-    kept = describeTree(folder)
-    const after = join(group.directory, 'after')
-    await succeed(['restore', 'latest', '--target', after, ...home])
-    assert.deepEqual(describeTree(join(after, 'documents')), kept)
-    rmSync(before, { recursive: true })
-    rmSync(after, { recursive: true })
-  }
-  assert.ok(killed > points.backup * 0.8, `${killed} killed`)
-  assert.equal(JSON.parse(await succeed(['verify', '--read-data', ...home])).ok, true)
-})
 
-test(`a restore killed at any of ${points.restore} steps shows nothing unfinished under a final name, and the next run completes`, async () => {
-  await using group = await startGroup(3)
-  const [owner] = group.agents
-  const folder = join(group.directory, 'documents')
-  makeTree(folder)
-  await owner!.run('protect', { paths: [folder] })
-  await owner!.run('backup', {})
-  await owner!.stop()
-  const wanted = describeTree(folder)
-  const wholeFiles = new Map(wanted.map((line) => [line.split(' ')[0], line.split(' ').at(-1)]))
-  const args = (target: string) => ['restore', 'latest', '--target', target, '--home', owner!.home, '--json']
-  const total = await countSteps(group, args(join(group.directory, 'whole')))
-  for (const step of spread(total, points.restore)) {
-    const target = join(group.directory, `target-${step}`)
-    await killAt(step, args(target))
-    if (existsSync(join(target, 'documents'))) {
-      for (const line of describeTree(join(target, 'documents'))) {
-        const [name, , , digest] = line.split(' ')
-        if (digest !== undefined && /^[0-9a-f]{64}$/.test(digest) && !line.includes('.holdfast-partial')) assert.equal(digest, wholeFiles.get(name), `step ${step}: ${name}`)
-      }
+  await t.test('a backup that is killed leaves the snapshots before it whole, and the next run completes', async () => {
+    let version = 0
+    const change = () => {
+      appendFileSync(join(folder, 'file-300000'), seededBytes(40_000, version))
+      writeFileSync(join(folder, 'nested', `new-${version % 5}`), seededBytes(20_000, version++))
     }
-    await succeed(args(target))
-    assert.deepEqual(describeTree(join(target, 'documents')), wanted, `step ${step}`)
-    assert.ok(!readdirSync(target, { recursive: true, encoding: 'utf8' }).some((name) => name.includes('holdfast-partial')), `step ${step}`)
-    rmSync(target, { recursive: true })
-  }
-})
+    const restored = async (name: string): Promise<string[]> => {
+      const target = join(group.directory, name)
+      await succeed(['restore', 'latest', '--target', target, ...home])
+      const tree = describeTree(join(target, 'documents'))
+      rmSync(target, { recursive: true })
+      return tree
+    }
+    change()
+    const rows = await pointsOf('backup', group.directory, ['backup', ...home])
+    let kept = describeTree(folder)
+    let hit = 0
+    for (const row of rows) {
+      const possible = [kept]
+      for (const point of row) {
+        change()
+        if (await killAt(point, ['backup', ...home])) hit++
+        possible.push(describeTree(folder))
+      }
+      const when = JSON.stringify(row)
+      // Killed before the head: the last whole snapshot; killed after it: that one. Never anything between.
+      const found = await restored('before')
+      assert.ok(possible.some((tree) => JSON.stringify(tree) === JSON.stringify(found)), when)
+      await succeed(['backup', ...home])
+      kept = describeTree(folder)
+      assert.deepEqual(await restored('after'), kept, when)
+    }
+    assertMostWereHit(hit, rows)
+    assert.equal(JSON.parse(await succeed(['verify', '--read-data', ...home])).ok, true)
+  })
 
-test(`a recovery killed at any of ${points.recover} steps is completed by running it again on an empty home`, async () => {
-  await using group = await startGroup(3)
-  const [owner] = group.agents
-  const file = join(group.directory, 'mail.bin')
-  writeFileSync(file, seededBytes(200_000, 4))
-  await owner!.run('protect', { paths: [file] })
-  await owner!.run('backup', {})
-  await owner!.kill()
-  const { words, locator } = group.kit
-  const args = (home: string) => ['recover', '--locator', locator, '--home', home, '--json']
-  const total = await countSteps(group, args(join(group.directory, 'counted')), words)
-  for (const [index, step] of spread(total, points.recover).entries()) {
-    const home = join(group.directory, `home-${index}`)
-    await killAt(step, args(home), words)
-    // What was interrupted is begun anew on an empty home: the holders are what counts.
-    rmSync(home, { recursive: true, force: true })
-    await succeed(args(home), words)
-    if (index % 5 !== 0) continue
-    const target = join(group.directory, `back-${index}`)
-    await succeed(['restore', 'latest', '--target', target, '--home', home, '--json'])
-    assert.deepEqual(readFileSync(join(target, 'mail.bin')), readFileSync(file))
-  }
+  const wanted = describeTree(folder)
+  await t.test('a restore that is killed shows nothing unfinished under a final name, and the next run completes', async () => {
+    const digests = new Map(wanted.map((line) => [line.split(' ')[0], line.split(' ').at(-1)]))
+    const args = (target: string) => ['restore', 'latest', '--target', target, ...home]
+    const rows = await pointsOf('restore', group.directory, args(join(group.directory, 'whole')))
+    let hit = 0
+    for (const [index, row] of rows.entries()) {
+      const target = join(group.directory, `target-${index}`)
+      for (const point of row) {
+        if (await killAt(point, args(target))) hit++
+        if (!existsSync(join(target, 'documents'))) continue
+        for (const line of describeTree(join(target, 'documents'))) {
+          const [name, , , digest] = line.split(' ')
+          if (digest !== undefined && /^[0-9a-f]{64}$/.test(digest) && !line.includes('.holdfast-partial')) assert.equal(digest, digests.get(name), `${point.place}: ${name}`)
+        }
+      }
+      await succeed(args(target))
+      assert.deepEqual(describeTree(join(target, 'documents')), wanted, JSON.stringify(row))
+      assert.ok(!readdirSync(target, { recursive: true, encoding: 'utf8' }).some((name) => name.includes('holdfast-partial')), JSON.stringify(row))
+      rmSync(target, { recursive: true })
+    }
+    assertMostWereHit(hit, rows)
+  })
+
+  await t.test('a recovery that is killed is completed by running it again on an empty home', async () => {
+    const { words, locator } = group.kit
+    const args = (to: string) => ['recover', '--locator', locator, '--home', to, '--json']
+    const rows = await pointsOf('recover', group.directory, args(join(group.directory, 'counted')), words)
+    let hit = 0
+    for (const [index, row] of rows.entries()) {
+      const to = join(group.directory, `home-${index}`)
+      for (const point of row) {
+        if (await killAt(point, args(to), words)) hit++
+        // What was interrupted is begun anew on an empty home: the holders are what counts.
+        rmSync(to, { recursive: true, force: true })
+      }
+      await succeed(args(to), words)
+      const target = join(group.directory, `back-${index}`)
+      await succeed(['restore', 'latest', '--target', target, '--home', to, '--json'])
+      assert.deepEqual(describeTree(join(target, 'documents')), wanted, JSON.stringify(row))
+      rmSync(target, { recursive: true })
+    }
+    assertMostWereHit(hit, rows)
+  })
 })
