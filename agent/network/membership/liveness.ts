@@ -47,6 +47,16 @@ export class Liveness {
     if (at > (this.#heard.get(id) ?? -Infinity)) this.#heard.set(id, at)
   }
 
+  /** A point in time for heardSince(). */
+  mark(): number {
+    return this.#nowMs()
+  }
+
+  /** Did it answer, or somebody hear of it, after the mark, as far as is known by now? */
+  heardSince(id: MachineId, mark: number): boolean {
+    return (this.#heard.get(id) ?? -Infinity) > mark
+  }
+
   /** From now on silence counts against `id`, if it did not already. */
   know(id: MachineId, ageSeconds = 0): void {
     if (!this.#known.has(id)) this.#known.set(id, this.#nowMs() - ageSeconds * 1000)

@@ -14,6 +14,15 @@ import { doorPath } from './wire.ts'
 const readBuffer = 65_536
 const maxWelcome = 4096
 
+/** Somebody waits for the peer until the returned function is called. */
+type Wait = () => () => void
+
+export interface LaneOptions {
+  readonly signal: AbortSignal
+  readonly onBytes: (length: number) => void
+  readonly wait: Wait
+}
+
 interface Expected {
   readonly into: Uint8Array
   received: number
@@ -27,10 +36,11 @@ export class Lane {
   readonly #expected: Map<number, Expected>
   readonly #end: () => void
   readonly #onBytes: (length: number) => void
+  readonly #wait: Wait
   #next = 1
 
-  /** Opens the lane of link `link` of this machine. `onBytes`: so many came or went. Rejects `peer-unreachable`, or with the signal's reason. */
-  static async open(target: Target, identity: Identity, { link, signal, onBytes }: { link: string; signal: AbortSignal; onBytes: (length: number) => void }): Promise<Lane> {
+  /** Opens the lane of link `link` of this machine. `onBytes`: so many came or went; `wait`: somebody waits for the peer. Rejects `peer-unreachable`, or with the signal's reason. */
+  static async open(target: Target, identity: Identity, { link, signal, onBytes, wait }: LaneOptions & { readonly link: string }): Promise<Lane> {
     const expected = new Map<number, Expected>()
     const ended = new AbortController()
     const broken = (state: string) => new HoldfastError('peer-unreachable', `Cannot go on with ${target.name}: ${state}`, { details: { peer: target.name } })
@@ -81,16 +91,22 @@ export class Lane {
     } finally {
       signal.removeEventListener('abort', abort)
     }
-    return new Lane(socket, { ended, expected, end, onBytes })
+    return new Lane(socket, { ended, expected, end, onBytes, wait })
   }
 
-  private constructor(socket: TLSSocket, state: { ended: AbortController; expected: Map<number, Expected>; end: () => void; onBytes: (length: number) => void }) {
+  private constructor(socket: TLSSocket, state: { ended: AbortController; expected: Map<number, Expected>; end: () => void; onBytes: (length: number) => void; wait: Wait }) {
     this.#socket = socket
     this.#frames = new FrameWriter(socket)
     this.#ended = state.ended
     this.#expected = state.expected
     this.#end = state.end
     this.#onBytes = state.onBytes
+    this.#wait = state.wait
+  }
+
+  /** Bytes that came over it. */
+  get received(): number {
+    return this.#socket.bytesRead
   }
 
   /** Aborts when the lane has ended, with the error as its reason. */
@@ -100,12 +116,15 @@ export class Lane {
 
   /** Sends one frame of transfer `number`; resolves when it is on its way. Rejects `peer-unreachable` when the lane ends. */
   async send(number: number, bytes: Uint8Array): Promise<void> {
+    const enough = this.#wait()
     try {
       await this.#frames.write(number, bytes)
       this.#onBytes(bytes.length)
     } catch {
       this.end()
       throw this.ended.reason
+    } finally {
+      enough()
     }
   }
 
@@ -113,10 +132,11 @@ export class Lane {
   expect(into: Uint8Array): { readonly number: number; readonly arrived: Promise<void>; readonly forget: () => void } {
     const number = this.#next++
     const arrived = Promise.withResolvers<void>()
-    arrived.promise.catch(() => { /* the caller may look at it later */ })
+    const enough = this.#wait()
+    arrived.promise.finally(enough).catch(() => { /* the caller may look at it later */ })
     if (this.ended.aborted) arrived.reject(this.ended.reason)
     else this.#expected.set(number, { into, received: 0, arrived })
-    return { number, arrived: arrived.promise, forget: () => { this.#expected.delete(number) } }
+    return { number, arrived: arrived.promise, forget: () => { this.#expected.delete(number); enough() } }
   }
 
   end(): void {

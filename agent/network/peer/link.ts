@@ -3,7 +3,7 @@
  *
  * dial() pins and connects, shows the credential, and greets. Requests share 16 slots, so the listener never counts too
  * many. A request that gets no answer while nothing before it does either, and few bytes pass on the lane, is a stalled
- * peer: `timeout`, and the link ends.
+ * peer: `timeout`, and the link ends. It ends sooner, as broken, when the peer gives no sign of life at all (life-watch.ts).
  */
 import { type Socket, io } from 'socket.io-client'
 import { HoldfastError, hasCode, isErrorCode } from '../../../shared/errors.ts'
@@ -12,8 +12,10 @@ import type { Clock } from '../clock.ts'
 import { Budget } from './budget.ts'
 import { type Credential, authorizationOf } from './credential.ts'
 import { type Identity, type Target, dialTls } from './dial.ts'
-import { Lane } from './lane.ts'
+import { Lane, type LaneOptions } from './lane.ts'
+import { LifeWatch } from './life-watch.ts'
 import type { Ends } from './pacing.ts'
+import type { WebSocket } from 'ws'
 import { transportOver } from './transport.ts'
 import {
   type WireAnswer, type WireEvent, type WireRequest, doorPath, maxUnanswered, parseReply, protocolVersion,
@@ -49,8 +51,9 @@ export async function dial(target: Target, options: DialOptions): Promise<Link> 
   let link: Link | undefined
   try {
     const { socket: tls, machine } = await dialTls(target, options.identity, signal)
+    const connection: { webSocket?: WebSocket } = {}
     const socket = io(`https://${target.host.includes(':') ? `[${target.host}]` : target.host}:${target.port}`, {
-      path: doorPath, transports: [transportOver(tls)], reconnection: false, forceNew: true, autoConnect: false, timeout: ms,
+      path: doorPath, transports: [transportOver(tls, (webSocket) => { connection.webSocket = webSocket })], reconnection: false, forceNew: true, autoConnect: false, timeout: ms,
       extraHeaders: { authorization: authorizationOf(options.credential) },
     })
     try {
@@ -61,7 +64,9 @@ export async function dial(target: Target, options: DialOptions): Promise<Link> 
       throw error
     }
     const openLane: OpenLane = async (openOptions) => await Lane.open(target, options.identity, { link: socket.id ?? '', ...openOptions })
-    link = new Link(socket, { ...options, machine, name: target.name, ends: { local: tls.localAddress ?? '', remote: tls.remoteAddress ?? '' }, openLane })
+    link = new Link(socket, {
+      ...options, machine, name: target.name, openLane, received: () => tls.bytesRead, ping: () => { connection.webSocket?.ping() }, ends: { local: tls.localAddress ?? '', remote: tls.remoteAddress ?? '' },
+    })
     await link.greet(signal)
     return link
   } catch (error) {
@@ -91,7 +96,19 @@ async function opened(socket: Socket, signal: AbortSignal, target: Target): Prom
   }
 }
 
-type OpenLane = (options: { signal: AbortSignal; onBytes: (length: number) => void }) => Promise<Lane>
+type OpenLane = (options: LaneOptions) => Promise<Lane>
+
+interface LinkParts {
+  readonly machine: MachineId
+  readonly name: string
+  readonly clock: Clock
+  readonly idleMs?: number | undefined
+  readonly ends?: Ends | undefined
+  readonly openLane: OpenLane
+  /** Bytes that came over its connection. */
+  readonly received: () => number
+  readonly ping: () => void
+}
 
 interface Waiting {
   readonly reject: (error: HoldfastError) => void
@@ -111,12 +128,14 @@ export class Link implements AsyncDisposable {
   readonly #waiting = new Map<number, Waiting>()
   readonly #ended = new AbortController()
   readonly #openLane: OpenLane
+  readonly #life: LifeWatch
   #lane: Promise<Lane> | undefined
+  #openedLane: Lane | undefined
   #laneBytes = 0
   #next = 0
   #used: number
 
-  constructor(socket: Socket, options: { machine: MachineId; name: string; clock: Clock; idleMs?: number | undefined; ends?: Ends | undefined; openLane: OpenLane }) {
+  constructor(socket: Socket, options: LinkParts) {
     this.#socket = socket
     this.#clock = options.clock
     this.#idleMs = options.idleMs ?? defaultIdleMs
@@ -125,6 +144,10 @@ export class Link implements AsyncDisposable {
     this.name = options.name
     this.ends = options.ends
     this.#used = this.#clock.now()
+    this.#life = new LifeWatch({
+      clock: options.clock, ping: options.ping, received: () => options.received() + (this.#openedLane?.received ?? 0),
+      onDead: () => { this.#finish(this.#broken('no sign of life')) },
+    })
     socket.once('disconnect', (reason) => { this.#finish(this.#broken(reason)) })
     socket.once('refused', (problem: unknown) => { this.#finish(this.#refusal(problem)) })
   }
@@ -147,7 +170,8 @@ export class Link implements AsyncDisposable {
 
   async #takeLane(): Promise<Lane> {
     try {
-      const lane = await this.#openLane({ signal: AbortSignal.any([this.ended, AbortSignal.timeout(this.#idleMs)]), onBytes: (length) => { this.#passed(length) } })
+      const lane = await this.#openLane({ signal: AbortSignal.any([this.ended, AbortSignal.timeout(this.#idleMs)]), onBytes: (length) => { this.#passed(length) }, wait: () => this.#life.wait() })
+      this.#openedLane = lane
       const finish = (): void => { this.#finish(lane.ended.reason as HoldfastError) }
       if (lane.ended.aborted) finish()
       lane.ended.addEventListener('abort', finish, { once: true })
@@ -188,10 +212,12 @@ export class Link implements AsyncDisposable {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     const number = this.#next++
     const abort = () => { reject(signal?.reason) }
+    const enough = this.#life.wait()
     this.#used = this.#clock.now()
     this.#waiting.set(number, { reject, cancel: this.#idleTimer(event) })
     signal?.addEventListener('abort', abort, { once: true })
     this.#socket.emit(event, request, (reply: unknown) => {
+      enough()
       this.#settle(number)
       resolve(reply)
     })
@@ -252,6 +278,7 @@ export class Link implements AsyncDisposable {
   #finish(error: HoldfastError): void {
     if (this.#ended.signal.aborted) return
     this.#ended.abort(error)
+    this.#life.end()
     this.#socket.disconnect()
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()

@@ -2,7 +2,8 @@
  * The links to the other machines of the group: dialled when somebody wants one, shared, kept while they are used.
  *
  * A peer's addresses are tried in turn, those it was seen at last after those of its record. A peer that cannot be
- * reached is left alone for a while that doubles each time, until it comes to our own door or its record changes.
+ * reached is left alone for a while that doubles each time (at most half a minute for who wants shards), until it comes to our
+ * own door, its record changes, or somebody heard of it since.
  */
 import { isIP } from 'node:net'
 import { HoldfastError, hasCode } from '../../../shared/errors.ts'
@@ -41,10 +42,17 @@ export interface LinksOptions {
 const idleCloseDefaultMs = 180_000
 const firstPauseMs = 5_000
 const longestPauseMs = 600_000
+/** Of one whose shards are wanted. */
+const longestWantedMs = 30_000
 
 interface Pause {
   readonly failures: number
-  readonly until: number
+  /** Clock's time of the failure. */
+  readonly since: number
+  /** The same on the scale of liveness. */
+  readonly mark: number
+  /** 0.5 to 1, so that a group does not come back all at once. */
+  readonly lot: number
   /** Of the record that was tried: a newer one is tried at once. */
   readonly seq: number
   readonly error: HoldfastError
@@ -81,10 +89,10 @@ export class Links implements Peers, AsyncDisposable {
   }
 
   async connect(id: MachineId, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<ShardStore> {
-    await this.link(id, signal)
+    await this.#reach(id, { signal, isWanted: true })
     let store = this.#stores.get(id)
     if (store === undefined) {
-      store = new RemoteShardStore((signal) => this.link(id, signal), (link) => this.#pacesOf(link))
+      store = new RemoteShardStore(async (signal) => await this.#reach(id, { signal, isWanted: true }), (link) => this.#pacesOf(link))
       this.#stores.set(id, store)
     }
     return store
@@ -92,11 +100,16 @@ export class Links implements Peers, AsyncDisposable {
 
   /** The open link, or a new one; callers at the same time share one dial. Rejects like connect(). */
   async link(id: MachineId, signal?: AbortSignal): Promise<Link> {
+    return await this.#reach(id, { signal, isWanted: false })
+  }
+
+  /** `isWanted`: something is to be read of it or put there. */
+  async #reach(id: MachineId, { signal, isWanted }: { signal?: AbortSignal | undefined; isWanted: boolean }): Promise<Link> {
     signal?.throwIfAborted()
     this.#stop.signal.throwIfAborted()
     const open = this.#links.get(id)
     if (open !== undefined && !open.ended.aborted) return open
-    const dialling = this.#dials.get(id) ?? this.#share(id)
+    const dialling = this.#dials.get(id) ?? this.#share(id, isWanted)
     if (signal === undefined) return await dialling
     const aborted = Promise.withResolvers<never>()
     const abort = () => { aborted.reject(signal.reason) }
@@ -132,19 +145,19 @@ export class Links implements Peers, AsyncDisposable {
   }
 
   /** The dial belongs to all who wait for it, so none of them can cancel it; it ends by its own timeout. */
-  #share(id: MachineId): Promise<Link> {
-    const dialling = this.#dial(id).finally(() => { this.#dials.delete(id) })
+  #share(id: MachineId, isWanted: boolean): Promise<Link> {
+    const dialling = this.#dial(id, isWanted).finally(() => { this.#dials.delete(id) })
     this.#dials.set(id, dialling)
     dialling.catch(() => { /* whoever waits sees it */ })
     return dialling
   }
 
-  async #dial(id: MachineId): Promise<Link> {
-    const { clock, membership, onLink } = this.#options
+  async #dial(id: MachineId, isWanted: boolean): Promise<Link> {
+    const { membership, onLink } = this.#options
     const member = membership.member(id)
     if (member === undefined) throw this.#noMember(id)
     const pause = this.#pauses.get(id)
-    if (pause !== undefined && lasts(pause, clock.now()) && pause.seq === member.record.seq) throw pause.error
+    if (pause !== undefined && pause.seq === member.record.seq && this.#lasts(id, pause, isWanted)) throw pause.error
     try {
       const link = await this.#tryAddresses(member)
       this.#pauses.delete(id)
@@ -191,10 +204,22 @@ export class Links implements Peers, AsyncDisposable {
     return [...addrs, ...hints.filter((hint) => hint !== undefined).filter(({ host, port }) => addrs.every((one) => one.host !== host || one.port !== port))]
   }
 
-  /** Half to the whole of a time that doubles with each failure, so that a group does not come back all at once. */
   #pause({ id, record }: Member, error: HoldfastError, before: number): void {
-    const ms = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(before, 16)) * (0.5 + this.#options.random() / 2)
-    this.#pauses.set(id, { failures: before + 1, until: this.#options.clock.now() + ms, seq: record.seq, error })
+    const { clock, membership, random } = this.#options
+    this.#pauses.set(id, { failures: before + 1, since: clock.now(), mark: membership.liveness.mark(), lot: 0.5 + random() / 2, seq: record.seq, error })
+  }
+
+  /**
+   * A pause doubles with each failure. Who wants shards waits half a minute at most; and when somebody heard of the peer after
+   * the failure nothing is waited for but the first pause, which keeps one that others reach, and we do not, from being dialled
+   * with every rumour.
+   */
+  #lasts(id: MachineId, { failures, since, mark, lot }: Pause, isWanted: boolean): boolean {
+    const isHeard = this.#options.membership.liveness.heardSince(id, mark)
+    const most = isHeard ? firstPauseMs : isWanted ? longestWantedMs : longestPauseMs
+    const ms = Math.min(most, firstPauseMs * 2 ** Math.min(failures - 1, 16)) * lot
+    const passed = this.#options.clock.now() - since
+    return passed >= 0 && passed < ms // one that began later than now was begun before the wall clock was set back
   }
 
   #sweepLater(): () => void {
@@ -215,11 +240,6 @@ export class Links implements Peers, AsyncDisposable {
     await Promise.allSettled(this.#dials.values())
     await Promise.all([...this.#links.values()].map((link) => link[Symbol.asyncDispose]()))
   }
-}
-
-/** One that seems to last longer than any was begun before the wall clock was set back: it is over. */
-function lasts({ until }: Pause, nowMs: number): boolean {
-  return until > nowMs && until - nowMs <= longestPauseMs
 }
 
 function peerOf({ id, name, host, state, record, devices }: Member): Peer {

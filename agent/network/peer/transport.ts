@@ -9,14 +9,16 @@ import { NodeWebSocket } from 'engine.io-client'
 import { WebSocket } from 'ws'
 import { maxMessage } from './wire.ts'
 
-/** Engine.IO transport class for `socket`; good for one connection. */
-export function transportOver(socket: TLSSocket): typeof NodeWebSocket {
+/** Engine.IO transport class for `socket`; good for one connection. `onOpen` is given its WebSocket. */
+export function transportOver(socket: TLSSocket, onOpen: (webSocket: WebSocket) => void = () => {}): typeof NodeWebSocket {
   return class extends NodeWebSocket {
     override createSocket(uri: string, protocols: string | string[] | undefined, options: object): unknown {
-      return new WebSocket(uri, protocols, {
+      const webSocket = new WebSocket(uri, protocols, {
         ...options, agent: undefined, createConnection: () => socket, generateMask: maskWithZeros,
         perMessageDeflate: false, maxPayload: maxMessage, skipUTF8Validation: true, followRedirects: false,
       })
+      webSocket.once('open', () => { onOpen(webSocket) })
+      return webSocket
     }
   }
 }

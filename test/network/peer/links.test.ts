@@ -90,6 +90,40 @@ test('a peer that cannot be reached is left alone for longer and longer, until i
   await (await links.connect(holder.id)).space()
 })
 
+test('a pause ends when somebody heard of the peer after the failure, and is short for who wants shards', async () => {
+  await using group = await TestGroup.create()
+  const [holder, device] = [await group.open('holder'), await group.open('device')]
+  await introduce(holder, device)
+  const clock = new HandClock()
+  await using links = linksOf(device, { clock, random: () => 0.999_999 })
+  const { port } = holder.door
+  await holder.close()
+  const failing = async () => {
+    for (let failure = 0; failure < 6; failure++) {
+      clock.move(600_001)
+      await assert.rejects(links.link(holder.id), withCode('peer-unreachable'))
+    }
+  }
+  await failing()
+  await holder.open(port) // on the same port, with the record that it had
+  clock.move(29_000)
+  await assert.rejects(links.connect(holder.id), withCode('peer-unreachable'))
+  clock.move(1_001)
+  await assert.rejects(links.link(holder.id), withCode('peer-unreachable'))
+  await (await links.connect(holder.id)).space()
+
+  await holder.close()
+  const broken = links.link(holder.id) // finds out that the link has ended
+  await assert.rejects(broken.then(async (link) => await link.greet()), withCode('peer-unreachable'))
+  await failing()
+  await holder.open(port)
+  clock.move(5_001)
+  device.membership.liveness.heard(holder.id, 3_600)
+  await assert.rejects(links.link(holder.id), withCode('peer-unreachable'), 'an hour ago it was there')
+  device.membership.liveness.heard(holder.id)
+  assert.equal((await links.link(holder.id)).machine, holder.id)
+})
+
 test('a wall clock that is set back by a day does not keep a peer from being dialled for a day', async () => {
   await using group = await TestGroup.create()
   const [holder, device] = [await group.open('holder'), await group.open('device')]
