@@ -3,7 +3,8 @@
  * name as its subject and the record as its text.
  *
  * Exchange cannot create a message only if none of that subject is there: who creates looks afterwards, and the oldest
- * message of a name is the one that counts; nothing rests on it. Duplicates are removed by whoever replaces the record.
+ * message of a name is the one that counts; nothing rests on it. Duplicates are removed by whoever replaces the record. One
+ * whose answer was lost is looked for by its text before it is sent again.
  */
 import { z } from 'zod'
 import type { Options } from '../directory.ts'
@@ -53,7 +54,9 @@ export class ExchangeRoster implements Roster, DeltaSource {
     await this.#asking(async () => {
       if (await this.#findFolder(options) !== undefined) return
       try {
-        await this.#graph.post(`${this.#mailbox}/mailFolders/msgfolderroot/childFolders`, { displayName: folderName, isHidden: true }, options)
+        await this.#graph.postOnce(`${this.#mailbox}/mailFolders/msgfolderroot/childFolders`, { displayName: folderName, isHidden: true }, {
+          ...options, isDone: async () => await this.#findFolder(options) !== undefined,
+        })
       } catch (error) {
         if (!hasStatus(error, 409)) throw error // ErrorFolderExists: another founder at this moment
       }
@@ -94,11 +97,11 @@ export class ExchangeRoster implements Roster, DeltaSource {
     options.signal?.throwIfAborted()
     return await this.#asking(async () => {
       if ((await this.#find(name, options)).length > 0) return 'exists'
-      const own = messageSchema.parse(await this.#create(name, text, options))
-      const [first] = await this.#find(name, options)
-      if (first === undefined || first.id === own.id) return 'created'
-      await this.#delete(own.id, options)
-      return 'exists'
+      await this.#create(name, text, options)
+      const found = await this.#find(name, options)
+      const [first] = found
+      for (const message of found) if (message !== first && isOf(message, text)) await this.#delete(message.id, options)
+      return first === undefined || isOf(first, text) ? 'created' : 'exists'
     })
   }
 
@@ -109,8 +112,10 @@ export class ExchangeRoster implements Roster, DeltaSource {
     })
   }
 
-  async #create(name: string, text: string, options: Options): Promise<unknown> {
-    return await this.#graph.post(`${await this.#folderPath(options)}/messages`, { subject: name, body: bodyOf(text) }, { ...options, ...asText })
+  async #create(name: string, text: string, options: Options): Promise<void> {
+    await this.#graph.postOnce(`${await this.#folderPath(options)}/messages`, { subject: name, body: bodyOf(text) }, {
+      ...options, ...asText, isDone: async () => (await this.#find(name, options)).some((message) => isOf(message, text)),
+    })
   }
 
   async #delete(id: string, options: Options): Promise<void> {
@@ -124,7 +129,7 @@ export class ExchangeRoster implements Roster, DeltaSource {
   /** The messages of a record, oldest first. */
   async #find(name: string, options: Options): Promise<Message[]> {
     const filter = encodeURIComponent(`subject eq '${name.replaceAll('\'', '\'\'')}'`)
-    const { found } = await this.#pages(`${await this.#folderPath(options)}/messages?$filter=${filter}&$select=subject,createdDateTime&$top=50`, options)
+    const { found } = await this.#pages(`${await this.#folderPath(options)}/messages?$filter=${filter}&$select=subject,createdDateTime,body&$top=50`, options)
     return found.filter(({ subject }) => subject === name).sort(byAge)
   }
 
@@ -185,6 +190,10 @@ export class ExchangeRoster implements Roster, DeltaSource {
 
 function bodyOf(text: string): { contentType: 'text'; content: string } {
   return { contentType: 'text', content: text }
+}
+
+function isOf({ body }: Message, text: string): boolean {
+  return body?.content.trim() === text.trim()
 }
 
 /** A version begins with the age, so that of several records of one name the oldest comes first. */

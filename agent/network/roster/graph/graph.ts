@@ -5,7 +5,7 @@
  * The client's own middleware answers 429, 503 and 504 by waiting as Retry-After says (short waits only); what asks for
  * longer is told upwards as `retryAfterSeconds`, and an answer that says that the limit is near as `restSeconds`:
  * roster-sync.ts leaves the place alone until then. Network errors, 500 and 502 are not retried by the client, so that is
- * done here, but never for a POST, which may have been carried out.
+ * done here, but for a POST, which may have been carried out, only when that can be looked for (postOnce).
  */
 import {
   AuthenticationHandler, Client, type Context, GraphError, type Middleware, RedirectHandler, RedirectHandlerOptions, RetryHandler, RetryHandlerOptions, TelemetryHandler,
@@ -62,8 +62,24 @@ export class Graph {
     return new TextDecoder().decode(response)
   }
 
-  async post(path: string, body: object, options: Options = {}): Promise<unknown> {
+  async post(path: string, body: object, options: Options & { readonly headers?: Record<string, string> } = {}): Promise<unknown> {
     return await this.#call(() => this.#request(path, options).post(body) as Promise<unknown>, { ...options, once: true })
+  }
+
+  /** As post(), and sent again when the answer was lost or a fault of the server, unless `isDone` finds that it was carried out. */
+  async postOnce(path: string, body: object, { isDone, ...options }: Options & { readonly headers?: Record<string, string>; readonly isDone: () => Promise<boolean> }): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await this.post(path, body, options)
+        return
+      } catch (error) {
+        options.signal?.throwIfAborted()
+        if (!isUnsure(error)) throw error
+        await this.#backOff(attempt, options.signal)
+        if (await isDone()) return
+        if (attempt >= retries) throw error
+      }
+    }
   }
 
   async patch(path: string, body: object, options: Options = {}): Promise<unknown> {
@@ -131,6 +147,11 @@ export class Graph {
     const state = error.status === 404 ? 'the place is not there, or this account may not see it' : `Microsoft Graph answered ${error.status} ${error.code}`
     return unavailable(this.#locator, state, { cause: error })
   }
+}
+
+/** The request may have been carried out all the same. */
+function isUnsure(error: unknown): boolean {
+  return error instanceof HoldfastError && error.cause instanceof GraphError && (error.cause.statusCode === -1 || [500, 502, 503, 504].includes(error.cause.statusCode))
 }
 
 /** 404, 409, 410 or 412: an answer about the thing that was asked for. */
