@@ -31,7 +31,7 @@ export class SignInCard {
     const { messages: { signIn: m } } = this.#app
     if (/^ldaps?:/iu.test(asked.locator)) return this.#directory(asked)
     return html`<fluent-button appearance="primary" @click=${() => { void this.#signIn(asked, {}) }}>${m.atMicrosoft}</fluent-button>
-      ${asked.locator.startsWith('sharepoint:') ? html`<details><summary>${m.synced}</summary>${this.#formOf(asked, () => ({ folder: this.#form.folder.trim() }), html`${this.#field('folder', m.folder)}<fluent-button type="submit">${m.useFolder}</fluent-button>`)}</details>` : nothing}`
+      ${asked.locator.startsWith('sharepoint:') ? html`<details .open=${this.#form.folder !== ''}><summary>${m.synced}</summary>${this.#formOf(asked, () => ({ folder: this.#form.folder.trim() }), html`${this.#field('folder', m.folder)}<fluent-button type="submit">${m.useFolder}</fluent-button>`)}</details>` : nothing}`
   }
 
   #directory(asked: SignInAsked): TemplateResult {
@@ -41,7 +41,7 @@ export class SignInCard {
       return { user: user.trim(), password, ...(ca.trim() === '' ? {} : { ca }) }
     }
     return this.#formOf(asked, given, html`${this.#field('user', m.user)}${this.#field('password', m.password)}
-      <details><summary>${m.ownAuthority}</summary>${this.#field('ca', m.authority)}</details>
+      <details .open=${this.#form.ca !== ''}><summary>${m.ownAuthority}</summary>${this.#field('ca', m.authority)}</details>
       <fluent-button appearance="primary" type="submit">${m.signIn}</fluent-button>`)
   }
 

@@ -99,4 +99,67 @@ test('who leaves says what becomes of the backups; a colleague restores them and
     await goTo(page, 'team')
     await button(page, 'Aufgeben: Bo').waitFor({ state: 'detached' })
   }
+
+  const { invitation } = await founder.run('network invite', { count: 2 })
+  const [dora, emil] = [await group.start('Dora'), await group.start('Emil')]
+  for (const joiner of [dora, emil]) await joiner.run('network join', { invitation, label: joiner.machine })
+  await using later = await PaneBrowser.start([founder, colleague, emil])
+
+  // What goes to others over a slow line can be stopped; then it goes, and the backups are kept.
+  {
+    await colleague.run('protect', { paths: [file] })
+    await colleague.run('backup', {})
+    await colleague.run('settings', { change: { limits: { uploadBytesPerSecond: 20_000 } } })
+    await using pane = await openView(later, colleague, 'team', narrow)
+    const { page } = pane
+    await page.getByText('Leave the work group').click()
+    await page.getByLabel('For so many days').fill('30')
+    const leave = async () => {
+      await button(page.locator('.leave'), 'Leave…').click()
+      await page.getByText('Your backups are kept for 30 days').waitFor()
+      await button(page.locator('dialog'), 'Leave…').click()
+    }
+    await leave()
+    await page.locator('.run', { hasText: 'Leaving' }).getByText(/ of [\d.]+\s[kM]B/u).waitFor()
+    await button(page.locator('.run'), 'Cancel').click()
+    await page.getByText('Stopped. This computer is still a member').waitFor()
+    assert.equal((await colleague.run('status', { fresh: false })).network?.members, 4)
+    await colleague.run('settings', { change: { limits: { uploadBytesPerSecond: null } } })
+    await leave()
+    await page.getByRole('heading', { name: 'This computer is no longer in “Test”' }).waitFor()
+    await page.getByText('Your backups are kept for 30 days. Keep the recovery kit').waitFor()
+    await page.getByText(/(\d) of \1 parts that were kept here for the others are on other computers/u).waitFor()
+    assert.equal((await colleague.run('status', { fresh: false })).network, null)
+  }
+
+  // Backups are erased by who typed the name: no holder keeps them longer than it must.
+  {
+    await founder.run('network admin add', { machine: 'Dora' })
+    await using pane = await openView(later, founder, 'team', narrow)
+    const { page } = pane
+    await page.getByText('Leave the work group').click()
+    await page.getByText('They are erased').click()
+    await page.getByLabel('To erase them, type the name of this computer: Ana').fill('Ana')
+    await button(page.locator('.leave'), 'Leave…').click()
+    await page.getByText('Your backups are erased. After that nobody can bring them back').waitFor()
+    await button(page.locator('dialog'), 'Erase and leave').click()
+    await page.getByRole('heading', { name: 'This computer is no longer in “Test”' }).waitFor()
+    await page.getByText('Your backups go as soon as the others let go of anything').waitFor()
+    assert.equal((await founder.run('status', { fresh: false })).network, null)
+  }
+
+  // Nobody is left to hear that a colleague gets the backups.
+  {
+    await dora.kill()
+    await using pane = await openView(later, emil, 'team', narrow)
+    const { page } = pane
+    await page.getByText('Leave the work group').click()
+    await page.getByText('A colleague gets them').click()
+    await button(page.locator('.leave'), 'Leave…').click()
+    await button(page.locator('dialog'), 'Leave…').click()
+    await button(page, 'Leave all the same').click()
+    await button(page.locator('dialog'), 'Leave all the same').click()
+    await page.getByText('No other computer is on').waitFor()
+    assert.equal((await emil.run('status', { fresh: false })).network?.members, 2)
+  }
 })

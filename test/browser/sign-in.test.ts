@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -9,6 +9,7 @@ import { signInInBrowser } from '../support/microsoft/fake-entra.ts'
 import { startMicrosoft } from '../support/microsoft/start-microsoft.ts'
 import { PaneBrowser, paneSize, withoutBrowser } from '../support/pane-browser.ts'
 import { ticketHash } from '../support/pane-scene.ts'
+import { untilAnswer } from '../support/until-answer.ts'
 import { assertNamed, button } from './steps.ts'
 
 const narrow = { size: paneSize }
@@ -53,7 +54,8 @@ test('a work group at Microsoft: signed in, founded and joined by clicking', { s
   await using founder = await launch('founder')
   await using joiner = await launch('joiner')
   await using other = await launch('other')
-  await using browser = await PaneBrowser.start([founder, joiner, other])
+  await using synced = await launch('synced')
+  await using browser = await PaneBrowser.start([founder, joiner, other, synced])
 
   await t.test('SharePoint: somebody founds, also after the company had to allow it first', async () => {
     await using pane = await browser.open(founder, await ticketHash(founder), narrow)
@@ -89,22 +91,67 @@ test('a work group at Microsoft: signed in, founded and joined by clicking', { s
     assert.equal((await joiner.run('status', { fresh: false })).network?.name, 'Team')
   })
 
-  await t.test('a recovery asks for the sign-in when nobody else answers, and it can be given up; Exchange: somebody else founds', async () => {
+  await t.test('who lost the computer signs in on a new one and has everything back, although those who have it moved', async () => {
+    const file = join(folder, 'letters.txt')
+    await writeFile(file, 'dear all')
+    await founder.run('protect', { paths: [file] })
+    await founder.run('backup', { offlineOk: true })
     const { words, locator } = await founder.run('key show', {})
     await Promise.all([founder.kill(), joiner.kill()])
+    await rm(file)
     await using pane = await browser.open(other, await ticketHash(other), narrow)
     const { page } = pane
     await page.getByText('My old computer is lost').click()
     await page.getByLabel('The 24 words').fill(words)
     await page.getByLabel('Locator').fill(locator)
-    await button(page, 'Recover').click()
-    await page.getByText('The list of the team is kept in contoso.sharepoint.com/sites/team').waitFor()
+    const recover = async () => {
+      await button(page, 'Recover').click()
+      await page.getByText('The list of the team is kept in contoso.sharepoint.com/sites/team').waitFor()
+    }
+    await recover()
     await button(page, 'Cancel').click()
     await page.getByRole('heading', { name: 'Sign in first' }).waitFor({ state: 'detached' })
-    await found(page, rosters.exchange)
+    await recover()
     await signIn(page)
     await page.getByText('Signed in as ann@contoso.com').waitFor()
+    await using moved = await launch('joiner') // at another address, which only the list tells
+    assert.notEqual(moved.ready.peer, joiner.ready.peer)
+    await untilAnswer(() => moved.run('status', {}), ({ rosters }) => rosters[0]?.state === 'ok', { what: 'the list knows of it', patienceMs: 30_000, everyMs: 100 })
+    await button(page, 'Recover').click()
+    await page.getByRole('heading', { name: 'Your backup is here again' }).waitFor()
+    await page.getByText('Found 1 backup').waitFor()
+    await button(page, 'Restore now').click()
+    await button(page, 'Restore').first().click()
+    await page.getByRole('heading', { name: 'It is back' }).waitFor()
+    const [back] = (await readdir(folder)).filter((name) => name.startsWith('letters'))
+    assert.equal(await readFile(join(folder, back as string), 'utf8'), 'dear all')
+  })
+
+  await t.test('Exchange: somebody founds; a library that OneDrive keeps in a folder needs no sign-in, when the folder is there', async () => {
+    await using exchange = await launch('exchange')
+    await using its = await PaneBrowser.start([exchange])
+    await using atExchange = await its.open(exchange, await ticketHash(exchange), narrow)
+    await found(atExchange.page, rosters.exchange)
+    await signIn(atExchange.page)
+    await atExchange.page.getByText('Signed in as ann@contoso.com').waitFor()
+    await button(atExchange.page, 'Start').click()
+    await atExchange.page.getByText('Step 2 of 3').waitFor()
+
+    await using pane = await browser.open(synced, await ticketHash(synced), narrow)
+    const { page } = pane
+    const oneDrive = join(folder, 'OneDrive - Contoso')
+    const library = join(oneDrive, 'Holdfast')
+    await found(page, rosters.sharepoint)
+    await page.getByText('OneDrive keeps this library in a folder here').click()
+    await page.getByLabel('Folder of this computer').fill(library)
+    await button(page, 'Use this folder').click()
+    await page.getByRole('alert').filter({ hasText: 'The list of the team cannot be reached' }).waitFor()
+    assert.equal(await page.getByLabel('Folder of this computer').inputValue(), library, 'what was typed is still there')
+    await mkdir(oneDrive) // the founder's sign-in makes the folder in it
+    await button(page, 'Use this folder').click()
+    await page.getByText(`The list of the team is read in ${library}`).waitFor()
     await button(page, 'Start').click()
     await page.getByText('Step 2 of 3').waitFor()
+    assert.notEqual((await readdir(library, { recursive: true })).length, 0)
   })
 })
