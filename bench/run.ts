@@ -11,8 +11,8 @@ import { closeSync, mkdirSync, openSync, readFileSync, readSync, readdirSync, rm
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { parseBytes } from '../agent/cli/arguments.ts'
-import { launcherArguments, launcherEnvironment } from '../agent/demo/agent-process.ts'
 import { createArchive, growArchive } from '../agent/demo/outlook-archive/archive.ts'
+import { launcherArguments, launcherEnvironment } from '../agent/launching.ts'
 import { type Contestant, type Step, benchDirectory, borg, holdfast, requireTools, restic } from './contestants.ts'
 import { median } from './measure.ts'
 

@@ -3,13 +3,14 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 
-const foundation = ['shared/', 'agent/object-store.ts', 'agent/merkle.ts', 'agent/release-bytes.ts', 'agent/uncached-file.ts', 'agent/powershell.ts']
+const foundation = ['shared/', 'agent/object-store.ts', 'agent/merkle.ts', 'agent/release-bytes.ts', 'agent/module-url.ts', 'agent/uncached-file.ts', 'agent/powershell.ts']
 const rules = {
   'shared/': [],
   'addin/': ['shared/'],
   'agent/object-store.ts': ['shared/', 'agent/merkle.ts'],
   'agent/merkle.ts': ['shared/'],
   'agent/release-bytes.ts': [],
+  'agent/module-url.ts': [],
   'agent/uncached-file.ts': [],
   'agent/identity/': [...foundation],
   'agent/powershell.ts': [],
@@ -27,10 +28,11 @@ const rules = {
   'agent/http/': [...foundation, 'agent/manifest/', 'agent/commands/', 'agent/config.ts', 'agent/identity/'],
   'agent/cli/': ['shared/', 'agent/'],
   'agent/demo/outlook-archive/': ['shared/'],
-  'agent/demo/': ['shared/', 'agent/demo/', 'agent/http/', 'agent/commands/command.ts', 'agent/home.ts'],
+  'agent/demo/': ['shared/', 'agent/demo/', 'agent/http/', 'agent/commands/command.ts', 'agent/home.ts', 'agent/launching.ts'],
   'agent/home.ts': ['shared/'],
   'agent/system-browser.ts': [],
   'agent/config.ts': ['shared/'],
+  'agent/launching.ts': ['agent/module-url.ts'],
   'agent/main.ts': ['shared/', 'agent/'],
   'agent/composition/': ['shared/', 'agent/'],
   'test/': ['shared/', 'agent/', 'test/', 'addin/', 'bench/'],

@@ -205,5 +205,5 @@ function packageVersion(): string {
 function requireNode(): void {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
   if (major > minimumNode[0] || (major === minimumNode[0] && minor >= minimumNode[1])) return
-  throw new HoldfastError('invalid-input', `Cannot run on Node.js ${process.versions.node}: it takes ${minimumNode.join('.')} or newer (npm install brings one)`)
+  throw new HoldfastError('invalid-input', `Cannot run on Node.js ${process.versions.node}: it takes ${minimumNode.join('.')} or newer (from nodejs.org; in a checkout npm ci brings one)`)
 }

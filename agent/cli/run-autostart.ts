@@ -1,12 +1,10 @@
 /** `holdfast autostart [on|off]`: whether the system starts the agent of this home at log-on. */
 import { homedir, userInfo } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { HoldfastError } from '../../shared/errors.ts'
 import { autostartOf } from '../autostart/autostart.ts'
 import { resolveHome } from '../config.ts'
+import { installation } from '../launching.ts'
 import type { Invocation } from './arguments.ts'
-
-const installation = fileURLToPath(new URL('../..', import.meta.url))
 
 export async function runAutostart(invocation: Invocation): Promise<number> {
   const [wish, ...more] = invocation.positionals

@@ -5,22 +5,13 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import type { CommandInput, CommandName, CommandResult, Progress } from '../../shared/api.ts'
 import { commands } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
 import { homeAt } from '../home.ts'
 import { agentRunner } from '../http/agent-client.ts'
 import { parseRuntime } from '../http/runtime-file.ts'
-
-/** What the launcher `holdfast` sets too, for the reasons that it gives. */
-export const launcherEnvironment = {
-  MALLOC_MMAP_THRESHOLD_: '4194304', MALLOC_TRIM_THRESHOLD_: '8388608',
-  NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/holdfast', import.meta.url)),
-}
-export const launcherArguments = ['--max-semi-space-size=2', '--disable-warning=ExperimentalWarning']
-
-const commandLine = fileURLToPath(new URL('../cli/holdfast.ts', import.meta.url))
+import { commandLine, launcherArguments, launcherEnvironment } from '../launching.ts'
 
 export interface AgentProcessOptions {
   readonly home: string

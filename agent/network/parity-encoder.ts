@@ -7,6 +7,7 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { HoldfastError } from '../../shared/errors.ts'
+import { moduleUrl } from '../module-url.ts'
 import { shardLength } from './erasure/reed-solomon.ts'
 import type { ParityAnswer, ParityRequest } from './parity-worker.ts'
 import { type CutShard, countPadded, cutDataShards } from './shard-set.ts'
@@ -65,7 +66,7 @@ export class ParityEncoder implements AsyncDisposable {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL('./parity-worker.ts', import.meta.url))
+    const worker = new Worker(moduleUrl('./parity-worker', import.meta.url))
     worker.on('message', (answer: ParityAnswer) => {
       this.#waiting.get(answer.call)?.resolve(answer)
       this.#waiting.delete(answer.call)

@@ -8,6 +8,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { HoldfastError } from '../../shared/errors.ts'
+import { moduleUrl } from '../module-url.ts'
 import { endOf } from './thread-end.ts'
 import { chunkIdLength, chunkKey } from './chunk-id.ts'
 import { type FromWorker, type Piece, type PieceResult, type ReadFailure, type ToWorker, type WorkerSetup, maxAsked, verdictBytes } from './capture-worker.ts'
@@ -175,7 +176,7 @@ export class Capture implements AsyncDisposable {
   #start(): Thread {
     const verdicts = new SharedArrayBuffer(verdictBytes)
     const workerData: WorkerSetup = { ...this.#options.secrets, control: this.#control.buffer as SharedArrayBuffer, packs: this.#packs, verdicts }
-    const worker = new Worker(new URL('./capture-worker.ts', import.meta.url), { workerData, resourceLimits: { maxYoungGenerationSizeMb: youngMiB, maxOldGenerationSizeMb: oldMiB } })
+    const worker = new Worker(moduleUrl('./capture-worker', import.meta.url), { workerData, resourceLimits: { maxYoungGenerationSizeMb: youngMiB, maxOldGenerationSizeMb: oldMiB } })
     const thread: Thread = { worker, states: new Int32Array(verdicts, 0, 2), verdicts, batches: [], ended: endOf(worker), flushed: undefined }
     worker.on('message', (message: FromWorker) => this.#receive(thread, message))
     worker.on('error', (cause) => this.stop(new HoldfastError('internal', 'Cannot go on capturing: a thread failed', { cause })))

@@ -6,6 +6,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { HoldfastError, hasCode } from '../../shared/errors.ts'
+import { moduleUrl } from '../module-url.ts'
 import { releaseBytes } from '../release-bytes.ts'
 import type { ObjectStore } from '../object-store.ts'
 import { isHole } from './chunk-id.ts'
@@ -339,7 +340,7 @@ export class Pool implements AsyncDisposable {
   #pick(): PoolThread {
     const idle = this.#workers.toSorted((a, b) => a.load - b.load)[0]
     if (idle !== undefined && (idle.load === 0 || this.#workers.length >= this.#options.threads)) return idle
-    const worker = new Worker(new URL('./restore-worker.ts', import.meta.url), { workerData: this.#options.secrets, resourceLimits: { maxYoungGenerationSizeMb: youngMiB } })
+    const worker = new Worker(moduleUrl('./restore-worker', import.meta.url), { workerData: this.#options.secrets, resourceLimits: { maxYoungGenerationSizeMb: youngMiB } })
     worker.on('message', (result: RestoreResult) => {
       this.#waiting.get(result.job)?.resolve(result)
       this.#waiting.delete(result.job)
