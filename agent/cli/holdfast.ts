@@ -1,6 +1,7 @@
 /**
  * The command line. A command runs in the agent of the home when one is running, else in this process for as long as it
  * takes. stdout carries the result alone (one JSON document with --json), stderr progress and what went wrong.
+ * What a command does not need is not loaded: the agent is most of the program, and who asks a running one needs none of it.
  */
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
@@ -11,14 +12,9 @@ import { readConfig, resolveHome } from '../config.ts'
 import { homeAt, readFileIfThere } from '../home.ts'
 import { agentRunner } from '../http/agent-client.ts'
 import { parseRuntime } from '../http/runtime-file.ts'
-import { openAgent } from '../main.ts'
 import { type Invocation, helpText, parseInvocation, parseNumber, splitSnapshotPath, toRequest } from './arguments.ts'
-import { runAgent } from './run-agent.ts'
-import { runAutostart } from './run-autostart.ts'
-import { openPane } from './open-pane.ts'
 import { ProgressLine } from './progress-line.ts'
 import { partlyWhy, renderers } from './render.ts'
-import { writeManifest } from './write-manifest.ts'
 import { readSecret } from './secrets.ts'
 
 const minimumNode = [24, 8] as const
@@ -42,7 +38,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const invocation = parseInvocation(argv)
     if ('version' in invocation) return say(packageVersion())
     if ('help' in invocation) return say(helpText(invocation.help).trimEnd())
-    if (invocation.name === 'agent') return await runAgent(invocation)
+    if (invocation.name === 'agent') return await (await import('./run-agent.ts')).runAgent(invocation)
     for (const name of ['SIGINT', 'SIGTERM'] as const) {
       process.once(name, () => controller.abort(new HoldfastError('cancelled', `Cannot finish ${invocation.name}: interrupted`)))
     }
@@ -56,9 +52,9 @@ async function runOnce(invocation: Invocation, signal: AbortSignal): Promise<num
   const home = homeAt(resolveHome(invocation.home))
   switch (invocation.name) {
     case 'demo': return await (await import('./run-demo.ts')).runDemo(invocation, signal)
-    case 'autostart': return await runAutostart(invocation)
-    case 'manifest': return writeManifest(home, invocation, packageVersion())
-    case 'open': return await openPane(home, invocation)
+    case 'autostart': return await (await import('./run-autostart.ts')).runAutostart(invocation)
+    case 'manifest': return (await import('./write-manifest.ts')).writeManifest(home, invocation, packageVersion())
+    case 'open': return await (await import('./open-pane.ts')).openPane(home, invocation)
     case 'restore':
       if (invocation.values['from'] !== undefined) return await restoreCollected(invocation, signal)
   }
@@ -95,6 +91,7 @@ async function runCommand(home: ReturnType<typeof homeAt>, name: CommandName, re
       if (!(error instanceof HoldfastError && error.code === 'agent-not-running')) throw error
     }
   }
+  const { openAgent } = await import('../main.ts')
   await using agent = await openAgent(home, { config: readConfig(home.config), serve: false, signal })
   return await agent.run(name, request as never, options)
 }

@@ -11,8 +11,14 @@ import type { AgentContext } from './context.ts'
 
 type Request = CommandRequest<'sign-in'>
 
-/** A password is kept only once it was seen to work. */
+/** A password is kept only once it was seen to work. A roster of the group that this machine is in is read at once. */
 export async function signIn(context: AgentContext, request: Request, options: RunOptions): Promise<CommandResult<'sign-in'>> {
+  const result = await signInThere(context, request, options)
+  if (context.isMember() && context.group().rosterStatus.some(({ locator }) => locator === result.locator)) await context.group().catchUp(options.signal)
+  return result
+}
+
+async function signInThere(context: AgentContext, request: Request, options: RunOptions): Promise<CommandResult<'sign-in'>> {
   const place = parseRosterLocator(request.locator)
   if (request.folder !== undefined) return await useSyncedFolder(context, { place, request, options })
   if (place.kind !== 'folder') context.signIns.keepSyncedFolder(place.locator, undefined)

@@ -67,7 +67,7 @@ function provision(directory: string, address: string): void {
   run('samba-tool', [
     'domain', 'provision', '--server-role=dc', '--use-rfc2307', '--dns-backend=NONE', `--realm=${realm}`, '--domain=LAB', `--adminpass=${password}`,
     `--targetdir=${directory}`, '--host-name=dc1', `--host-ip=${address}`, `--option=interfaces=${address}/8`, '--option=bind interfaces only=yes',
-    '--option=vfs objects=dfs_samba4 xattr_tdb acl_xattr',
+    '--option=vfs objects=dfs_samba4 xattr_tdb acl_xattr', '--option=ldb:nosync=true',
   ])
 }
 
@@ -77,7 +77,7 @@ function configure(directory: string, address: string): void {
   const own = [
     '[global]', `interfaces = ${address}/8`, 'bind interfaces only = yes', 'server services = ldap, kdc, cldap, rpc, kcc', `pid directory = ${directory}/run`,
     `ncalrpc dir = ${directory}/ncalrpc`, `log file = ${directory}/log.%m`, 'tls enabled = yes', `tls keyfile = ${directory}/dc.key`, `tls certfile = ${directory}/dc.pem`,
-    `tls cafile = ${directory}/ca.pem`,
+    `tls cafile = ${directory}/ca.pem`, 'ldb:nosync = true',
   ].join('\n\t')
   const lines = readFileSync(file, 'utf8').split('\n').filter((line) => !/server services|log file|interfaces|dns forwarder/.test(line))
   writeFileSync(file, lines.join('\n').replace('[global]', own))
