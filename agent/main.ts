@@ -28,7 +28,7 @@ import { peers } from './commands/peers.ts'
 import { protect, unprotect } from './commands/protect.ts'
 import { prune } from './commands/prune.ts'
 import { recover } from './commands/recover.ts'
-import { handedOverList, handedOverLs, handedOverRemove, handedOverRestore, handedOverSnapshots } from './commands/handed-over.ts'
+import { handedOverList, handedOverLs, handedOverPassOn, handedOverRemove, handedOverRestore, handedOverSnapshots } from './commands/handed-over.ts'
 import { contactAdd, contactList, contactRemove, contactRequest, contactRestore, contactSnapshots } from './commands/recovery-contact.ts'
 import { restore } from './commands/restore.ts'
 import { signIn } from './commands/sign-in.ts'
@@ -101,7 +101,7 @@ const handlers: Handlers = {
   'settings': settings, 'pause': pause, 'suggestions': suggestions, 'folders': folders,
   'recovery-contact add': contactAdd, 'recovery-contact remove': contactRemove, 'recovery-contact list': contactList,
   'recovery-contact request': contactRequest, 'recovery-contact snapshots': contactSnapshots, 'recovery-contact restore': contactRestore,
-  'handed-over list': handedOverList, 'handed-over snapshots': handedOverSnapshots, 'handed-over ls': handedOverLs, 'handed-over restore': handedOverRestore, 'handed-over remove': handedOverRemove,
+  'handed-over list': handedOverList, 'handed-over snapshots': handedOverSnapshots, 'handed-over ls': handedOverLs, 'handed-over restore': handedOverRestore, 'handed-over pass-on': handedOverPassOn, 'handed-over remove': handedOverRemove,
   'retention agree': retentionAgree, 'retention approve': retentionApprove,
 }
 

@@ -65,8 +65,8 @@ export const networkCommands = {
   'network leave': {
     /** `keep`: for so many days more (90; 365 when handed over). `handTo`: a colleague's machine, which can read them then. `erase`: no longer than holders keep anything (30 days); this home's keys are erased at its next start. */
     request: z.strictObject({ backups: z.enum(['keep', 'erase']).default('keep'), days: z.int().min(1).max(36_500).optional(), handTo: machineName.optional(), force: z.boolean().default(false) }),
-    /** Shards that this machine kept for others: handed over, safe elsewhere already, kept here because nobody took them. `keepDays` null: the owner stays with another machine. */
-    result: z.object({ network: z.string(), shards: count, handedOver: count, safe: count, kept: count, bytesSent: bytes, keepDays: count.nullable(), handedTo: z.string().nullable(), told: toldSchema }),
+    /** Shards that this machine kept for others: handed over, safe elsewhere already, kept here because nobody took them. `keepDays` null: the owner stays with another machine. `passedOn`: whose backups were handed to this machine and open elsewhere from now on. */
+    result: z.object({ network: z.string(), shards: count, handedOver: count, safe: count, kept: count, bytesSent: bytes, keepDays: count.nullable(), handedTo: z.string().nullable(), passedOn: z.array(z.string()), told: toldSchema }),
   },
   'network approve': { request: z.strictObject({ machine: machineName }), result: z.object({ machine: z.string(), name: z.string(), rosters: count }) },
   /** On a group of Microsoft Entra: where the work group's rosters are. */

@@ -1,7 +1,8 @@
-/** Backups that colleagues who left handed to this person: looked at, restored to a folder, let go. */
+/** Backups that colleagues who left handed to this person: looked at, restored to a folder, passed on, let go. */
 import { type TemplateResult, html, nothing } from 'lit-html'
 import type { CommandResult } from '../../shared/api.ts'
 import type { App } from '../app.ts'
+import type { Member } from '../members.ts'
 import { FolderBrowser } from '../parts/folder-browser.ts'
 import { loading, progressOf, textOf } from '../parts/parts.ts'
 import { restoredOf } from '../state.ts'
@@ -21,6 +22,8 @@ export class HandedOver {
   readonly #targets: FolderBrowser
   #backups: readonly Backup[] = []
   #opening: Opening | undefined
+  /** Whose receiver is being chosen, and who that is. */
+  #passing: { readonly contact: string; readonly to: string } | undefined
   #run: string | undefined
 
   constructor(app: App) {
@@ -43,11 +46,45 @@ export class HandedOver {
 
   #backup(backup: Backup): TemplateResult {
     const { messages: { handedOver: m, contacts }, formats: f } = this.#app
-    const { contact, name, made, keepDays } = backup
-    return html`<li class="item"><div class="grow"><span class="name">${name}</span><p class="facts">${m.since(f.time(made))}${keepDays === null ? nothing : ` · ${m.keptFor(f.days(keepDays))}`}</p></div>
+    const { contact, name, made, keepDays, opensOn } = backup
+    return html`<li class="item"><div class="grow"><span class="name">${name}</span><p class="facts">${m.since(f.time(made))}${keepDays === null ? nothing : ` · ${m.keptFor(f.days(keepDays))}`}${opensOn.length > 1 ? ` · ${m.opensOn(f.list(opensOn))}` : nothing}</p></div>
       <span class="actions"><fluent-button size="small" aria-label=${`${contacts.restore}: ${name}`} @click=${() => { void this.#open(contact) }}>${contacts.restore}</fluent-button>
+        ${this.#receivers(backup).length === 0 ? nothing : html`<fluent-button size="small" appearance="subtle" aria-label=${`${m.passOn}: ${name}`} @click=${() => { this.#choose(backup) }}>${m.passOn}</fluent-button>`}
         <fluent-button size="small" appearance="subtle" aria-label=${`${m.letGo}: ${name}`} @click=${() => { void this.#letGo(backup) }}>${m.letGo}</fluent-button></span>
-      ${this.#opening?.contact === contact ? this.#chooser(this.#opening) : nothing}</li>`
+      ${this.#opening?.contact === contact ? this.#chooser(this.#opening) : nothing}${this.#passing?.contact === contact ? this.#passer(backup) : nothing}</li>`
+  }
+
+  /** Machines on which it does not open yet, one's own among them. */
+  #receivers({ opensOn }: Backup): readonly Member[] {
+    return (this.#app.state.members ?? []).filter(({ self, lost, machineState, name }) => !self && !lost && machineState !== 'gone' && !opensOn.includes(name))
+  }
+
+  /** A second click closes it. */
+  #choose(backup: Backup): void {
+    const [first] = this.#receivers(backup)
+    this.#passing = this.#passing?.contact === backup.contact || first === undefined ? undefined : { contact: backup.contact, to: first.machine }
+    this.#app.draw()
+  }
+
+  #passer(backup: Backup): TemplateResult {
+    const { handedOver: m } = this.#app.messages
+    const pass = (event: Event) => {
+      event.preventDefault()
+      void this.#passOn(backup)
+    }
+    const pick = (event: Event) => { this.#passing = { contact: backup.contact, to: textOf(event) } }
+    return html`<form class="pair" @submit=${pass}><label class="field"><span>${m.passTo}</span><select @change=${pick}>${this.#receivers(backup).map(({ machine, name }) => html`<option value=${machine} ?selected=${machine === this.#passing?.to}>${name}</option>`)}</select></label><fluent-button type="submit">${m.passOn}</fluent-button></form>`
+  }
+
+  async #passOn({ contact, name }: Backup): Promise<void> {
+    const to = this.#passing?.to
+    if (to === undefined) return
+    await this.#app.act(async () => {
+      const { opensOn } = await this.#app.run('handed-over pass-on', { owner: contact, to })
+      this.#passing = undefined
+      this.#app.set({ notice: { text: this.#app.messages.handedOver.isPassed(name, this.#app.formats.list(opensOn)) } })
+    })
+    await this.enter()
   }
 
   #chooser({ snapshots, snapshot }: Opening): TemplateResult {

@@ -109,11 +109,17 @@ export class Leave {
 
   #problem(problem: Problem, group: string): TemplateResult {
     const { messages: { leave: m, problem: told }, formats: f } = this.#app
-    const { kept, shards } = problem.details
+    const { kept, shards, stranded } = problem.details
     if (problem.code === 'cancelled') return html`<div class="message warning" role="status">${m.cancelled}</div>`
+    if (Array.isArray(stranded)) return this.#blocked({ heading: m.stranded(f.list(stranded.map(String))), text: m.strandedText, group })
     if (problem.code !== 'too-few-holders') return html`<div class="message bad" role="alert"><strong>${told.told[problem.code as keyof typeof told.told]?.title ?? told.title}</strong><p>${m.stillMember}</p><p class="facts" lang="en">${problem.detail}</p></div>`
     if (typeof kept !== 'number' || typeof shards !== 'number') return html`<div class="message bad" role="alert"><strong>${m.nobodyOn}</strong><p>${m.nobodyOnText}</p></div>`
-    return html`<div class="message bad" role="alert"><strong>${m.nowhere(f.number(kept), f.number(shards))}</strong><p>${m.nowhereText}</p>
+    return this.#blocked({ heading: m.nowhere(f.number(kept), f.number(shards)), text: m.nowhereText, group })
+  }
+
+  #blocked({ heading, text, group }: { heading: string; text: string; group: string }): TemplateResult {
+    const { leave: m } = this.#app.messages
+    return html`<div class="message bad" role="alert"><strong>${heading}</strong><p>${text}</p>
       <fluent-button size="small" class="danger" appearance="outline" @click=${() => { void this.#force(group) }}>${m.force}</fluent-button></div>`
   }
 

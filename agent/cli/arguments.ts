@@ -83,6 +83,7 @@ export const syntax: Record<string, Syntax> = {
   'handed-over snapshots': { usage: 'handed-over snapshots MACHINE', summary: 'list the snapshots of one' },
   'handed-over ls': { usage: 'handed-over ls MACHINE [--snapshot SNAPSHOT[:PATH]]', summary: 'list what a snapshot of it holds', options: { snapshot: text } },
   'handed-over restore': { usage: 'handed-over restore MACHINE --target DIR [--snapshot SNAPSHOT[:PATH]]', summary: 'restore it to DIR', options: { target: text, snapshot: text } },
+  'handed-over pass-on': { usage: 'handed-over pass-on MACHINE --to MACHINE', summary: 'let another machine open it too: a colleague\'s, or a new one of yours', options: { to: text } },
   'handed-over remove': { usage: 'handed-over remove MACHINE [--yes]', summary: 'drop it for good: the others need not keep it any longer', options: { yes: flag } },
   'recover': { usage: 'recover --locator STRING | --peer HOST:PORT [--label NAME]', summary: 'on an empty machine: get ready to restore; reads the words from stdin', options: { locator: text, peer: text, label: text } },
   'sign-in': { usage: 'sign-in LOCATOR [--user NAME [--ca FILE] | --device-code | --folder DIR] [--prepare]', summary: 'sign this machine in where the roster is: in the browser, with a password, or by a folder that is synchronised with it', options: { 'folder': text, 'user': text, 'ca': text, 'prepare': flag, 'device-code': flag } },
@@ -157,6 +158,7 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
     case 'recovery-contact snapshots': return { name, input: { owner: one('MACHINE') } }
     case 'recovery-contact restore': return { name, input: { owner: one('MACHINE'), target: resolve(required(name, values, 'target')), ...snapshotOf(values) } }
     case 'handed-over snapshots': case 'handed-over remove': return { name, input: { owner: one('MACHINE') } }
+    case 'handed-over pass-on': return { name, input: { owner: one('MACHINE'), to: required(name, values, 'to') } }
     case 'handed-over ls': return { name, input: { owner: one('MACHINE'), ...snapshotOf(values) } }
     case 'handed-over restore': return { name, input: { owner: one('MACHINE'), target: resolve(required(name, values, 'target')), ...snapshotOf(values) } }
     case 'network uninvite': return { name, input: { id: one('ID') } }

@@ -41,7 +41,7 @@ export function requestedLines({ owner, opensInSeconds }: CommandResult<'recover
 
 export function handedOverLines({ backups }: CommandResult<'handed-over list'>): string {
   if (backups.length === 0) return 'Nobody who left handed a backup to you.'
-  return formatTable([['ID', 'OF', 'HANDED OVER', 'KEPT'], ...backups.map(({ contact, name, made, keepDays }) => [
-    contact.slice(0, 8), printable(name), formatTime(made), keepDays === null ? 'its owner is here' : `${keepDays} days from leaving`,
+  return formatTable([['ID', 'OF', 'HANDED OVER', 'KEPT', 'OPENS ON'], ...backups.map(({ contact, name, made, keepDays, opensOn }) => [
+    contact.slice(0, 8), printable(name), formatTime(made), keepDays === null ? 'its owner is here' : `${keepDays} days from leaving`, opensOn.map(printable).join(', '),
   ])])
 }

@@ -62,9 +62,10 @@ export const renderers: Renderers = {
     `The roster is now in ${rosters.map(printable).join(' and ')}.`, ...toldLines(told),
     ...(former.length === 0 ? [] : [`  Leave ${former.map(printable).join(' and ')} as it is until every machine has followed: it says where to.`]),
   ].join('\n'),
-  'network leave': ({ network, shards, handedOver, safe, kept, keepDays, handedTo, told }) => [
+  'network leave': ({ network, shards, handedOver, safe, kept, keepDays, handedTo, passedOn, told }) => [
     `This machine has left the work group "${printable(network)}". Of ${shards} shards that it kept for others ${handedOver} were handed over and ${safe} were safe elsewhere${kept === 0 ? '' : `; ${kept} nobody took`}.`,
     ...(keepDays === null ? ['  The owner stays in the group with another machine.'] : [keepDays === 0 ? '  Its own backups go as soon as holders let go of anything (30 days); the keys on this machine go at the next start of the agent, or when it enters another group.' : handedTo === null ? `  Its own backups are kept for ${keepDays} days more: keep the recovery kit.` : `  Its own backups are kept for ${keepDays} days more, and ${printable(handedTo)} can restore them: holdfast handed-over list.`]),
+    ...(passedOn.length === 0 ? [] : [`  What ${passedOn.map(printable).join(' and ')} handed over opens elsewhere from now on.`]),
     ...toldLines(told), '  Let the agent run until the others know, before another group is entered.',
   ].join('\n'),
   'network requests': ({ requests }) => (requests.length === 0 ? 'Nobody waits for an approval.' : formatTable([
@@ -101,6 +102,7 @@ export const renderers: Renderers = {
   'handed-over snapshots': snapshotLines,
   'handed-over ls': entryLines,
   'handed-over restore': restoreLines,
+  'handed-over pass-on': ({ name, opensOn, told }) => [`What ${printable(name)} handed over opens on ${opensOn.map(printable).join(', ')}.`, ...toldLines(told)].join('\n'),
   'handed-over remove': ({ name, told }) => [`The backup of ${printable(name)} is dropped: holders let it go when they let go of anything (30 days).`, ...toldLines(told)].join('\n'),
   'verify': (result) => [
     `${result.ok ? 'Everything can be restored' : 'NOT everything can be restored'}: ${result.snapshots} snapshots, ${result.objects} objects: ${result.healthy} whole, ${result.degraded} with missing shards, ${result.lost} lost`,

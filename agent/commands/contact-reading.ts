@@ -4,9 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { CommandResult } from '../../shared/api.ts'
-import { HoldfastError } from '../../shared/errors.ts'
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import { type OwnerId, shortId } from '../../shared/ids.ts'
-import type { Contact } from '../network/membership/contact-book.ts'
+import { type Contact, sealedFor } from '../network/membership/contact-book.ts'
 import type { Member, Membership } from '../network/membership/membership.ts'
 import type { PeerRecord } from '../network/membership/records.ts'
 import { openContactKey } from '../repository/contact-key.ts'
@@ -15,17 +15,17 @@ import { recoverKeyring } from '../repository/recovery.ts'
 import { Repository } from '../repository/repository.ts'
 import { toSummary } from './browse.ts'
 import type { RunOptions } from './command.ts'
-import type { AgentContext } from './context.ts'
+import type { AgentContext, RecoverySession } from './context.ts'
 import { findMachine } from './find-machine.ts'
 import { restoreSnapshot } from './restore-snapshot.ts'
 
 export type ReadWork<T> = (repository: Repository, freshness: CommandResult<'restore'>['freshness']) => Promise<T>
 
 /** Opens the backup of the contact's owner with both halves for as long as `work` takes; the others must have been met. */
-export async function readByContact<T>(context: AgentContext, { id, choice }: Contact, { half, signal }: Pick<RunOptions, 'signal'> & { half: string }, work: ReadWork<T>): Promise<T> {
-  const exchangeKey = await openContactKey({ sealed: choice.sealed, half }, context.machine)
+export async function readByContact<T>(context: AgentContext, contact: Contact, { half, signal }: Pick<RunOptions, 'signal'> & { half: string }, work: ReadWork<T>): Promise<T> {
+  const { choice } = contact
   await using session = await context.beginReading(choice.owner, choice.certificate)
-  const { keyring } = await recoverKeyring({ ...session, owner: choice.owner, opener: { id, exchangeKey } }, { signal })
+  const keyring = await keyringBy(context, contact, { session, half, signal })
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-contact-'))
   try {
     await using repository = await Repository.openForReading({
@@ -37,6 +37,21 @@ export async function readByContact<T>(context: AgentContext, { id, choice }: Co
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+/** With each half that was sealed for this machine in turn: who passed one on may have passed on another. */
+async function keyringBy(context: AgentContext, contact: Contact, { session, half, signal }: Pick<RunOptions, 'signal'> & { session: RecoverySession; half: string }): Promise<Keyring> {
+  let failure: unknown = new HoldfastError('key-missing', 'Cannot open the backup: it was handed to another machine')
+  for (const sealed of sealedFor(context.machine.id, contact)) {
+    try {
+      const exchangeKey = await openContactKey({ sealed, half }, context.machine)
+      return (await recoverKeyring({ ...session, owner: contact.choice.owner, opener: { id: contact.id, exchangeKey } }, { signal })).keyring
+    } catch (error) {
+      if (!hasCode(error, 'key-missing', 'object-damaged')) throw error
+      failure = error
+    }
+  }
+  throw failure
 }
 
 /** What `… snapshots` reads. */

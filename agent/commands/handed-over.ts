@@ -4,13 +4,15 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
-import { HoldfastError } from '../../shared/errors.ts'
-import type { Contact } from '../network/membership/contact-book.ts'
-import { signChoice, signDrop, signEnd } from '../network/membership/contact-records.ts'
-import { makeContactKey } from '../repository/contact-key.ts'
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
+import { type Contact, machinesOf, sealedFor } from '../network/membership/contact-book.ts'
+import { signChoice, signDrop, signEnd, signPass } from '../network/membership/contact-records.ts'
+import type { Member } from '../network/membership/membership.ts'
+import { makeContactKey, resealHalf } from '../repository/contact-key.ts'
 import { addRecipient } from '../repository/keyring.ts'
 import { listedEntry } from './browse.ts'
 import type { RunOptions } from './command.ts'
+import { findMachine } from './find-machine.ts'
 import { type ReadWork, findColleague, findContact, listing, ownOwner, ownerNames, readByContact, restoring, seconds, withoutStray } from './contact-reading.ts'
 import type { AgentContext } from './context.ts'
 
@@ -55,7 +57,7 @@ export async function handedOverList(context: AgentContext, _request: CommandReq
   const { membership } = group
   return { backups: handed(context).map((contact) => {
     const keepDays = membership.keepDaysOf(contact.choice.owner)
-    return { contact: contact.id, name: ownerNames(contact, membership).join(', '), made: new Date(contact.choice.iat * 1000).toISOString(), keepDays: keepDays ?? null }
+    return { contact: contact.id, name: ownerNames(contact, membership).join(', '), made: new Date(contact.choice.iat * 1000).toISOString(), keepDays: keepDays ?? null, opensOn: opensOn(contact, context) }
   }) }
 }
 
@@ -76,6 +78,72 @@ export async function handedOverRestore(context: AgentContext, request: CommandR
   return await reading(context, request.owner, options, restoring(context, request, performance.now(), options))
 }
 
+/** Another machine (of a colleague, or a new one of one's own), with that person's others, opens it from then on too. */
+export async function handedOverPassOn(context: AgentContext, { owner, to }: CommandRequest<'handed-over pass-on'>, { signal }: RunOptions): Promise<CommandResult<'handed-over pass-on'>> {
+  const group = context.group()
+  const { membership } = group
+  await group.catchUp(signal)
+  const contact = handedBy(context, owner)
+  const chosen = membership.member(findMachine(to, membership.members().map(({ record }) => record)).id) as Member
+  const added = await passOn(context, contact, [chosen, ...othersOf(chosen, membership.members())])
+  if (added === 0) throw new HoldfastError('already-exists', `Cannot pass it on to ${chosen.name}: it opens there already`)
+  return { contact: contact.id, name: ownerNames(contact, membership).join(', '), opensOn: opensOn(membership.contacts.get(contact.id) ?? contact, context), told: await group.announce(signal) }
+}
+
+/** What was handed to this machine and opens nowhere else; by the names of their owners. */
+export function strandedBackups(context: AgentContext): string[] {
+  const { membership } = context.group()
+  return handed(context).filter((contact) => opensOn(contact, context).length <= 1).map((contact) => ownerNames(contact, membership).join(', '))
+}
+
+/**
+ * Before this machine leaves: what was handed to it opens on `receivers` from then on; returns of whom. What cannot be
+ * opened here is left as it is. Throws `too-few-holders` when nobody who is on heard of it.
+ */
+export async function passAllOn(context: AgentContext, receivers: readonly Member[], signal: AbortSignal): Promise<string[]> {
+  const group = context.group()
+  const passed: string[] = []
+  for (const contact of handed(context)) {
+    try {
+      if (await passOn(context, contact, receivers) > 0) passed.push(ownerNames(contact, group.membership).join(', '))
+    } catch (error) {
+      if (!hasCode(error, 'key-missing')) throw error
+    }
+  }
+  if (passed.length > 0 && (await group.announce(signal)).peers === 0) throw new HoldfastError('too-few-holders', `Cannot pass on what ${passed.join(' and ')} handed over: no other machine is on that could keep the word of it; switch one on`)
+  return passed
+}
+
+/** Returns how many machines it did not open on before. */
+async function passOn(context: AgentContext, contact: Contact, receivers: readonly Member[]): Promise<number> {
+  const { membership } = context.group()
+  const has = machinesOf(contact)
+  const to = receivers.filter(({ id, state }) => state !== 'gone' && !has.has(id)).slice(0, 8)
+  if (to.length === 0) return 0
+  const receiving = to.map(({ id, record }) => ({ id, kx: record.kx }))
+  const halves = sealedFor(context.machine.id, contact)
+  const sealed = await Promise.any(halves.map(async (half) => await resealHalf({ id: contact.id, sealed: half }, context.machine, receiving))).catch((cause: unknown) => {
+    throw new HoldfastError('key-missing', 'Cannot pass the backup on: this machine cannot open it', { cause })
+  })
+  const jws = await signPass({ net: membership.net, owner: contact.choice.owner, contact: contact.id, iat: seconds(context), to: to.map(({ id }) => id), sealed }, context.machine)
+  const { taken } = await membership.ingest([jws], { kind: 'self', name: context.machine.id })
+  if (taken === 0) throw new HoldfastError('quota-exceeded', 'Cannot pass the backup on: it was passed on too often')
+  return to.length
+}
+
+/** The same person's other machines. */
+function othersOf({ id, devices }: Member, members: readonly Member[]): Member[] {
+  return members.filter((member) => member.id !== id && member.state !== 'gone' && member.devices.some(({ owner }) => devices.some((device) => device.owner === owner)))
+}
+
+/** Names of the machines on which it can be opened now, this one among them. */
+function opensOn(contact: Contact, context: AgentContext): string[] {
+  const { membership } = context.group()
+  const machines = machinesOf(contact)
+  const others = membership.members().filter(({ id, state }) => state !== 'gone' && machines.has(id)).map(({ name }) => name)
+  return machines.has(context.machine.id) ? [membership.own.peer?.record.name ?? '', ...others] : others
+}
+
 /** For good: holders let it go when they let go of anything. */
 export async function handedOverRemove(context: AgentContext, { owner }: CommandRequest<'handed-over remove'>, { signal }: RunOptions): Promise<CommandResult<'handed-over remove'>> {
   const group = context.group()
@@ -94,7 +162,7 @@ async function reading<T>(context: AgentContext, text: string, options: RunOptio
 }
 
 function handed(context: AgentContext): Contact[] {
-  return context.group().membership.contacts.all().filter(({ choice, isHanded, isEnded }) => isHanded && !isEnded && choice.to.includes(context.machine.id))
+  return context.group().membership.contacts.all().filter((contact) => contact.isHanded && !contact.isEnded && machinesOf(contact).has(context.machine.id))
 }
 
 function handedBy(context: AgentContext, text: string): Contact {

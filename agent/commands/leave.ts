@@ -7,9 +7,10 @@ import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
 import { handOver } from '../network/handover.ts'
 import { adminsOf } from '../network/membership/admins.ts'
+import type { Member } from '../network/membership/membership.ts'
 import { findColleague, ownOwner } from './contact-reading.ts'
 import type { AgentContext } from './context.ts'
-import { handBackupsTo, takeBackupsBack } from './handed-over.ts'
+import { handBackupsTo, passAllOn, strandedBackups, takeBackupsBack } from './handed-over.ts'
 import type { RunOptions } from './command.ts'
 
 export async function networkLeave(context: AgentContext, { backups, days, handTo, force }: CommandRequest<'network leave'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'network leave'>> {
@@ -17,6 +18,7 @@ export async function networkLeave(context: AgentContext, { backups, days, handT
   const { membership } = group
   await refuseLastAdmin(context)
   refuseHanding(context, { backups, handTo })
+  if (handTo === undefined && !force && !ownerStays(context)) refuseStranding(context)
   onProgress({ stage: 'telling the group' })
   await group.setStanding({ state: 'leaving' })
   await group.announce(signal)
@@ -31,10 +33,11 @@ export async function networkLeave(context: AgentContext, { backups, days, handT
       onProgress({ stage: 'handing the backups to a colleague' })
       await handBackupsTo(context, handTo, signal)
     }
+    const passedOn = await passAllOn(context, receiversOf(context, handTo), signal)
     const keepDays = backups === 'erase' ? 0 : days ?? (handTo === undefined ? 90 : 365)
     await group.setStanding({ state: 'left', legacy: { keepDays } })
     const told = await group.announce(signal)
-    return { network: membership.network.name, ...report, keepDays: ownerStays(context) ? null : keepDays, handedTo: handTo ?? null, told }
+    return { network: membership.network.name, ...report, keepDays: ownerStays(context) ? null : keepDays, handedTo: handTo ?? null, passedOn, told }
   } catch (error) {
     await group.setStanding({ state: 'on' })
     if (handTo !== undefined) await takeBackupsBack(context)
@@ -58,6 +61,21 @@ function refuseHanding(context: AgentContext, { backups, handTo }: Pick<CommandR
   if (backups === 'erase') throw new HoldfastError('invalid-input', 'Cannot erase the backups and hand them over: choose one')
   if (ownerStays(context)) throw new HoldfastError('invalid-input', 'Cannot hand the backups over: their owner stays in the group with another machine')
   findColleague(handTo, ownOwner(context).owner, context.group().membership)
+}
+
+/** Who left before entrusted their backups to this machine alone. */
+function refuseStranding(context: AgentContext): void {
+  const names = strandedBackups(context)
+  if (names.length === 0) return
+  throw new HoldfastError('invalid-input', `Cannot leave: what ${names.join(' and ')} handed over opens on this machine alone; pass it on before (holdfast handed-over pass-on MACHINE --to MACHINE) or with your own backups (--hand-to MACHINE), drop it (holdfast handed-over remove), or leave with --force`, { details: { stranded: names } })
+}
+
+/** Who opens from then on what was handed to this machine: whoever gets its own backups, or the owner's other machines. */
+function receiversOf(context: AgentContext, handTo: string | undefined): Member[] {
+  const { membership } = context.group()
+  if (handTo !== undefined) return findColleague(handTo, ownOwner(context).owner, membership).to
+  const owner = context.ownerFile()?.owner
+  return membership.members().filter(({ devices, state }) => state !== 'gone' && devices.some((device) => device.owner === owner))
 }
 
 /** Moved to another machine (recover), or the owner has several: then the backups are not this machine's to end. */

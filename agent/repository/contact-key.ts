@@ -25,16 +25,16 @@ export interface ContactKey {
   readonly halfSha256: string
 }
 
+export interface Receiver { readonly id: string; readonly kx: ExchangeJwk }
+
 /** `to`: the machines of whom is chosen. */
-export async function makeContactKey(to: readonly { readonly id: string; readonly kx: ExchangeJwk }[], random: (length: number) => Uint8Array): Promise<ContactKey> {
+export async function makeContactKey(to: readonly Receiver[], random: (length: number) => Uint8Array): Promise<ContactKey> {
   const [seed, theirs] = [random(32), random(32)]
   const half = xor(seed, theirs)
   const id = Buffer.from(random(32)).toString('base64url')
-  const encrypt = new GeneralEncrypt(theirs).setProtectedHeader({ enc: 'A256GCM', typ: 'holdfast-contact-half', contact: id })
-  for (const machine of to) encrypt.addRecipient(importPublicKey(machine.kx)).setUnprotectedHeader({ alg: 'ECDH-ES+A256KW', kid: machine.id })
   return {
     recipient: { kid: id, role: 'contact', kx: exchangeJwkOf(privateKeyFromSeed('X25519', seed)) },
-    sealed: JSON.stringify(await encrypt.encrypt()), half: Buffer.from(half).toString('base64url'),
+    sealed: await sealHalf(theirs, id, to), half: Buffer.from(half).toString('base64url'),
     halfSha256: createHash('sha256').update(half).digest('hex'),
   }
 }
@@ -42,15 +42,34 @@ export async function makeContactKey(to: readonly { readonly id: string; readonl
 /** Joins the halves on a machine of the contact. Throws `key-missing` when the sealed one is not for it or is damaged. */
 export async function openContactKey({ sealed, half }: { sealed: string; half: string }, machine: Pick<Machine, 'id' | 'exchangeKey'>): Promise<KeyObject> {
   try {
-    const jwe = sealedSchema.parse(JSON.parse(sealed))
-    const recipients = jwe.recipients.filter(({ header }) => header.kid === machine.id)
-    const { plaintext } = await generalDecrypt({ ...jwe, recipients } as GeneralJWE, machine.exchangeKey, {
-      keyManagementAlgorithms: ['ECDH-ES+A256KW'], contentEncryptionAlgorithms: ['A256GCM'],
-    })
-    return privateKeyFromSeed('X25519', xor(plaintext, Buffer.from(half, 'base64url')))
+    return privateKeyFromSeed('X25519', xor(await openHalf(sealed, machine), Buffer.from(half, 'base64url')))
   } catch (cause) {
     throw new HoldfastError('key-missing', 'Cannot join the halves of the contact\'s key: the sealed one is for another machine, or damaged', { cause })
   }
+}
+
+/** The contact's half, which is sealed for this machine, for others. Throws `key-missing` like openContactKey(). */
+export async function resealHalf({ id, sealed }: { id: string; sealed: string }, machine: Pick<Machine, 'id' | 'exchangeKey'>, to: readonly Receiver[]): Promise<string> {
+  try {
+    return await sealHalf(await openHalf(sealed, machine), id, to)
+  } catch (cause) {
+    throw new HoldfastError('key-missing', 'Cannot pass the half of the contact\'s key on: it is sealed for another machine, or damaged', { cause })
+  }
+}
+
+async function sealHalf(half: Uint8Array, contact: string, to: readonly Receiver[]): Promise<string> {
+  const encrypt = new GeneralEncrypt(half).setProtectedHeader({ enc: 'A256GCM', typ: 'holdfast-contact-half', contact })
+  for (const machine of to) encrypt.addRecipient(importPublicKey(machine.kx)).setUnprotectedHeader({ alg: 'ECDH-ES+A256KW', kid: machine.id })
+  return JSON.stringify(await encrypt.encrypt())
+}
+
+async function openHalf(sealed: string, machine: Pick<Machine, 'id' | 'exchangeKey'>): Promise<Uint8Array> {
+  const jwe = sealedSchema.parse(JSON.parse(sealed))
+  const recipients = jwe.recipients.filter(({ header }) => header.kid === machine.id)
+  const { plaintext } = await generalDecrypt({ ...jwe, recipients } as GeneralJWE, machine.exchangeKey, {
+    keyManagementAlgorithms: ['ECDH-ES+A256KW'], contentEncryptionAlgorithms: ['A256GCM'],
+  })
+  return plaintext
 }
 
 function xor(one: Uint8Array, other: Uint8Array): Uint8Array {

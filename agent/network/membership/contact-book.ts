@@ -8,13 +8,15 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { HoldfastError } from '../../../shared/errors.ts'
 import type { MachineId, OwnerId } from '../../../shared/ids.ts'
-import { type ContactChoice, type ContactRecord, type ContactRequest, halfSchema } from './contact-records.ts'
+import { type ContactChoice, type ContactPass, type ContactRecord, type ContactRequest, halfSchema } from './contact-records.ts'
 import { sha256Of } from './records.ts'
 
 const maxOfOwner = 32
 const maxChoices = 1500
-/** A choice, a request and an end or a drop of each. */
-export const maxContactRecords = 3 * maxChoices
+const maxPasses = 500
+const maxPassesOfContact = 8
+/** A choice, a request and an end or a drop of each; and what was passed on. */
+export const maxContactRecords = 3 * maxChoices + maxPasses
 const dayMs = 86_400_000
 
 /** `heard`: own time of this machine, ms, when it heard of the request. */
@@ -35,6 +37,8 @@ export interface Contact {
   readonly isOpen: boolean
   /** Handed over by an owner who left: it opens without a request. */
   readonly isHanded: boolean
+  /** By whom it was passed on to whom, in order. */
+  readonly passes: readonly ContactPass[]
   /** The colleague needs it no more; ended, too. */
   readonly isDropped: boolean
 }
@@ -45,6 +49,17 @@ interface Held {
   heardMs: number | undefined
   end: Extract<ContactRecord, { kind: 'end' | 'drop' }> | undefined
   half: string | undefined
+  readonly passes: Extract<ContactRecord, { kind: 'pass' }>[]
+}
+
+/** Whose machines the contact's half is sealed for, those included to which it was passed on. */
+export function machinesOf({ choice, passes }: Pick<Contact, 'choice' | 'passes'>): Set<MachineId> {
+  return new Set([...choice.to, ...passes.flatMap(({ to }) => to)])
+}
+
+/** Half A as it was sealed for the machine, the newest first: not each one need be good. */
+export function sealedFor(machine: MachineId, { choice, passes }: Pick<Contact, 'choice' | 'passes'>): string[] {
+  return [choice, ...passes].filter(({ to }) => to.includes(machine)).map(({ sealed }) => sealed).reverse()
 }
 
 export class ContactBook {
@@ -78,13 +93,14 @@ export class ContactBook {
       if (held !== undefined) return held.choice.jws === record.jws ? 'known' : 'stale'
       const ofOwner = [...this.#held.values()].filter(({ choice }) => choice.record.owner === record.record.owner)
       if (ofOwner.length >= maxOfOwner || this.#held.size >= maxChoices) return 'quota'
-      this.#held.set(record.record.contact, { choice: record, request: undefined, heardMs: undefined, end: undefined, half: undefined })
+      this.#held.set(record.record.contact, { choice: record, request: undefined, heardMs: undefined, end: undefined, half: undefined, passes: [] })
       return 'taken'
     }
     if (held === undefined) return 'waiting'
     if (held.choice.record.owner !== record.record.owner) return 'not-asked'
     const { to, open } = held.choice.record
-    if (record.kind === 'drop' && (open === undefined || !to.includes(record.record.machine))) return 'not-asked'
+    if (record.kind === 'pass') return this.#pass(held, record)
+    if (record.kind === 'drop' && (open === undefined || !hasMachine(held, record.record.machine))) return 'not-asked'
     if (record.kind === 'end' || record.kind === 'drop') {
       if (held.end !== undefined) return held.end.jws === record.jws ? 'known' : 'stale'
       Object.assign(held, { end: record, half: undefined })
@@ -93,6 +109,18 @@ export class ContactBook {
     if (open !== undefined || !to.includes(record.record.machine)) return 'not-asked'
     if (held.request !== undefined || held.end !== undefined) return held.request?.jws === record.jws ? 'known' : 'stale'
     Object.assign(held, { request: record, heardMs: this.#ownTime() })
+    return 'taken'
+  }
+
+  /** By a machine that has it; one that is told of before what made it one waits. */
+  #pass(held: Held, pass: Extract<ContactRecord, { kind: 'pass' }>): ReturnType<ContactBook['add']> {
+    if (held.choice.record.open === undefined) return 'not-asked'
+    if (held.passes.some(({ jws }) => jws === pass.jws)) return 'known'
+    if (held.end !== undefined) return 'stale'
+    if (!hasMachine(held, pass.record.machine)) return 'waiting'
+    const all = [...this.#held.values()].reduce((sum, { passes }) => sum + passes.length, 0)
+    if (held.passes.length >= maxPassesOfContact || all >= maxPasses) return 'quota'
+    held.passes.push(pass)
     return 'taken'
   }
 
@@ -130,7 +158,7 @@ export class ContactBook {
 
   /** May the machine read what the owner has stored: was its request open here? */
   isReader(owner: OwnerId, machine: MachineId): boolean {
-    return [...this.#held].some(([id, { choice: { record } }]) => record.owner === owner && record.to.includes(machine) && this.get(id)?.isOpen === true)
+    return [...this.#held].some(([id, held]) => held.choice.record.owner === owner && hasMachine(held, machine) && this.get(id)?.isOpen === true)
   }
 
   /** Did the colleague drop what the owner handed over? */
@@ -142,12 +170,12 @@ export class ContactBook {
   get(id: string): Contact | undefined {
     const held = this.#held.get(id)
     if (held === undefined) return undefined
-    const { choice: { record: choice, jws, device }, request, heardMs, end } = held
+    const { choice: { record: choice, jws, device }, request, heardMs, end, passes } = held
     const isEnded = end !== undefined || device.epoch < this.#epochOf(choice.owner)
     const opensMs = request === undefined || isEnded || heardMs === undefined ? undefined : heardMs + choice.waitDays * dayMs
     const isHanded = choice.open !== undefined
     return {
-      id, choice, jws, isEnded, isHanded, isDropped: end?.kind === 'drop', request: request?.record, opensMs,
+      id, choice, jws, isEnded, isHanded, isDropped: end?.kind === 'drop', passes: passes.map(({ record }) => record), request: request?.record, opensMs,
       isOpen: isHanded ? !isEnded : opensMs !== undefined && opensMs <= this.#ownTime(),
     }
   }
@@ -165,7 +193,7 @@ export class ContactBook {
   records(): ReadonlyMap<string, string> {
     if (this.#records !== undefined) return this.#records
     const all = [...this.#held.values()]
-    const jws = [...all.map(({ choice }) => choice.jws), ...all.flatMap(({ request, end }) => [request, end]).flatMap((one) => (one === undefined ? [] : [one.jws]))]
+    const jws = [...all.map(({ choice }) => choice.jws), ...all.flatMap(({ passes }) => passes.map((pass) => pass.jws)), ...all.flatMap(({ request, end }) => [request, end]).flatMap((one) => (one === undefined ? [] : [one.jws]))]
     this.#records = new Map(jws.map((one) => [sha256Of(one), one]))
     return this.#records
   }
@@ -187,6 +215,10 @@ export class ContactBook {
       if (held !== undefined) held.heardMs = heardMs
     }
   }
+}
+
+function hasMachine({ choice, passes }: Held, machine: MachineId): boolean {
+  return choice.record.to.includes(machine) || passes.some(({ record }) => record.to.includes(machine))
 }
 
 /** `3 days`, `5 hours`; what is left of a day or an hour counts whole. */

@@ -3,7 +3,7 @@
  *
  * Signed records spread by gossip and hold nothing secret in clear: the owner's choice, a contact's request, and the
  * owner's word that it is over. A backup handed over by who leaves is a choice without a wait: half B stands in it, and the
- * colleague may drop it. Each verifies by the key inside; what it may do is judged by the contact book.
+ * colleague may drop it, or pass it on: half A sealed for other machines. Each verifies by the key inside; what it may do is judged by the contact book.
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
@@ -43,6 +43,15 @@ export type ContactRequest = z.infer<typeof requestSchema>
 const dropSchema = z.object({ ...common, jwk: publicJwkSchema, machine: machineIdSchema })
 export type ContactDrop = z.infer<typeof dropSchema>
 
+const passSchema = z.object({
+  ...common, jwk: publicJwkSchema, machine: machineIdSchema,
+  /** Machines that open it from then on too. */
+  to: z.array(machineIdSchema).min(1).max(8),
+  /** JWE of the contact's half for the machines in `to`. */
+  sealed: z.string().max(8192),
+})
+export type ContactPass = z.infer<typeof passSchema>
+
 const endSchema = z.object({ ...common, certificate })
 export type ContactEnd = z.infer<typeof endSchema>
 
@@ -50,6 +59,7 @@ export type ContactRecord =
   | { readonly kind: 'choice'; readonly jws: string; readonly record: ContactChoice; readonly device: DeviceCertificate }
   | { readonly kind: 'request'; readonly jws: string; readonly record: ContactRequest }
   | { readonly kind: 'drop'; readonly jws: string; readonly record: ContactDrop }
+  | { readonly kind: 'pass'; readonly jws: string; readonly record: ContactPass }
   | { readonly kind: 'end'; readonly jws: string; readonly record: ContactEnd; readonly device: DeviceCertificate }
 
 /** Signed by the owner's device whose certificate stands inside. */
@@ -66,6 +76,11 @@ export async function signDrop(drop: { net: NetworkId; owner: OwnerId; contact: 
   return await sign(recordTypes.contactDrop, dropSchema, { v: 1, ...drop, jwk: machine.jwk, machine: machine.id }, machine)
 }
 
+/** Half A of what was handed over, for other machines; by one that has it. */
+export async function signPass(pass: Omit<ContactPass, 'v' | 'jwk' | 'machine'>, machine: Machine): Promise<string> {
+  return await sign(recordTypes.contactPass, passSchema, { v: 1, ...pass, jwk: machine.jwk, machine: machine.id }, machine)
+}
+
 export async function signEnd(end: Omit<ContactEnd, 'v'>, machine: Machine): Promise<string> {
   return await sign(recordTypes.contactEnd, endSchema, { v: 1, ...end }, machine)
 }
@@ -74,6 +89,7 @@ export async function signEnd(end: Omit<ContactEnd, 'v'>, machine: Machine): Pro
 export async function verifyContactRecord(type: string, jws: string): Promise<ContactRecord> {
   if (type === recordTypes.contactRequest) return { kind: 'request', jws, record: await verifyByMachine(type, jws, requestSchema) }
   if (type === recordTypes.contactDrop) return { kind: 'drop', jws, record: await verifyByMachine(type, jws, dropSchema) }
+  if (type === recordTypes.contactPass) return { kind: 'pass', jws, record: await verifyByMachine(type, jws, passSchema) }
   if (type === recordTypes.contactEnd) return { kind: 'end', jws, ...await verifyByDevice(type, jws, endSchema) }
   const choice = await verifyByDevice(type, jws, choiceSchema)
   const { waitDays, open, half } = choice.record

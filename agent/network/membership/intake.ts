@@ -36,6 +36,7 @@ export type Verified =
   | { readonly kind: 'peer'; readonly peer: VerifiedPeer }
   | { readonly kind: 'contact'; readonly jws: string; readonly contact: ContactRecord }
 
+const contactOrder = { choice: 0, pass: 1, request: 2, drop: 2, end: 2 } as const
 const applyOrder = { network: 0, device: 1, invitation: 1, grant: 1, peer: 2, contact: 3 } as const
 
 export class Intake {
@@ -55,7 +56,7 @@ export class Intake {
         case recordTypes.device: return { kind: 'device', jws, certificate: await verifyDeviceCertificate(jws) }
         case recordTypes.invitation: return { kind: 'invitation', jws, invitation: await verifyInvitation(jws) }
         case recordTypes.admit: return { kind: 'grant', jws, grant: await verifyAdmit(jws) }
-        case recordTypes.contact: case recordTypes.contactRequest: case recordTypes.contactEnd: case recordTypes.contactDrop: return { kind: 'contact', jws, contact: await verifyContactRecord(type, jws) }
+        case recordTypes.contact: case recordTypes.contactRequest: case recordTypes.contactEnd: case recordTypes.contactDrop: case recordTypes.contactPass: return { kind: 'contact', jws, contact: await verifyContactRecord(type, jws) }
         default: return 'unknown-type'
       }
     } catch (error) {
@@ -96,9 +97,9 @@ export function jwsOf(verified: Verified): string {
   return verified.kind === 'peer' ? verified.peer.jws : verified.jws
 }
 
-/** Network records first, by epoch; then peers, because they are judged by the others; what contacts ask or owners end after what they chose. */
+/** Network records first, by epoch; then peers, because they are judged by the others; what contacts ask, or anybody ends, after what was chosen and passed on. */
 export function byDependency(a: Verified, b: Verified): number {
-  const within = (one: Verified): number => (one.kind === 'network' ? one.network.record.epoch : one.kind === 'contact' && one.contact.kind !== 'choice' ? 1 : 0)
+  const within = (one: Verified): number => (one.kind === 'network' ? one.network.record.epoch : one.kind === 'contact' ? contactOrder[one.contact.kind] : 0)
   const rank = (one: Verified): number => applyOrder[one.kind] * 1e7 + within(one)
   return rank(a) - rank(b)
 }

@@ -297,8 +297,8 @@ export class Membership {
   #applyContact(contact: ContactRecord, from: Source): Verdict {
     const { net, owner } = contact.record
     if (net !== this.net) return 'foreign'
-    if (contact.kind === 'drop' && from.kind === 'state') return this.contacts.add(contact) // of a colleague who may be gone by now
-    if (contact.kind === 'request' || contact.kind === 'drop') {
+    if ((contact.kind === 'drop' || contact.kind === 'pass') && from.kind === 'state') return this.contacts.add(contact) // of a colleague who may be gone by now
+    if (contact.kind === 'request' || contact.kind === 'drop' || contact.kind === 'pass') {
       if (this.isRevoked(contact.record.machine)) return 'revoked'
       if (contact.record.machine !== this.self && this.peers.get(contact.record.machine) === undefined) return 'unknown-machine'
     } else if (from.kind !== 'state') {

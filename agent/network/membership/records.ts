@@ -19,7 +19,7 @@ export const recordTypes = {
   network: 'holdfast-network', peer: 'holdfast-peer', device: 'holdfast-device', head: 'holdfast-head',
   invitation: 'holdfast-invitation', claim: 'holdfast-claim', admit: 'holdfast-admit', replace: 'holdfast-replace',
   recovery: 'holdfast-recovery', coverage: 'holdfast-coverage', retention: 'holdfast-retention', consent: 'holdfast-consent',
-  contact: 'holdfast-contact', contactRequest: 'holdfast-contact-request', contactEnd: 'holdfast-contact-end', contactDrop: 'holdfast-contact-drop',
+  contact: 'holdfast-contact', contactRequest: 'holdfast-contact-request', contactEnd: 'holdfast-contact-end', contactDrop: 'holdfast-contact-drop', contactPass: 'holdfast-contact-pass',
 } as const
 
 export interface KeySigner extends Signer { readonly jwk: PublicJwk }

@@ -4,10 +4,11 @@ import { test } from 'node:test'
 import { issueDeviceCertificate } from '../../../agent/identity/device.ts'
 import { signRecord } from '../../../agent/identity/jws.ts'
 import { generateMachine } from '../../../agent/identity/machine.ts'
-import { type ContactChoice, signChoice, signDrop, signEnd, signRequest } from '../../../agent/network/membership/contact-records.ts'
+import { sealedFor } from '../../../agent/network/membership/contact-book.ts'
+import { type ContactChoice, signChoice, signDrop, signEnd, signPass, signRequest } from '../../../agent/network/membership/contact-records.ts'
 import { Membership } from '../../../agent/network/membership/membership.ts'
 import { recordTypes } from '../../../agent/network/membership/records.ts'
-import { makeContactKey } from '../../../agent/repository/contact-key.ts'
+import { makeContactKey, openContactKey, resealHalf } from '../../../agent/repository/contact-key.ts'
 import { TestClock, type TestMachine, admitted, newGroup, newMachine, newMembership, newOwner, startMs } from '../../support/records-kit.ts'
 
 const from = { kind: 'member', name: 'test' } as const
@@ -98,4 +99,50 @@ test('an owner who comes back by the words takes back what he handed over', asyn
   assert.equal(readers().length, 1)
   await membership.ingest([await issueDeviceCertificate(owner, generateMachine(), 2, startMs)], from)
   assert.deepEqual(readers(), [])
+})
+
+test('a colleague passes it on to another machine, which passes it on in turn; each opens the same key, over a restart too', async () => {
+  const { membership, group, holder, device, colleague, other, choice, key, clock, common, leave, readers, owner } = await scene()
+  const third = await newMachine()
+  await membership.ingest([await admitted(group, third), await signChoice(choice, device), await leave()], from)
+  const sealed = await resealHalf({ id: choice.contact, sealed: choice.sealed }, colleague, [{ id: other.id, kx: other.exchangeJwk }])
+  const toOther = await signPass({ ...common, to: [other.id], sealed }, colleague)
+  const resealed = await resealHalf({ id: choice.contact, sealed }, other, [{ id: third.id, kx: third.exchangeJwk }])
+  const toThird = await signPass({ ...common, to: [third.id], sealed: resealed }, other)
+  assert.equal(await takes(membership, toThird), false, 'it waits until its sender has it')
+  assert.deepEqual(readers(), [colleague.id])
+  assert.equal(await takes(membership, toOther), false, 'both at once')
+  const again = await Membership.restore(membership.toState(), { net: group.net, self: holder.id, now: clock.now, monotonic: clock.monotonic })
+  for (const view of [membership, again]) {
+    assert.deepEqual(readers(view), [colleague.id, other.id])
+    assert.equal(view.contacts.isReader(owner.id, third.id), true)
+    const contact = view.contacts.get(choice.contact) ?? assert.fail()
+    for (const machine of [colleague, other, third]) {
+      const [half = ''] = sealedFor(machine.id, contact)
+      const opened = await openContactKey({ sealed: half, half: choice.open ?? '' }, machine)
+      assert.ok(opened.equals(await openContactKey({ sealed: key.sealed, half: key.half }, colleague)))
+    }
+  }
+  await assert.rejects(resealHalf({ id: choice.contact, sealed: resealed }, colleague, []), /sealed for another machine/)
+  assert.equal(await takes(membership, await signDrop(common, third)), true, 'who has it may drop it')
+  assert.deepEqual(readers(), [])
+  assert.equal(await takes(membership, await signPass({ ...common, iat: iat + 1, to: [holder.id], sealed }, colleague)), false, 'it is over')
+})
+
+test('nobody passes on what he has not, or what is a recovery contact\'s, and nobody does so without end', async () => {
+  const { membership, device, colleague, other, choice, common, readers } = await scene()
+  const { sealed } = choice
+  await membership.ingest([await signChoice(choice, device)], from)
+  assert.equal(await takes(membership, await signPass({ ...common, to: [other.id], sealed }, other)), false, 'to himself')
+  assert.equal(await takes(membership, await signRecord(recordTypes.contactPass, { v: 1, ...common, jwk: other.jwk, machine: colleague.id, to: [other.id], sealed }, other)), false, 'in the colleague\'s name')
+  assert.equal(await takes(membership, await signPass({ ...common, to: [other.id], sealed }, generateMachine())), false, 'by no member')
+  const waiting = await makeContactKey([{ id: colleague.id, kx: colleague.exchangeJwk }], randomBytes)
+  const contact = { ...choice, contact: waiting.recipient.kid, sealed: waiting.sealed, half: waiting.halfSha256, waitDays: 3, open: undefined }
+  await membership.ingest([await signChoice(contact, device)], from)
+  assert.equal(await takes(membership, await signPass({ ...common, contact: contact.contact, to: [other.id], sealed }, colleague)), false, 'a recovery contact')
+  assert.deepEqual(readers(), [colleague.id])
+  const stranger = await newMachine()
+  const passed: boolean[] = []
+  for (let number = 0; number < 9; number++) passed.push(await takes(membership, await signPass({ ...common, iat: iat + number, to: [stranger.id], sealed }, colleague)))
+  assert.deepEqual(passed, [...Array.from({ length: 8 }, () => true), false])
 })
