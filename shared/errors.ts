@@ -52,7 +52,7 @@ const kinds = {
   'cancelled': { title: 'Cancelled', status: 499, retry: true, guidance: 'Run the command again; it goes on where it stopped.' },
   'mail-failed': { title: 'A mail was not sent', status: 502, retry: true, guidance: 'Check mail.smtp with `holdfast mail test`; it is tried again by itself.' },
   'timeout': { title: 'No answer in time', status: 504, retry: true, guidance: 'Try again; check the network.' },
-  'agent-not-running': { title: 'The agent is not running', status: 503, retry: true, guidance: 'Start it with `holdfast agent`.' },
+  'agent-not-running': { title: 'The agent is not running', status: 503, retry: true, guidance: 'Start it with `holdfast autostart on`, which also starts it whenever you log on, or for now with `holdfast agent`.' },
   'internal': { title: 'A defect in Holdfast', status: 500, retry: false, guidance: 'Please report it with the log.' },
 } as const satisfies Record<string, ErrorKind>
 

@@ -16,7 +16,7 @@ export const de: Messages = {
   problem: {
     title: 'Das hat nicht geklappt', whatToDo: 'Was zu tun ist',
     agentNotRunning: 'Der Holdfast-Agent läuft auf diesem Rechner nicht',
-    agentNotRunningHelp: 'Starten Sie ihn mit `holdfast agent` oder starten Sie den Rechner neu, wenn er von selbst starten soll. Diese Seite verbindet sich von selbst wieder.',
+    agentNotRunningHelp: 'Starten Sie ihn mit `holdfast autostart on` oder starten Sie den Rechner neu, wenn er von selbst starten soll. Diese Seite verbindet sich von selbst wieder.',
     internal: 'Etwas Unerwartetes ist schiefgegangen. Versuchen Sie es noch einmal; bleibt es so, melden Sie es mit dem Protokoll des Agenten.',
     told: {
       'invalid-input': { title: 'So lässt sich das nicht verwenden', guidance: 'Prüfen Sie, was Sie eingegeben haben.' },
@@ -58,7 +58,7 @@ export const de: Messages = {
       'peer-misbehaves': { title: 'Ein Rechner des Teams hat falsch geantwortet', guidance: 'Die Antwort wurde verworfen. Versuchen Sie es noch einmal; im Protokoll des Agenten steht, welcher es war.' },
       'cancelled': { title: 'Angehalten', guidance: 'Beim nächsten Start geht es dort weiter.' },
       'mail-failed': { title: 'Eine Mail ließ sich nicht senden', guidance: 'Prüfen Sie die Einstellungen mit `holdfast mail test`. Es wird von selbst wieder versucht.' },
-      'agent-not-running': { title: 'Der Holdfast-Agent läuft auf diesem Rechner nicht', guidance: 'Starten Sie ihn mit `holdfast agent`. Diese Seite verbindet sich von selbst wieder.' },
+      'agent-not-running': { title: 'Der Holdfast-Agent läuft auf diesem Rechner nicht', guidance: 'Starten Sie ihn mit `holdfast autostart on`. Diese Seite verbindet sich von selbst wieder.' },
     },
   },
   pairing: {

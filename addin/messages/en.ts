@@ -20,7 +20,7 @@ export const en = {
   problem: {
     title: 'That did not work', whatToDo: 'What to do',
     agentNotRunning: 'The Holdfast agent is not running on this computer',
-    agentNotRunningHelp: 'Start it with `holdfast agent`, or restart the computer if it is set up to start by itself. This page connects again by itself.',
+    agentNotRunningHelp: 'Start it with `holdfast autostart on`, or restart the computer if it is set up to start by itself. This page connects again by itself.',
     internal: 'Something unexpected went wrong. Try again; if it stays, report it with the log of the agent.',
     told: {
       'invalid-input': { title: 'That cannot be used as it is typed', guidance: 'Check what you typed.' },
@@ -62,7 +62,7 @@ export const en = {
       'peer-misbehaves': { title: 'A computer of the team gave a wrong answer', guidance: 'The answer was thrown away. Try again; the log of the agent says which one.' },
       'cancelled': { title: 'Stopped', guidance: 'Start it again and it goes on where it was.' },
       'mail-failed': { title: 'A mail could not be sent', guidance: 'Check the mail settings with `holdfast mail test`. It is tried again by itself.' },
-      'agent-not-running': { title: 'The Holdfast agent is not running on this computer', guidance: 'Start it with `holdfast agent`. This page connects again by itself.' },
+      'agent-not-running': { title: 'The Holdfast agent is not running on this computer', guidance: 'Start it with `holdfast autostart on`. This page connects again by itself.' },
     } as Told,
   },
   pairing: {

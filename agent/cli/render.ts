@@ -38,13 +38,13 @@ function formerLines({ former }: { former: string | null }): string[] {
 export const renderers: Renderers = {
   'network create': (result) => [
     `Work group "${result.name}" founded (redundancy ${result.redundancy}). This machine is ${result.machine.slice(0, 8)}.`,
-    'Next: `holdfast agent` to run the agent, `holdfast network invite` for the others,',
+    'Next: `holdfast network invite` for the others, `holdfast protect PATH…`, `holdfast autostart on` unless the agent runs already,',
     'and `holdfast key show`: write the recovery kit down and confirm it with `holdfast key confirm`.', ...formerLines(result),
   ].join('\n'),
   'network invite': (result) => result.invitation,
   'network join': (result) => [
     result.waiting ? `This machine asked to be let into the work group "${result.name}": an admin has to run holdfast network approve.` : `This machine is now in the work group "${result.name}".`,
-    'Next: `holdfast agent`, `holdfast protect PATH…`, and `holdfast key show` for the recovery kit.', ...formerLines(result),
+    'Next: `holdfast protect PATH…`, `holdfast autostart on` unless the agent runs already, and `holdfast key show` for the recovery kit.', ...formerLines(result),
   ].join('\n'),
   'network settings': ({ settings, admins, epoch, told }) => [
     ...settingLines(settings), `(epoch ${epoch}; admins: ${admins.map(({ name }) => printable(name)).join('; ')})`, ...toldLines(told),

@@ -10,7 +10,7 @@ const answerMs = 5_000
 
 /** Asks as a browser does: by name, with the certificate checked. */
 export async function checkPane(pane: ServedPane | undefined): Promise<Check[]> {
-  if (pane === undefined) return [warning('pane', 'not served: no agent runs on this home', 'holdfast agent')]
+  if (pane === undefined) return [warning('pane', 'not served: no agent runs on this home', 'holdfast autostart on')]
   const address = `https://localhost:${pane.port}`
   if (!pane.isBuilt) return [failed('pane', `${address} has no pages: they are not built`, 'npm run build in the folder of Holdfast, then restart the agent')]
   try {
@@ -32,7 +32,7 @@ async function statusOf({ port, authority }: ServedPane): Promise<number> {
 
 export async function checkTrust(context: Pick<AgentContext, 'pane' | 'trustStores'>, action: 'look' | 'fix' | 'unfix'): Promise<Check[]> {
   const { pane } = context
-  if (pane === undefined) return action === 'look' ? [] : [failed('certificate', 'nothing to trust: no agent runs on this home', 'Start holdfast agent, then try again')]
+  if (pane === undefined) return action === 'look' ? [] : [failed('certificate', 'nothing to trust: no agent runs on this home', 'holdfast autostart on, then try again')]
   return await Promise.all(context.trustStores().map(async (store) => await checkStore(store, pane, action)))
 }
 

@@ -49,7 +49,7 @@ async function checkOpenFiles(signal: AbortSignal): Promise<Check[]> {
 
 function checkListening(context: AgentContext): Check {
   const addresses = context.addresses().map(({ host, port }) => `${host}:${port}`)
-  return addresses.length === 0 ? warning('agent', 'not running: the others cannot reach this machine', 'holdfast agent') : ok('agent', `peers reach it at ${addresses.join(', ')}`)
+  return addresses.length === 0 ? warning('agent', 'not running: the others cannot reach this machine', 'holdfast autostart on') : ok('agent', `peers reach it at ${addresses.join(', ')}`)
 }
 
 async function checkGroup(context: AgentContext, signal: AbortSignal): Promise<Check[]> {
