@@ -15,7 +15,7 @@ import { ownerOpener, recoverKeyring } from '../../agent/repository/recovery.ts'
 import { Repository } from '../../agent/repository/repository.ts'
 import type { Snapshot, SnapshotRoot } from '../../agent/repository/snapshot.ts'
 import type { FakeTime } from './fake-time.ts'
-import { makeGroup } from './shard-group.ts'
+import { type GroupMachine, makeGroup } from './shard-group.ts'
 import { type TestOwner, makeOwner } from './test-owner.ts'
 import { recipientsOf } from './test-repository.ts'
 
@@ -25,6 +25,8 @@ export interface BackupGroup extends AsyncDisposable {
   readonly folders: readonly string[]
   readonly owner: TestOwner
   readonly stores: readonly FolderShardStore[]
+  /** How the owner reaches them. */
+  readonly machines: readonly GroupMachine[]
   readonly dispersal: Dispersal
   readonly repository: Repository
   /** The owner on an empty machine, with the words and the holders alone. */
@@ -82,7 +84,7 @@ export async function makeBackupGroup(directory: string, { machines, redundancy,
     return recovered
   }
   return {
-    words, owner, stores, dispersal: group.dispersal, recover, repository, folders: homes.map((home) => join(home, idToBytes(owner.root.id).toString('hex'))),
+    words, owner, stores, machines: group.machines, dispersal: group.dispersal, recover, repository, folders: homes.map((home) => join(home, idToBytes(owner.root.id).toString('hex'))),
     async backUp(...paths) {
       const { signal } = new AbortController()
       await using session = await repository.beginBackup({ host: 'desk' })

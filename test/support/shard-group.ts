@@ -29,6 +29,8 @@ export interface Faults {
   flips?: boolean
   /** Puts are acknowledged and thrown away. */
   forgets?: boolean
+  /** Told of each read before it is answered; a machine that is switched off then gives no answer any more. */
+  onRead?: () => void
   /** Questions about these objects have no answer, others do. */
   silentAbout?: ReadonlySet<string>
 }
@@ -47,6 +49,10 @@ export class FaultyStore implements ShardStore {
     signal?.throwIfAborted()
     this.calls.set(name, (this.calls.get(name) ?? 0) + 1)
     if (this.faults.goneAfter !== undefined && this.faults.goneAfter-- <= 0) this.faults.gone = true
+    this.#assertOn()
+  }
+
+  #assertOn(): void {
     if (this.faults.gone === true) throw new HoldfastError('peer-unreachable', 'Cannot reach the machine: it is switched off')
   }
 
@@ -66,8 +72,10 @@ export class FaultyStore implements ShardStore {
 
   async read(ref: ShardRef, offset: number, length: number, options?: CallOptions): Promise<Uint8Array> {
     this.#enter('read', options)
+    this.faults.onRead?.()
     if (this.faults.stuckRead === true) await never(options)
     const bytes = Buffer.from(await this.inner.read(ref, offset, length, options))
+    this.#assertOn()
     if (this.faults.flips === true && bytes.length > 0) bytes[bytes.length >> 1]! ^= 4
     return bytes
   }
@@ -96,6 +104,17 @@ export class FaultyStore implements ShardStore {
 async function never({ signal }: CallOptions = {}): Promise<never> {
   return await new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)))
 }
+
+/** All of that size, in their order. */
+export function* subsets<T>(items: readonly T[], size: number): Generator<T[]> {
+  if (size === 0) yield []
+  for (const [at, item] of items.entries()) {
+    if (size > 0) for (const rest of subsets(items.slice(at + 1), size - 1)) yield [item, ...rest]
+  }
+}
+
+/** Those of the design's table, each once: name, k, n. */
+export const levels = [['mirror-2', 1, 2], ['mirror-3', 1, 3], ['2-of-3', 2, 3], ['4-of-5', 4, 5], ['2-of-4', 2, 4], ['3-of-5', 3, 5], ['4-of-6', 4, 6], ['triple', 3, 6]] as const
 
 export interface GroupMachine {
   readonly id: MachineId
