@@ -22,6 +22,7 @@ export async function retentionAgree(context: AgentContext, request: CommandRequ
     net: membership.net, at: secondsOf(context), terms: { delayDays, days, weeks },
     accepts: heads.map(({ document: { machine, seq } }) => ({ machine, seq })).slice(0, 64),
   }, root)
+  context.group().agreements.ask(wish, heads.slice(0, 64).map(({ published }) => published))
   return await complete(context, wish, signal)
 }
 

@@ -11,6 +11,7 @@ import type { PublicJwk } from '../identity/jws.ts'
 import type { OwnerFile } from '../identity/owner-file.ts'
 import type { Clock as NetworkClock } from '../network/clock.ts'
 import { Agreements } from '../network/agreements.ts'
+import type { Agreed } from '../network/membership/agreement.ts'
 import { ContactHalves } from '../network/contact-halves.ts'
 import { FairShares } from '../network/fair-share.ts'
 import type { HandoverParts } from '../network/handover.ts'
@@ -118,7 +119,10 @@ export class GroupServices implements Group, AsyncDisposable {
       membership, identity, clock, random, dial, pacing, onlineShare: (of) => this.online.shareOf(of), onLink: (link) => this.#track(this.#greet(link)),
     })
     this.contacts = new ContactHalves(membership, this.links)
-    this.agreements = new Agreements({ membership, links: this.links, file: options.agreementsFile, take: ({ owner, ...agreed }) => { options.holder.agree(owner, agreed) } })
+    const take = ({ owner, ...agreed }: Agreed): void => { options.holder.agree(owner, agreed) }
+    this.agreements = new Agreements({
+      membership, links: this.links, file: options.agreementsFile, take, headsOf: async (owner) => await options.holder.heads(owner),
+    })
     membership.contacts.follow(() => options.holder.ownTime())
     this.#gossip = new Gossip({ membership, links: this.links, clock, random })
     this.#rosters = new RosterSync({
@@ -128,7 +132,11 @@ export class GroupServices implements Group, AsyncDisposable {
       onFault: (error, locator) => log('roster-fault', { locator, error }),
     })
     this.host = new Host({ store: options.holder, membership, about: { name: options.name(), agent: options.version }, clock, pacing,
-      agree: ({ owner, ...agreed }) => { options.holder.agree(owner, agreed) }, save: async () => { await store.saveIfChanged() }, onEvent: (event) => this.#logHost(event) })
+      agree: (agreed, agreement) => {
+        take(agreed)
+        this.#track(this.agreements.heard(agreement, agreed, this.#stopping.signal))
+      },
+      save: async () => { await store.saveIfChanged() }, onEvent: (event) => this.#logHost(event) })
     this.#unsubscribe = membership.subscribe((event) => this.#onMembership(event))
   }
 

@@ -9,7 +9,7 @@ import type { MachineId, OwnerId } from '../../../shared/ids.ts'
 import { verifyDeviceCertificate } from '../../identity/device.ts'
 import type { ObjectId } from '../../object-store.ts'
 import type { Clock } from '../clock.ts'
-import { type Agreed, verifyAgreement } from '../membership/agreement.ts'
+import { type Agreed, type Agreement, verifyAgreement } from '../membership/agreement.ts'
 import { verifyContactRecord } from '../membership/contact-records.ts'
 import { answerDigest, takePush } from '../membership/digest.ts'
 import type { Membership } from '../membership/membership.ts'
@@ -38,7 +38,7 @@ export interface HostOptions {
   readonly about: { readonly name: string; readonly agent: string }
   readonly clock: Clock
   /** Takes what an owner and an admin agreed on; both signatures are verified. */
-  readonly agree?: ((agreed: Agreed) => void) | undefined
+  readonly agree?: ((agreed: Agreed, agreement: Agreement) => void) | undefined
   /** Limits of what guests send and read; left out: none. */
   readonly pacing?: Pacing | undefined
   /** Makes the membership durable, before something of it is acknowledged. */
@@ -121,7 +121,7 @@ export class Host {
       },
       'retention.agree': async ({ caller }, agreement) => {
         demandMember(caller, membership)
-        this.#options.agree?.(await verifyAgreement(agreement, { net: membership.net, isAdmin: (key) => membership.chain.isAdmin(key) }))
+        this.#options.agree?.(await verifyAgreement(agreement, { net: membership.net, isAdmin: (key) => membership.chain.isAdmin(key) }), agreement)
         return {}
       },
       'contact.keep': async ({ caller }, { choice, half }) => {

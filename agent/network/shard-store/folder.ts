@@ -338,10 +338,13 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
     const newest = this.#history.newest(owner, machine)
     const order = newest === undefined ? 1 : compareHeads(head, newest)
     if (order === 0 && newest?.head !== head.head) throw new HoldfastError('key-cloned', `Cannot keep the head: another head ${head.seq} of the device is here, its key has a clone`)
-    if (order <= 0) return
+    if (order <= 0) {
+      if (order < 0) this.#history.judgeAfterMeant(head, this.#time.stamp(), () => this.#index.heldBytes(owner))
+      return
+    }
     await this.#folder(owner)
     await writeDurably(join(this.#folderPath(owner), `${idToBytes(machine).toString('hex')}.head`), headToJson(head))
-    this.#history.record(head, this.#time.now(), () => this.#index.heldBytes(owner))
+    this.#history.record(head, this.#time.stamp(), () => this.#index.heldBytes(owner))
   }
 
   async heads(owner: OwnerId, { signal }: CallOptions = {}): Promise<readonly PublishedHead[]> {
@@ -362,7 +365,7 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
   }
 
   agree(owner: OwnerId, agreement: Parameters<HolderAccounts['agree']>[1]): void {
-    this.#history.agree(owner, agreement, this.#time.now())
+    this.#history.agree(owner, agreement, this.#time.stamp())
   }
 
   /** Drops what may go; what cannot be removed now is reported and tried again. */

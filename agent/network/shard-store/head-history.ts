@@ -188,8 +188,31 @@ export class HeadHistory implements Disposable {
       sums.base += bytes
       if (until !== null) sums.dropped += bytes
     }
-    if (sums.dropped < freezeFromBytes || sums.dropped <= sums.base * freezeShare) return
+    if (!isSudden(sums)) return
     this.#run('INSERT OR IGNORE INTO freezes VALUES (?, ?, ?, ?, ?, ?)', owner, machine, seq, nowMs, sums.dropped, sums.base)
+  }
+
+  /**
+   * A head that was agreed on came after a later one of its device. When that later one names most of what it named, a freeze
+   * ends: what is missing is what was agreed on. Once for each agreement, because from then on the window of #judge begins anew.
+   */
+  judgeAfterMeant({ device: { owner, machine }, seq, live }: VerifiedHead, nowMs: number, held: HeldBytes): void {
+    if (Number(this.#row('SELECT seq FROM meant WHERE owner = ? AND machine = ?', owner, machine)?.['seq'] ?? 0) !== seq) return
+    const here = held()
+    const named = new Set(this.#liveEntries(owner, machine).map(idOf))
+    const sums = { dropped: 0, base: 0 }
+    for (let at = 0; at < live.length; at += liveEntryLength) {
+      const id = idOf(live.subarray(at, at + liveEntryLength))
+      const bytes = here.get(id) ?? 0
+      sums.base += bytes
+      if (!named.has(id)) sums.dropped += bytes
+    }
+    this.#together(() => {
+      this.#run('DELETE FROM meant WHERE owner = ? AND machine = ?', owner, machine)
+      if (isSudden(sums)) return
+      this.#run('DELETE FROM freezes WHERE owner = ? AND machine = ?', owner, machine)
+      this.#run('UPDATE devices SET accepted = ? WHERE owner = ? AND machine = ?', nowMs, owner, machine)
+    })
   }
 
   freezes(owner: OwnerId): Freeze[] {
@@ -298,6 +321,10 @@ export class HeadHistory implements Disposable {
     this.#statements.set(sql, statement)
     return statement
   }
+}
+
+function isSudden({ dropped, base }: { dropped: number; base: number }): boolean {
+  return dropped >= freezeFromBytes && dropped > base * freezeShare
 }
 
 type Value = string | number | Uint8Array

@@ -45,19 +45,28 @@ export class OwnTime {
     this.now()
   }
 
-  /** Milliseconds; never less than before, over restarts too. */
+  /** For what is written down: it is saved first, so that no later process is ever before it. */
+  stamp(): number {
+    const own = this.now()
+    if (own > this.#savedOwn) this.#save()
+    return own
+  }
+
+  /** Milliseconds; never less than before, over restarts never less than the last stamp(). */
   now(): number {
-    const { now, monotonic, save } = this.#options
+    const { now, monotonic } = this.#options
     const [wall, steady] = [now(), monotonic()]
     const ran = Math.max(0, steady - this.#steady)
     const credit = Math.min(maxCreditMs, this.#state.creditMs + creditPerRun * ran)
     const believed = Math.min(credit, Math.max(0, wall - this.#state.wall - ran))
     this.#state = { own: Math.floor(this.#state.own + ran + believed), wall, creditMs: credit - believed }
     this.#steady = steady
-    if (this.#state.own - this.#savedOwn >= saveMs) {
-      this.#savedOwn = this.#state.own
-      save(this.#state)
-    }
+    if (this.#state.own - this.#savedOwn >= saveMs) this.#save()
     return this.#state.own
+  }
+
+  #save(): void {
+    this.#savedOwn = this.#state.own
+    this.#options.save(this.#state)
   }
 }

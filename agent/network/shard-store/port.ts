@@ -65,7 +65,8 @@ export interface PutOptions extends CallOptions {
  *   `object-damaged`, `revoked`. Resolves with the bytes that really travelled (0: it was there).
  * - open, read: `not-found` when it has no such shard. read returns exactly the range; not verified here.
  * - list: all shards of the owner, each once.
- * - putHead keeps the highest seq per machine for ever and ignores lower ones without an error; `record-invalid` when it
+ * - putHead keeps the highest seq per machine for ever and ignores lower ones without an error (from one that an agreement
+ *   means it learns what was meant); `record-invalid` when it
  *   does not verify.
  */
 export interface ShardStore {

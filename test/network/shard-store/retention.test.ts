@@ -216,6 +216,19 @@ test('own time never goes back, keeps up with a machine that is on in office hou
   assert.equal(own.now(), ahead)
 })
 
+test('own time of a process that was killed a moment ago is never before what it was written down with', () => {
+  const time = new FakeTime()
+  let state: OwnTimeState | undefined
+  const open = () => new OwnTime({ state, now: time.now, monotonic: time.monotonic, save: (next) => { state = next } })
+  const own = open()
+  time.run(30_000)
+  const written = own.stamp()
+  time.run(5_000)
+  own.now()
+  const after = open().now()
+  assert.ok(after >= written, `${written - after} ms before`)
+})
+
 test('own time never runs ahead of what the clocks together can have measured', () => {
   const step = fc.record({ run: fc.nat(10 * hourMs), jump: fc.integer({ min: -400 * dayMs, max: 400 * dayMs }), restart: fc.boolean() })
   fc.assert(fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
@@ -282,6 +295,31 @@ test('an agreement that comes before the head that it means counts for that head
   await holder.head()
   assert.equal(holder.store.account(owner).freezes.length, 1)
 })
+
+for (const [what, dropped, frozen] of [['what is missing is what was agreed on', 1, 0], ['the later head drops most of what was meant to stay', 2, 1]] as const) {
+  test(`a holder that was off when a change was agreed on hears of the head that was meant after a later one: ${what}`, async () => {
+    await using holder = await Holder.open()
+    const { owner: { root, machine }, store } = holder
+    const kept = [await holder.put(9 * 1_048_576), await holder.put(9 * 1_048_576), await holder.put(9 * 1_048_576)]
+    const cleared = await Promise.all(Array.from({ length: 4 }, async () => await holder.put(9 * 1_048_576)))
+    await holder.head(...kept, ...cleared)
+    await holder.days(10)
+    const meant = await makeHead(holder.owner, holder.seq + 1, liveOf(kept))
+    const later = await makeHead(holder.owner, holder.seq + 5, liveOf(kept.slice(dropped)))
+    await store.putHead(later)
+    store.agree(root.id, { signed: 100, terms: defaultTerms, accepts: [{ machine: machine.id, seq: holder.seq + 1 }] })
+    await store.putHead(await makeHead(holder.owner, holder.seq + 2, liveOf(kept.slice(dropped))))
+    assert.equal(store.account(root.id).freezes.length, 1, 'another head than the one that was meant changes nothing')
+    await store.putHead(meant)
+    await store.putHead(meant)
+    assert.equal(store.account(root.id).freezes.length, frozen)
+    assert.deepEqual((await store.heads(root.id)).map(({ head }) => head), [later.head])
+    holder.time.run(hourMs)
+    await store.putHead(await makeHead(holder.owner, holder.seq + 6, liveOf([])))
+    await store.putHead(meant)
+    assert.equal(store.account(root.id).freezes.length, 1, 'it counts once')
+  })
+}
 
 test('drops that are spread over many heads of a week count together', async () => {
   await using holder = await Holder.open()
