@@ -161,7 +161,7 @@ export const commands = {
     }),
   },
   prune: {
-    /** Bytes of mostly dead packs that are rewritten at most; null: all of them. */
+    /** Bytes of packs, mostly dead or small and many, that are rewritten at most; null: all of them. */
     request: z.strictObject({ maxRewriteBytes: bytes.nullable().default(null), dryRun: z.boolean().default(false) }),
     result: z.object({
       mayFreeze: z.boolean(), dryRun: z.boolean(), packs: count, unused: count, rewritten: count, left: count, droppedBytes: bytes, writtenBytes: bytes, indexes: count, indexesAfter: count,

@@ -137,9 +137,9 @@ export const renderers: Renderers = {
   ].join('\n'),
   'mail test': ({ sent }) => `Sent a mail to ${sent.join(', ')}`,
   'prune': (result) => [
-    `${result.dryRun ? 'Would leave' : 'Left'} out ${result.unused} of ${result.packs} packs that nothing needs and ${result.dryRun ? 'rewrite' : 'rewrote'} ${result.rewritten} that are mostly dead: ${formatBytes(result.droppedBytes)} become ${formatBytes(result.writtenBytes)}`,
+    `${result.dryRun ? 'Would leave' : 'Left'} out ${result.unused} of ${result.packs} packs that nothing needs and ${result.dryRun ? 'rewrite' : 'rewrote'} ${result.rewritten} that are mostly dead or small and many: ${formatBytes(result.droppedBytes)} become ${formatBytes(result.writtenBytes)}`,
     ...(result.indexes === result.indexesAfter ? [] : [`  ${result.indexes} indexes become ${result.indexesAfter}`]),
-    ...(result.left === 0 ? [] : [`  ${result.left} more are mostly dead and stay as they are for now`]),
+    ...(result.left === 0 ? [] : [`  ${result.left} more of those stay as they are for now`]),
     '  Holders keep what was left out for 30 days more', ...freezeLines(result),
   ].join('\n'),
   'retention agree': agreementLines,

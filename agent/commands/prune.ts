@@ -1,4 +1,4 @@
-/** Leaves out what no snapshot needs and rewrites packs that are mostly dead (repository/prune.ts). */
+/** Leaves out what no snapshot needs and rewrites packs that are mostly dead, or small and many (repository/prune.ts). */
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'

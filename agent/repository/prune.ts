@@ -1,6 +1,7 @@
 /**
  * Gives back space within what is kept: packs and indexes that no snapshot refers to are named no more, packs that are mostly
- * dead are rewritten, many small indexes become few.
+ * dead are rewritten, many small packs and indexes become few. Each backup leaves a small pack or two behind: without that their
+ * number, and with it all that is done for each object, would grow for as long as there are backups.
  *
  * A rewritten pack is a new object under a fresh key and salt; chunk ids stay, so lists, folders and snapshots stay. The new
  * packs and an index of them are stored before the head that names them and leaves the old ones out; holders keep the old
@@ -27,13 +28,13 @@ export interface PruneRequest {
 
 export interface PruneReport {
   readonly packs: number
-  /** Packs that nothing refers to, and those that are rewritten because less than half of them is used. */
+  /** Packs that nothing refers to, and those that are rewritten: less than half of them is used, or they are small and many. */
   readonly unused: number
   readonly rewritten: number
   /** Bytes of these two that the head names no more, and of what is written in their place (of a dry run: about). */
   readonly droppedBytes: number
   readonly writtenBytes: number
-  /** Sparse packs that the limit left for another run, or that cannot be read now. */
+  /** Packs worth rewriting that the limit left for another run, or that cannot be read now. */
   readonly left: number
   /** Index objects before and after. */
   readonly indexes: number
@@ -56,11 +57,18 @@ export interface PruneContext extends UseContext {
 const worthKeeping = 0.5
 /** More index objects than this become few. */
 const manyIndexes = 16
+/**
+ * Packs below this are small, 4 MiB. So many of one size become few; a size is eight times the one before, so that until a pack
+ * is no longer small what is in it is rewritten once for each size at most, and not each time that another small one comes.
+ */
+const smallPack = 4 * 1_048_576
+const manySmall = 16
+const sizeFactor = 8
 
 interface Sorted {
   readonly unused: readonly ObjectRef[]
-  /** Mostly dead, and those of them that this run rewrites. */
-  readonly sparse: readonly ObjectRef[]
+  /** Mostly dead, or small and many, and those of them that this run rewrites. */
+  readonly worth: readonly ObjectRef[]
   readonly rewrite: readonly ObjectRef[]
 }
 
@@ -70,7 +78,7 @@ export async function prune(context: PruneContext, { dryRun = false, maxRewriteB
   const snapshots: Snapshot[] = []
   for (const ref of live) if (ref.kind === 'snapshot') snapshots.push(await context.readSnapshot(ref))
   const use = await packUseOf(context, snapshots)
-  const { unused, sparse, rewrite } = sortPacks(context, use, { maxRewriteBytes, anew })
+  const { unused, worth, rewrite } = sortPacks(context, use, { maxRewriteBytes, anew })
   const { done, bytes } = dryRun
     ? { done: rewrite, bytes: rewrite.reduce((sum, ref) => sum + usedShare(context.index, use, ref) * ref.length, 0) }
     : await rewritePacks(anew.size > 0 ? placedInFull(context) : context, use, rewrite)
@@ -82,7 +90,7 @@ export async function prune(context: PruneContext, { dryRun = false, maxRewriteB
   return {
     keep,
     report: {
-      packs: live.filter(({ kind }) => kind === 'pack').length, unused: unused.length, rewritten: done.length, left: sparse.length - done.length,
+      packs: live.filter(({ kind }) => kind === 'pack').length, unused: unused.length, rewritten: done.length, left: worth.length - done.length,
       droppedBytes: [...unused, ...done].reduce((sum, { length }) => sum + length, 0), writtenBytes: Math.round(bytes),
       indexes: live.filter(({ kind }) => kind === 'index').length, indexesAfter: indexes.keep.length + splitForIndexes(indexes.merge).length,
     },
@@ -94,7 +102,15 @@ function sortPacks({ index, live }: PruneContext, use: PackUse, { maxRewriteByte
   const sparse = packs.filter(({ ref, share }) => share > 0 && (share < worthKeeping || anew.has(ref.id))).sort((a, b) => a.share - b.share).map(({ ref }) => ref)
   let bytes = 0
   const rewrite = sparse.filter(({ id, length }) => anew.has(id) || (bytes += length) <= maxRewriteBytes)
-  return { unused: packs.filter(({ share }) => share === 0).map(({ ref }) => ref), sparse, rewrite }
+  const small = smallOnes(packs.filter(({ ref, share }) => share >= worthKeeping && !anew.has(ref.id)).map(({ ref }) => ref))
+  const merged = small.map((refs) => refs.filter(({ length }) => (bytes += length) <= maxRewriteBytes)).filter(({ length }) => length > 1)
+  return { unused: packs.filter(({ share }) => share === 0).map(({ ref }) => ref), worth: [...sparse, ...small.flat()], rewrite: [...rewrite, ...merged.flat()] }
+}
+
+/** By size, the smallest first: where there are many of one. */
+function smallOnes(packs: readonly ObjectRef[]): ObjectRef[][] {
+  const bySize = Map.groupBy(packs.filter(({ length }) => length < smallPack), ({ length }) => Math.floor(Math.log(length) / Math.log(sizeFactor)))
+  return [...bySize].filter(([, refs]) => refs.length >= manySmall).sort(([a], [b]) => a - b).map(([, refs]) => refs)
 }
 
 /** A store that rejects `too-few-holders` when it could not place every shard: what is there stays, and is better. */

@@ -1,6 +1,6 @@
 /**
  * Keeps a backup from growing for ever by itself: after a backup, about once a day, snapshots are forgotten by the rule of
- * the settings, and a little of what is mostly dead is rewritten: a twentieth of the backup at most, so that what holders
+ * the settings, and a little of what is mostly dead, or small and many, is rewritten: a twentieth of the backup at most, so that what holders
  * keep twice for a month stays small and none of them takes it for an erasure.
  */
 import type { RunCommand, RunOptions } from '../commands/command.ts'

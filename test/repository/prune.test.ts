@@ -131,6 +131,32 @@ test('prune() rewrites no more than it is told, and makes few of many indexes', 
   assert.equal(Object.keys(await readBack(repository, (await repository.snapshots()).snapshots.at(-1)!)).length, 17)
 })
 
+test('prune() makes few of many small packs, within its limit, and does not rewrite what it made each time another comes', async (t) => {
+  const device = await makeDevice(t)
+  await using repository = await createRepository(device)
+  const files: Record<string, { bytes: Uint8Array }> = {}
+  const addFiles = async (count: number): Promise<void> => {
+    for (let at = 0; at < count; at++) {
+      files[`file-${Object.keys(files).length}`] = { bytes: randomBytes(5_000) }
+      await backUp(device, repository, files)
+    }
+  }
+  await addFiles(16)
+  const many = livePacks(repository).length
+  assert.ok(many >= 16)
+  const smallest = Math.min(...livePacks(repository).map(({ length }) => length))
+  assert.deepEqual(await repository.prune({ maxRewriteBytes: smallest }).then(({ rewritten, left }) => [rewritten, left > 0]), [0, true], 'one alone would become one')
+  assert.ok((await repository.prune({})).rewritten >= 16)
+  const few = livePacks(repository).length
+  assert.ok(few <= many / 4, `${few} of ${many}`)
+  await addFiles(2)
+  assert.equal((await repository.prune({ dryRun: true })).rewritten, 0)
+  await dropUnnamed(device, repository)
+  const back = await readBack(repository, (await repository.snapshots()).snapshots.at(-1)!)
+  for (const [name, { bytes }] of Object.entries(files)) assert.ok(back[name]?.equals(bytes), name)
+  assert.ok((await repository.verify({ readData: true })).ok)
+})
+
 test('after any backups, forgets and prunes every snapshot that is kept reads back as it was', async (t) => {
   const action = fc.oneof(
     { weight: 3, arbitrary: fc.record({ do: fc.constant('backup' as const), seeds: fc.array(fc.nat(9), { minLength: 1, maxLength: 6 }) }) },

@@ -2,7 +2,7 @@
  * What shards lie in the folder, in SQLite, so that listing and start-up do not read them all. It can always be made
  * anew from the folder; the mark `clean` says that it need not be.
  */
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { type ObjectId, type ObjectKind, objectKinds } from '../../object-store.ts'
 import { type OwnerId } from '../../../shared/ids.ts'
 import type { ShardEntry, ShardRef } from './port.ts'
@@ -23,6 +23,7 @@ const version = 1
 
 export class FolderIndex implements Disposable {
   readonly #db: DatabaseSync
+  readonly #found: StatementSync
   readonly #usedBy = new Map<OwnerId, number>()
 
   constructor(path: string) {
@@ -36,6 +37,7 @@ export class FolderIndex implements Disposable {
         PRAGMA user_version = ${version}; COMMIT`)
     }
     this.#db.exec('CREATE TABLE IF NOT EXISTS scrub (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT)')
+    this.#found = this.#db.prepare('SELECT * FROM shards WHERE owner = ? AND id = ? AND number = ?')
     for (const { owner, size } of this.#db.prepare('SELECT owner, sum(size) AS size FROM shards GROUP BY owner').all()) this.#count(owner as OwnerId, Number(size))
   }
 
@@ -77,7 +79,7 @@ export class FolderIndex implements Disposable {
   }
 
   find(ref: ShardRef): IndexedShard | undefined {
-    const row = this.#db.prepare('SELECT * FROM shards WHERE owner = ? AND id = ? AND number = ?').get(ref.owner, ref.id, ref.number)
+    const row = this.#found.get(ref.owner, ref.id, ref.number)
     return row === undefined ? undefined : toEntry(row as unknown as Row)
   }
 
