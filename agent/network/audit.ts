@@ -138,6 +138,8 @@ class Audit {
   readonly #random: (below: number) => number
   readonly #parts: AuditParts
   readonly #byName: ReadonlyMap<string, HeldShard>
+  /** Questions that earlier audits left open, by name. */
+  readonly #open = new Set<string>()
   readonly #unanswered: Challenge[] = []
   #passed = 0
   #failed = 0
@@ -185,6 +187,7 @@ class Audit {
     const challenges = new Map<string, Set<number>>()
     const add = (name: string, leaf: number): void => { challenges.set(name, (challenges.get(name) ?? new Set<number>()).add(leaf)) }
     for (const open of this.#book.openChallenges(this.#parts.machine)) {
+      this.#open.add(challengeName(open))
       if (this.#byName.has(nameOf(open.id, open.number))) add(nameOf(open.id, open.number), open.leaf)
       else this.#book.close(this.#parts.machine, open)
     }
@@ -260,7 +263,11 @@ class Audit {
   #answered(challenge: Challenge): void {
     this.#passed++
     this.#silentInRow = 0
-    this.#book.close(this.#parts.machine, challenge)
+    this.#close(challenge)
+  }
+
+  #close(challenge: Challenge): void {
+    if (this.#open.delete(challengeName(challenge))) this.#book.close(this.#parts.machine, challenge)
   }
 
   #faulty(shard: HeldShard, leaves: readonly number[], error: unknown): void {
@@ -268,7 +275,7 @@ class Audit {
     if (isDamage(error) || hasCode(error, 'not-found')) {
       this.#hasLost ||= hasCode(error, 'not-found')
       this.#fail(shard, error)
-      for (const leaf of leaves) this.#book.close(this.#parts.machine, { id, number: shard.number, leaf })
+      for (const leaf of leaves) this.#close({ id, number: shard.number, leaf })
       return
     }
     this.#silentInRow++
@@ -298,6 +305,10 @@ class Audit {
       this.#book.close(machine, challenge)
     }
   }
+}
+
+function challengeName({ id, number, leaf }: Challenge): string {
+  return `${id}.${number}.${leaf}`
 }
 
 function nameOf(id: ObjectId, number: number): string {

@@ -43,6 +43,7 @@ export class PlacementIndex implements Disposable {
   readonly #db: DatabaseSync
   readonly #objectOf: StatementSync
   readonly #placesOf: StatementSync
+  readonly #put: StatementSync
 
   /** `path`: a file, or `:memory:`. */
   constructor(path: string) {
@@ -61,6 +62,7 @@ export class PlacementIndex implements Disposable {
       CREATE TABLE IF NOT EXISTS replaced (at INTEGER, bytes INTEGER)`)
     this.#objectOf = this.#db.prepare('SELECT * FROM objects WHERE id = ?')
     this.#placesOf = this.#db.prepare('SELECT * FROM places WHERE id = ? ORDER BY number, machine')
+    this.#put = this.#db.prepare('INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?, ?, ?, ?)')
   }
 
   /** Bytes of shards that each machine is believed to have. */
@@ -89,7 +91,7 @@ export class PlacementIndex implements Disposable {
   }
 
   #addPlace({ id, kind, k, n, length }: ObjectFields, { number, machine, confirmedMs }: ShardPlace): void {
-    this.#db.prepare('INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?, ?, ?, ?)').run(id, number, machine, confirmedMs, objectKinds[kind], k, n, length)
+    this.#put.run(id, number, machine, confirmedMs, objectKinds[kind], k, n, length)
   }
 
   /** Puts a machine's own list, asked for at `askedMs`, in the place of what was believed of it before. */
