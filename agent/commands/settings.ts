@@ -1,7 +1,7 @@
 /** The settings of a home while an agent runs: read once, changed by commands, written back whole. */
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import type { SettingsChange } from '../../shared/settings.ts'
-import { HoldfastError } from '../../shared/errors.ts'
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import { type Config, type ConfigFile, type GroupDefaults, type ProtectedPath, configSchema, readConfigFile, withDefaults } from '../config.ts'
 import type { AgentContext } from './context.ts'
 
@@ -55,8 +55,27 @@ export class Settings {
     this.#save({ label }, 'settings')
   }
 
-  /** The admins' settings: they hold where this machine's file says nothing. */
-  followGroup(group: GroupDefaults): void {
+  /**
+   * The admins' settings: they hold where this machine's file says nothing. Returns false when their schedule cannot be read
+   * here: then there is none of theirs.
+   */
+  followGroup(group: GroupDefaults): boolean {
+    const isReadable = this.#isReadable(group)
+    this.#follow(isReadable ? group : { ...group, schedule: undefined })
+    return isReadable
+  }
+
+  #isReadable({ schedule }: GroupDefaults): boolean {
+    try {
+      if (schedule !== undefined) this.checkSchedule(schedule)
+      return true
+    } catch (error) {
+      if (hasCode(error, 'invalid-config')) return false
+      throw error
+    }
+  }
+
+  #follow(group: GroupDefaults): void {
     if (JSON.stringify(group) === JSON.stringify(this.#group)) return
     this.#group = group
     this.#config = { ...this.#config, ...this.#derived() }

@@ -156,8 +156,11 @@ export class WorkGroup implements AsyncDisposable {
 
   /** What the admins set holds here from the start and from each change on; whom they shut out leaves at once. */
   #followNetwork(membership: Membership): void {
-    const { settings, onGone } = this.#parts
-    const follow = () => { settings.followGroup({ schedule: membership.network.schedule, minFree: membership.network.minFree }) }
+    const { settings, log, onGone } = this.#parts
+    const follow = () => {
+      const { schedule, minFree } = membership.network
+      if (!settings.followGroup({ schedule, minFree })) log('group-schedule-unreadable', { cron: schedule?.cron })
+    }
     follow()
     this.#stack.defer(membership.subscribe((event) => {
       if (event.type === 'network-changed') follow()

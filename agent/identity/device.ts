@@ -2,14 +2,14 @@
 import { z } from 'zod'
 import { HoldfastError } from '../../shared/errors.ts'
 import { machineIdSchema, ownerIdSchema } from '../../shared/ids.ts'
-import { exchangeJwkSchema, peekRecord, publicJwkSchema, signRecord, verifyRecord } from './jws.ts'
+import { exchangeJwkSchema, peekRecord, publicJwkSchema, secondsSchema, signRecord, verifyRecord } from './jws.ts'
 import { type Machine, thumbprint } from './machine.ts'
 import type { OwnerRoot } from './owner.ts'
 
 const type = 'holdfast-device'
 const deviceCertificateSchema = z.object({
   v: z.literal(1), owner: ownerIdSchema, root: publicJwkSchema, machine: machineIdSchema, jwk: publicJwkSchema,
-  kx: exchangeJwkSchema, epoch: z.int().min(1).max(0xffff_ffff), iat: z.int(),
+  kx: exchangeJwkSchema, epoch: z.int().min(1).max(0xffff_ffff), iat: secondsSchema,
 })
 export type DeviceCertificate = z.infer<typeof deviceCertificateSchema>
 

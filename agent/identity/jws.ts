@@ -10,6 +10,9 @@ import { HoldfastError } from '../../shared/errors.ts'
 export const recordVersion = 1
 export const maxRecordLength = 16_384
 
+/** Seconds since 1970, up to the end of the year 9999: every one can be shown as a date. */
+export const secondsSchema = z.int().min(0).max(253_402_300_799)
+
 /** Public Ed25519 key as a JWK (RFC 8037). */
 export const publicJwkSchema = z.object({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string().regex(/^[A-Za-z0-9_-]{43}$/) })
 export type PublicJwk = z.infer<typeof publicJwkSchema>

@@ -21,6 +21,8 @@ import { forEachBounded, throwIfCancelled } from './slots.ts'
 const pieceLength = 32 * leafLength
 const piecesAtOnce = 12
 const openedKept = 2_000
+/** Far above what anybody writes: a length that only a forger names is not made room for. */
+const maxObjectLength = 1_073_741_824
 
 /** `Holder` names who has it: a machine id, or a folder. */
 export interface ShardSource<Holder extends string = MachineId> {
@@ -109,6 +111,7 @@ export class ObjectReader<Holder extends string = MachineId> {
     if (range.offset < 0 || range.length < 0 || range.offset + range.length > object.length) {
       throw new RangeError(`Cannot read ${range.length} bytes at ${range.offset}: the object has ${object.length}`)
     }
+    if (object.length > maxObjectLength) throw new HoldfastError('object-damaged', `Cannot read ${object.kind} ${shortId(object.id)}: nothing is ${object.length} bytes long`, { details: { id: object.id } })
     throwIfCancelled(signal)
     const variants = new Variants()
     for (;;) {

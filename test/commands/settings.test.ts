@@ -51,3 +51,12 @@ test('what only a restart brings into force is named', async (t) => {
   settings.change({ limits: { uploadBytesPerSecond: 1000 }, offer: { quotaBytes: null } })
   assert.deepEqual(settings.afterRestart, ['limits', 'offer'])
 })
+
+test('a schedule of the group that cannot be read here counts as none, and the reserve beside it holds', async (t) => {
+  const { settings } = await settingsIn(await scratchFolder(t))
+  const own = settings.config.schedule.cron
+  assert.equal(settings.followGroup({ schedule: { cron: '0 4 * * *', quietHours: null }, minFree: 0.4 }), true)
+  assert.deepEqual([settings.config.schedule.cron, settings.config.offer.minFree], ['0 4 * * *', 0.4])
+  assert.equal(settings.followGroup({ schedule: { cron: 'whenever', quietHours: null }, minFree: 0.5 }), false)
+  assert.deepEqual([settings.config.schedule.cron, settings.config.offer.minFree], [own, 0.5])
+})

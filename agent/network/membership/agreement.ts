@@ -6,12 +6,12 @@
 import { z } from 'zod'
 import { HoldfastError } from '../../../shared/errors.ts'
 import { type NetworkId, type OwnerId, machineIdSchema, networkIdSchema, ownerIdSchema } from '../../../shared/ids.ts'
-import { type PublicJwk, maxRecordLength, peekRecord, publicJwkSchema, verifyRecord } from '../../identity/jws.ts'
+import { type PublicJwk, maxRecordLength, peekRecord, publicJwkSchema, secondsSchema, verifyRecord } from '../../identity/jws.ts'
 import { thumbprint } from '../../identity/machine.ts'
 import type { OwnerRoot } from '../../identity/owner.ts'
 import { type KeySigner, recordTypes, sha256Of, sign } from './records.ts'
 
-const seconds = z.int().min(0)
+const seconds = secondsSchema
 const prefix = 'holdfast-retention:'
 
 /** No more than holders keep anyway, no less than a day and a week. */

@@ -10,16 +10,15 @@ import { z } from 'zod'
 import { HoldfastError } from '../../../shared/errors.ts'
 import { type MachineId, type NetworkId, type OwnerId, machineIdSchema, networkIdSchema, ownerIdSchema } from '../../../shared/ids.ts'
 import { type DeviceCertificate, verifyDeviceCertificate } from '../../identity/device.ts'
-import { type PublicJwk, maxRecordLength, peekRecord, publicJwkSchema, verifyRecord } from '../../identity/jws.ts'
+import { type PublicJwk, maxRecordLength, peekRecord, publicJwkSchema, secondsSchema, verifyRecord } from '../../identity/jws.ts'
 import { type Machine, thumbprint } from '../../identity/machine.ts'
 import { recordTypes, sign } from './records.ts'
 
 const v = z.literal(1)
-const seconds = z.int().min(0)
 const contactId = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
 /** 32 bytes, base64url. */
 export const halfSchema = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
-const common = { v, net: networkIdSchema, owner: ownerIdSchema, contact: contactId, iat: seconds }
+const common = { v, net: networkIdSchema, owner: ownerIdSchema, contact: contactId, iat: secondsSchema }
 const certificate = z.string().max(maxRecordLength)
 
 const choiceSchema = z.object({

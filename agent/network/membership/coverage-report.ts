@@ -6,10 +6,10 @@
 import { z } from 'zod'
 import { HoldfastError } from '../../../shared/errors.ts'
 import { type MachineId, machineIdSchema, networkIdSchema, ownerIdSchema } from '../../../shared/ids.ts'
-import { type PublicJwk, type Signer, verifyRecord, peekRecord } from '../../identity/jws.ts'
+import { type PublicJwk, type Signer, peekRecord, secondsSchema, verifyRecord } from '../../identity/jws.ts'
 import { recordTypes, sign } from './records.ts'
 
-const seconds = z.int().min(0)
+const seconds = secondsSchema
 const bytes = z.int().min(0)
 
 const contentSchema = z.object({

@@ -10,7 +10,7 @@ import { machineIdSchema, networkIdSchema, ownerIdSchema } from '../../../shared
 import type { NetworkId } from '../../../shared/ids.ts'
 import { type DeviceCertificate, verifyDeviceCertificate } from '../../identity/device.ts'
 import {
-  type PublicJwk, type Signer, exchangeJwkSchema, maxRecordLength, peekRecord, publicJwkOf, publicJwkSchema, signRecord,
+  type PublicJwk, type Signer, exchangeJwkSchema, maxRecordLength, peekRecord, publicJwkOf, publicJwkSchema, secondsSchema, signRecord,
   verifyRecord, peekType,
 } from '../../identity/jws.ts'
 import { thumbprint } from '../../identity/machine.ts'
@@ -25,7 +25,7 @@ export const recordTypes = {
 export interface KeySigner extends Signer { readonly jwk: PublicJwk }
 
 const v = z.literal(1)
-const seconds = z.int().min(0)
+const seconds = secondsSchema
 const id = z.string().regex(/^[A-Za-z0-9_-]{43}$/)
 const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/)
 const jwsText = z.string().max(maxRecordLength)

@@ -30,8 +30,9 @@ export const maxListed = 2000
 /** Bytes of a live list: 41 bytes an object, so 1.6 million objects. */
 export const maxLive = 67_108_864
 
-/** Elements of any list: longer ones are refused before anything looks inside them. */
+/** Elements of any list, and members of any object: longer ones are refused before anything looks inside them. */
 const maxElements = 5001
+const maxMembers = 256
 const entryLength = 41
 
 function binary(max: number): z.ZodType<Uint8Array> {
@@ -158,11 +159,11 @@ function plainDetails(details: unknown): ErrorDetails {
   return Object.fromEntries(plain.map(([name, value]) => [name.slice(0, 64), typeof value === 'string' ? value.slice(0, 256) : value as number | boolean]))
 }
 
-/** One error for the first fault; a long list of rubbish never costs one error for each element. */
+/** One error for the first fault; a message full of rubbish never costs one error, or one step, for each piece of it. */
 function parse<T>(schema: z.ZodType<T>, value: unknown, failure: (state: string, cause?: unknown) => HoldfastError): T {
   let parsed: z.ZodSafeParseResult<T>
   try {
-    if (hasLongList(value, 3)) throw new RangeError('a list is too long')
+    if (isExcessive(value, 4)) throw new RangeError('a list is too long, or an object has too many members')
     parsed = schema.safeParse(value)
   } catch (cause) {
     throw failure('it cannot be read', cause)
@@ -172,8 +173,9 @@ function parse<T>(schema: z.ZodType<T>, value: unknown, failure: (state: string,
   throw failure(`${issue?.path.map(String).join('.').slice(0, 100) || 'it'}: ${issue?.message.slice(0, 200)}`)
 }
 
-function hasLongList(value: unknown, depth: number): boolean {
+function isExcessive(value: unknown, depth: number): boolean {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || depth === 0) return false
-  if (Array.isArray(value)) return value.length > maxElements
-  return Object.values(value).some((member) => hasLongList(member, depth - 1))
+  const members: unknown[] = Array.isArray(value) ? value : Object.keys(value)
+  if (members.length > (members === value ? maxElements : maxMembers)) return true
+  return Object.values(value).some((member) => isExcessive(member, depth - 1))
 }

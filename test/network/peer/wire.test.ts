@@ -48,6 +48,16 @@ test('a list of a million elements is refused for its length, before anything lo
   assert.throws(() => parseReply('gossip', { ok: true, records: [], heads: [], ages: [], want: { peers: records } }, 'bob'), withCode('peer-misbehaves'))
 })
 
+test('an object of a hundred thousand members, at any depth, is refused for their number, in a request and in an answer', () => {
+  const many = Object.fromEntries(Array.from({ length: 100_000 }, (_, at) => [`m${at}`, 0]))
+  const refused = (code: string) => (error: unknown) => withCode(code)(error) && /cannot be read/.test(String(error))
+  assert.throws(() => parseRequest('shard.commit', { transfer: 1, ...many }), refused('invalid-input'))
+  assert.throws(() => parseReply('shard.commit', { ok: true, stored: true, ...many }, 'bob'), refused('peer-misbehaves'))
+  assert.throws(() => parseReply('shard.commit', { ok: false, problem: { code: 'internal', detail: '', details: many } }, 'bob'), refused('peer-misbehaves'))
+  assert.throws(() => parseRequest('gossip.push', { records: [], heads: [{ certificate: '', head: '', ...many }] }), refused('invalid-input'))
+  assert.throws(() => parseReply('shard.holds', { ok: true, numbers: [Array.from({ length: 100_000 }, () => '')] }, 'bob'), refused('peer-misbehaves'))
+})
+
 test('names that objects inherit are no events', () => {
   for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty', '', 7, null]) assert.equal(isWireEvent(name), false)
 })
