@@ -31,7 +31,7 @@ export const de: Messages = {
       'revoked': { title: 'Dieser Rechner ist aus der Arbeitsgruppe ausgesperrt', guidance: 'Eine Wiederherstellung hat ihn ersetzt, oder ein Admin hat ihn entfernt. Fragen Sie den Admin.' },
       'invitation-invalid': { title: 'Die Einladung lässt sich nicht verwenden', guidance: 'Kopieren Sie sie noch einmal ganz. Ist sie verbraucht oder zu alt, bitten Sie um eine neue.' },
       'recovery-words-invalid': { title: 'Die Wörter stimmen nicht', guidance: 'Vergleichen Sie jedes Wort und ihre Reihenfolge mit Ihrem Notfallblatt.' },
-      'roster-unavailable': { title: 'Die Liste des Teams ist nicht erreichbar', guidance: 'Prüfen Sie Netz und gemeinsamen Ordner. Sichern und Zurückholen gehen weiter.' },
+      'roster-unavailable': { title: 'Die Liste des Teams ist nicht erreichbar', guidance: 'Prüfen Sie das Netz und den Ort, an dem die Liste liegt. Sichern und Zurückholen gehen weiter.' },
       'peer-unreachable': { title: 'Ein Rechner des Teams antwortet nicht', guidance: 'Er ist vielleicht aus. Versuchen Sie es später; gesichert wird mit den anderen.' },
       'quota-exceeded': { title: 'Die anderen Rechner haben keinen Platz mehr für Sie', guidance: 'Bitten Sie Kollegen, in den Einstellungen mehr anzubieten, oder laden Sie einen Rechner dazu ein.' },
       'disk-full': { title: 'Die Platte ist voll', guidance: 'Schaffen Sie Platz und starten Sie neu; es geht dort weiter, wo es stand.' },

@@ -35,7 +35,7 @@ export const en = {
       'revoked': { title: 'This computer was shut out of the work group', guidance: 'It was replaced by a recovery, or an admin removed it. Ask the admin.' },
       'invitation-invalid': { title: 'The invitation cannot be used', guidance: 'Copy all of it once more. When it is used up or too old, ask for a new one.' },
       'recovery-words-invalid': { title: 'The words are not right', guidance: 'Compare each word, and their order, with your recovery kit.' },
-      'roster-unavailable': { title: 'The list of the team cannot be reached', guidance: 'Check the network and the shared folder. Backups and restores go on meanwhile.' },
+      'roster-unavailable': { title: 'The list of the team cannot be reached', guidance: 'Check the network and the place where the list lies. Backups and restores go on meanwhile.' },
       'peer-unreachable': { title: 'A computer of the team does not answer', guidance: 'It may be switched off. Try again later; backups go on with the others.' },
       'quota-exceeded': { title: 'The other computers have no space left for you', guidance: 'Ask your colleagues to offer more in their settings, or invite another machine.' },
       'disk-full': { title: 'The disk is full', guidance: 'Free some space and start again; it goes on where it stopped.' },

@@ -121,7 +121,7 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
   const { name, positionals, values } = invocation
   const one = (what: string) => {
     const [value, ...more] = positionals
-    if (value === undefined || more.length > 0) throw usageError(name, `it takes one ${what}`)
+    if (value === undefined || value.trim() === '' || more.length > 0) throw usageError(name, `it takes one ${what}`)
     return value
   }
   const none = () => {

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import { resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type CommandName, type CommandResult, commands } from '../../shared/api.ts'
 import { HoldfastError, toProblem } from '../../shared/errors.ts'
 import { readConfig, resolveHome } from '../config.ts'
@@ -16,6 +17,7 @@ import { type Invocation, helpText, parseInvocation, parseNumber, splitSnapshotP
 import { ProgressLine } from './progress-line.ts'
 import { partlyWhy, renderers } from './render.ts'
 import { readSecret } from './secrets.ts'
+import { untilFree } from './until-free.ts'
 
 const minimumNode = [24, 8] as const
 
@@ -83,17 +85,19 @@ async function requestOf(invocation: Invocation, signal: AbortSignal) {
 async function runCommand(home: ReturnType<typeof homeAt>, name: CommandName, request: object, signal: AbortSignal): Promise<CommandResult<CommandName>> {
   using line = new ProgressLine(process.stderr)
   const options = { signal, onProgress: line.update }
-  const runtime = readFileIfThere(home.runtime)
-  if (runtime !== undefined) {
-    try {
-      return await agentRunner(parseRuntime(runtime))(name, request as never, options)
-    } catch (error) {
-      if (!(error instanceof HoldfastError && error.code === 'agent-not-running')) throw error
+  return await untilFree(async () => {
+    const runtime = readFileIfThere(home.runtime)
+    if (runtime !== undefined) {
+      try {
+        return await agentRunner(parseRuntime(runtime))(name, request as never, options)
+      } catch (error) {
+        if (!(error instanceof HoldfastError && error.code === 'agent-not-running')) throw error
+      }
     }
-  }
-  const { openAgent } = await import('../main.ts')
-  await using agent = await openAgent(home, { config: readConfig(home.config), serve: false, signal })
-  return await agent.run(name, request as never, options)
+    const { openAgent } = await import('../main.ts')
+    await using agent = await openAgent(home, { config: readConfig(home.config), serve: false, signal })
+    return await agent.run(name, request as never, options)
+  }, async (ms) => { await delay(ms, undefined, { signal }) })
 }
 
 async function restoreCollected(invocation: Invocation, signal: AbortSignal): Promise<number> {
@@ -108,7 +112,7 @@ async function restoreCollected(invocation: Invocation, signal: AbortSignal): Pr
     ...splitSnapshotPath(positionals[0]), target: resolve(target), overwrite: values['overwrite'] === true, folders, words,
   }, { signal, onProgress: line.update })
   print(invocation, 'restore', result)
-  return 0
+  return exitCode(invocation, 'restore', result)
 }
 
 async function recoverRequest(invocation: Invocation, signal: AbortSignal) {
@@ -143,11 +147,21 @@ async function signInRequest({ positionals, values }: Invocation, signal: AbortS
   const [locator, ...more] = positionals
   if (locator === undefined || more.length > 0) throw new HoldfastError('invalid-input', 'usage: holdfast sign-in LOCATOR [--user NAME [--ca FILE] | --device-code | --folder DIR] [--prepare]')
   const user = values['user'] as string | undefined
-  const ca = values['ca'] === undefined ? undefined : readFileSync(values['ca'] as string, 'utf8')
+  const ca = values['ca'] === undefined ? undefined : readGiven(values['ca'] as string, 'the certificate authority')
   const password = user === undefined ? undefined : await readSecret(`Password of ${user}: `, { signal })
+  if (password === '') throw new HoldfastError('invalid-input', `Cannot sign in as ${user}: no password was given; it comes on stdin`)
   const folder = values['folder'] === undefined ? undefined : resolve(values['folder'] as string)
   const given = Object.fromEntries(Object.entries({ user, password, ca, folder }).filter(([, value]) => value !== undefined))
   return { name: 'sign-in' as const, input: { locator, prepare: values['prepare'] === true, deviceCode: values['device-code'] === true, ...given } as never }
+}
+
+/** Throws `invalid-input`. */
+function readGiven(path: string, what: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new HoldfastError('invalid-input', `Cannot read ${what} from ${path}: ${(cause as NodeJS.ErrnoException).code ?? 'unreadable'}`, { cause })
+  }
 }
 
 async function confirm(question: string, { name }: Invocation, signal: AbortSignal): Promise<void> {
@@ -184,9 +198,15 @@ function exitCode(invocation: Invocation, name: CommandName, result: CommandResu
 function fail(error: unknown, json: boolean): number {
   const problem = toProblem(error)
   if (json) say(JSON.stringify({ problem }))
-  process.stderr.write(`holdfast: ${problem.detail}\n  ${problem.guidance}\n`)
+  process.stderr.write(`holdfast: ${problem.detail}\n  ${signInHint(problem.details) ?? problem.guidance}\n`)
   if (problem.code === 'internal' && error instanceof Error) process.stderr.write(`${error.stack ?? error.message}\n`)
   return problem.code === 'cancelled' ? 130 : problem.code === 'invalid-input' ? 2 : 1
+}
+
+/** For what a sign-in would help: the command to copy. */
+function signInHint({ signIn }: { readonly [detail: string]: unknown }): string | undefined {
+  if (typeof signIn !== 'string') return undefined
+  return `Sign in, then run it again: holdfast sign-in '${signIn}'${/^ldaps?:/.test(signIn) ? ' --user NAME [--ca FILE]' : ''}`
 }
 
 function say(text: string): 0 {

@@ -153,9 +153,9 @@ export const renderers: Renderers = {
   ]),
   'status': (result) => [
     result.network === null ? 'In no work group yet: `holdfast network create` or `holdfast network join`.'
-      : `Work group "${printable(result.network.name)}": ${result.network.members} machines, ${result.network.online} online, redundancy ${result.network.redundancy} (${result.network.level})`,
+      : `Work group "${printable(result.network.name)}": ${result.network.members === 1 ? '1 machine' : `${result.network.members} machines`}, ${result.network.online} online, redundancy ${result.network.redundancy} (${result.network.level})`,
     protectionLine(result.protection),
-    ...result.paths.map((path) => `  ${path.state.padEnd(11)} ${printable(path.path)}  ${path.lastSnapshotTime === null ? 'never backed up' : formatTime(path.lastSnapshotTime)}${path.changedSince ? ', changed since' : ''}${path.reason === null ? '' : ` (${printable(path.reason)})`}`),
+    ...result.paths.map((path) => `  ${path.state.padEnd(11)} ${printable(path.path)}  ${path.lastSnapshotTime === null ? 'never backed up' : formatTime(path.lastSnapshotTime)}${path.changedSince ? ', changed since' : ''}${path.reason === null || path.reason === 'never backed up' ? '' : ` (${printable(path.reason)})`}`),
     `Snapshots that stay: ${keepLine(result.retention)}`,
     `Keeps ${formatBytes(result.holder.used)} for others, ${formatBytes(result.holder.free)} still free to them`,
     ...result.holder.owners.map((owner) => `  ${formatBytes(owner.used)} of ${printable(owner.name)}, fair share ${formatBytes(owner.fair)}${owner.frozen ? ', nothing of it expires' : ''}${termsText(owner.terms)}`),

@@ -63,7 +63,7 @@ async function checkGroup(context: AgentContext, signal: AbortSignal): Promise<C
     refusal === undefined ? ok('membership', `in ${group.membership.network.name}`) : failed('membership', `the others do not let this machine in: ${refusal}`, 'Ask the admin for a new invitation, or recover'),
     members.length > 0 && online.length === 0 ? failed('peers', `none of ${members.length} answers`, 'Check the network and the firewall: the peer port must be reachable') : ok('peers', `${online.length} of ${members.length} answer`),
     ...group.rosterStatus.filter(({ state }) => state !== 'unread').map(({ locator, state, problem }) => (state === 'ok' ? ok(`roster ${locator}`, 'in step')
-      : warning(`roster ${locator}`, problem ?? state, 'Backups go on without it; check the shared folder'))),
+      : warning(`roster ${locator}`, problem ?? state, 'Backups go on without it; look at the place, or sign in there again: holdfast sign-in'))),
     ...members.flatMap(({ name, record }) => (record.iat * 1000 > context.clock.now() + clockSkewMs ? [warning(`clock of ${name}`, 'its records are from the future', 'Set the clock on that machine, or on this one')] : [])),
   ]
 }

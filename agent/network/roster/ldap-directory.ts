@@ -173,7 +173,7 @@ export class LdapDirectory implements Directory {
 function stateOf(error: unknown): string {
   if (error instanceof InvalidCredentialsError) return 'the user name or password is wrong; sign in again'
   if (error instanceof InsufficientAccessError) return 'this account may not write there; ask an admin to delegate the container'
-  if (error instanceof NoSuchObjectError) return 'the container is not there'
+  if (error instanceof NoSuchObjectError) return 'the container is not there; whoever may make it signs in here with --prepare'
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (typeof code === 'string' && /CERT|SELF_SIGNED|ALTNAME|UNABLE_TO_/.test(code)) return `the controller's certificate is not trusted (${code}); sign in with --ca FILE`
   return error instanceof Error ? `${error.message.slice(0, 200)}` : 'unexpected failure'
