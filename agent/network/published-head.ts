@@ -52,13 +52,23 @@ export function adoptionsOf(head: string): readonly Adoption[] {
   return peekRecord('holdfast-head', head, headSchema).adopts
 }
 
-/** Checks the record and that the live list is the signed one. Throws `record-invalid`, `format-unknown`. */
+/** Checks the record, and that the live list is the signed one and in order. Throws `record-invalid`, `format-unknown`. */
 export async function verifyPublishedHead(published: PublishedHead): Promise<VerifiedHead> {
   const record = await verifyHeadRecord(published)
   const { live } = published
   const sha256 = createHash('sha256').update(live).digest('hex')
   if (sha256 !== record.live.sha256 || live.length !== record.live.count * liveEntryLength) throw invalid('its live list is another one')
+  if (!isAscending(live)) throw invalid('its live list is not in order')
   return { ...published, device: record.device, epoch: record.epoch, seq: record.seq, adopts: record.adopts }
+}
+
+/** Each entry once, as bytes: two lists of the same entries would have two hashes, and a holder keeps entries, not the list. */
+function isAscending(live: Uint8Array): boolean {
+  const bytes = Buffer.from(live.buffer, live.byteOffset, live.byteLength)
+  for (let at = liveEntryLength; at < bytes.length; at += liveEntryLength) {
+    if (bytes.compare(bytes, at - liveEntryLength, at, at, at + liveEntryLength) <= 0) return false
+  }
+  return true
 }
 
 /** Below 0 when `a` is older: epoch first, then seq. */

@@ -334,6 +334,22 @@ test('a shard of a device without a certificate, or of an epoch above its certif
   await assert.rejects(folder.store.put(makeShard({ ...folder.owner, epoch: 2 })), withCode('record-invalid'))
 })
 
+test('a head whose list is out of order, doubled or of another length is not taken, and the one before stays', async () => {
+  await using folder = await fixture()
+  const { store, owner } = folder
+  const before = await makeHead(owner, 1)
+  await store.putHead(before)
+  const live = makeLive(3)
+  const [first, second, third] = [live.subarray(0, 41), live.subarray(41, 82), live.subarray(82)] as const
+  for (const list of [[second, first, third], [first, first, second], [first, second, third, third]]) {
+    await assert.rejects(store.putHead(await makeHead(owner, 2, Buffer.concat(list))), withCode('record-invalid'))
+  }
+  await assert.rejects(store.putHead({ ...await makeHead(owner, 2, live), live: live.subarray(0, 81) }), withCode('record-invalid'))
+  assert.deepEqual((await store.heads(owner.root.id)).map(({ head }) => head), [before.head])
+  await store.putHead(await makeHead(owner, 2, live))
+  assert.ok(live.equals((await store.heads(owner.root.id))[0]!.live))
+})
+
 test('heads survive the loss of either database, and a second head of one seq is refused', async () => {
   await using folder = await fixture()
   const { owner } = folder
