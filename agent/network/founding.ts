@@ -2,6 +2,7 @@
  * How a machine comes into a work group: by founding it, by an invitation, or for one that its owner lost. All of it is
  * records; who may do what is judged by membership/ on every machine. How admins change a group: governing.ts.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import type { MachineId, NetworkId } from '../../shared/ids.ts'
 import type { OwnerRoot } from '../identity/owner.ts'
@@ -30,6 +31,10 @@ export interface FoundOptions extends Clocks {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Longer than a record needs to be written, or removed, and seen by who asks next. */
+const settleMs = 1000
+const maxAttempts = 3
+
 /**
  * Founds a group: epoch 1, written to every roster, and a grant for the founder's machine. Throws `already-exists` when a
  * roster holds a group already, `roster-unavailable` when one cannot be written.
@@ -41,9 +46,7 @@ export async function createNetwork(policy: Policy, options: FoundOptions): Prom
     ...policy, v: 1, by: admin.jwk, epoch: 1, admins: [admin.jwk], revoked: [], rosters: rosters.map((roster) => roster.locator),
     time: new Date(now()).toISOString(),
   }, admin)
-  for (const roster of rosters) {
-    if (await roster.createOnce(networkName(1), jws, { signal }) === 'exists' && !await isThere(jws, roster, signal)) throw occupied(roster)
-  }
+  for (const roster of rosters) await takePlace(jws, roster, signal)
   const membership = new Membership({ net: networkIdOf(jws), self: machine, now, monotonic })
   await membership.ingest([jws], { kind: 'self', name: machine })
   membership.setAdmission(await admitMachine(machine, { net: membership.net, admin, nowMs: now() }))
@@ -51,16 +54,36 @@ export async function createNetwork(policy: Policy, options: FoundOptions): Prom
 }
 
 async function refuseOccupied(roster: Roster, signal: AbortSignal | undefined): Promise<void> {
-  const { records } = await roster.list(undefined, { signal })
-  for (const { name, text } of records) {
-    if (name.startsWith('network/') && await isNetwork(text.trim())) throw occupied(roster)
-  }
+  if ((await networksIn(roster, signal)).length > 0) throw occupied(roster)
 }
 
-/** A place may have taken the record though its answer was lost, and then says of the second attempt that it exists. */
-async function isThere(jws: string, roster: Roster, signal: AbortSignal | undefined): Promise<boolean> {
+async function networksIn(roster: Roster, signal: AbortSignal | undefined): Promise<RosterRecord[]> {
   const { records } = await roster.list(undefined, { signal })
-  return records.some(({ name, text }) => name === networkName(1) && text.trim() === jws)
+  const named = records.filter(({ name }) => name.startsWith('network/')).map(({ name, text }) => ({ name, text: text.trim() }))
+  const isOne = await Promise.all(named.map(({ text }) => isNetwork(text)))
+  return named.filter((_, index) => isOne[index])
+}
+
+/**
+ * Some places create one name twice (below two computer objects, in two copies of a library). So whoever sees another
+ * group's record beside its own takes its own away, and tries again after a pause that grows with the record's rank, unless
+ * one of them stayed. Who saw none is the founder: all that come later see its record. A place may also have taken the
+ * record though its answer was lost, and then says of the second attempt that it exists.
+ */
+async function takePlace(jws: string, roster: Roster, signal: AbortSignal | undefined): Promise<void> {
+  const name = networkName(1)
+  for (let attempt = 1; ; attempt++) {
+    const outcome = await roster.createOnce(name, jws, { signal })
+    const there = await networksIn(roster, signal)
+    const others = there.filter(({ text }) => text !== jws).map(({ text }) => text)
+    const isOurs = there.some((record) => record.name === name && record.text === jws)
+    if (others.length === 0 && (outcome === 'created' || isOurs)) return
+    if (!isOurs) throw occupied(roster)
+    await roster.remove(name, { signal })
+    await delay(settleMs * (1 + others.filter((text) => text < jws).length), undefined, { signal })
+    await refuseOccupied(roster, signal)
+    if (attempt === maxAttempts) throw occupied(roster)
+  }
 }
 
 async function isNetwork(jws: string): Promise<boolean> {

@@ -5,7 +5,7 @@
  * The entry's `keywords` carry the roster's label and the record's name, `serviceBindingInformation` the record. The
  * common name is a digest of the record's name, because it may have 64 characters. The cursor is (controller, highest
  * committed USN): another controller, and the listing is whole again. Deleted entries are seen by a whole listing only.
- * Several controllers may create one name at once (the later replica is renamed): nothing rests on createOnce.
+ * Several controllers may create one name at once (the later replica is renamed), and so may two machines below their own objects: nothing rests on createOnce.
  */
 import { z } from 'zod'
 import type { Directory, DirectoryPlace, Options } from './directory.ts'

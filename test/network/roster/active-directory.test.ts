@@ -108,6 +108,11 @@ describe('Active Directory', { skip }, () => {
     await oneOfTwoFounds(() => rosterOf(`${dc.ldaps}/CN=Third,DC=lab,DC=example,DC=test`, 'Administrator'))
   })
 
+  test('of two founders at once below their own computer objects one founds a group, and the other is told that there is one', async () => {
+    const locator = `${dc.ldaps}/?founders`
+    await oneOfTwoFounds(() => rosterOf(locator, 'PC01$'), () => rosterOf(locator, 'PC02$'))
+  })
+
   test('a roster moves from a folder into the directory and on to another folder, and every agent follows', async (t) => {
     const group = await startAgents(t, 3)
     const [admin, one, late] = group.agents as [GroupAgent, GroupAgent, GroupAgent]
