@@ -9,6 +9,8 @@ const adminSchema = z.object({ id: z.string(), name: z.string(), machines: z.arr
 const adminsResult = z.object({ admins: z.array(adminSchema), told: toldSchema })
 /** Folder with what is left of the work group that this machine left, or was taken out of, before; null: there was none. */
 const former = z.string().nullable()
+/** Days for which holders keep what who left had stored, whatever his machine says (agent/network/shard-store/retention.ts). */
+export const leastKeepDays = 56
 /** A name, an id, or the beginning of an id of at least 6 characters. */
 const machineName = z.string().trim().min(1).max(128)
 
@@ -63,8 +65,8 @@ export const networkCommands = {
     result: z.object({ rosters: z.array(z.string()), former: z.array(z.string()), told: toldSchema }),
   },
   'network leave': {
-    /** `keep`: for so many days more (90; 365 when handed over). `handTo`: a colleague's machine, which can read them then. `erase`: no longer than holders keep anything (30 days); this home's keys are erased at its next start. */
-    request: z.strictObject({ backups: z.enum(['keep', 'erase']).default('keep'), days: z.int().min(1).max(36_500).optional(), handTo: machineName.optional(), force: z.boolean().default(false) }),
+    /** `keep`: for so many days more (90; 365 when handed over). `handTo`: a colleague's machine, which can read them then. `erase`: no longer than holders keep anything of who left (`leastKeepDays`); this home's keys are erased at its next start. */
+    request: z.strictObject({ backups: z.enum(['keep', 'erase']).default('keep'), days: z.int().min(leastKeepDays).max(36_500).optional(), handTo: machineName.optional(), force: z.boolean().default(false) }),
     /** Shards that this machine kept for others: handed over, safe elsewhere already, kept here because nobody took them. `keepDays` null: the owner stays with another machine. `passedOn`: whose backups were handed to this machine and open elsewhere from now on. */
     result: z.object({ network: z.string(), shards: count, handedOver: count, safe: count, kept: count, bytesSent: bytes, keepDays: count.nullable(), handedTo: z.string().nullable(), passedOn: z.array(z.string()), told: toldSchema }),
   },

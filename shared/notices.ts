@@ -63,6 +63,8 @@ const kinds = [
   notice('silent', { name, days: count }),
   notice('deficit', { name, placed: count, wanted: count }),
   notice('member-frozen', { name, machines: count }),
+  /* Its backup is kept for `days` from the day on which the others heard that it left. */
+  notice('left-early', { name, days: count }),
 ] as const
 
 export const noticeSchema = z.discriminatedUnion('code', kinds)

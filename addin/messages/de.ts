@@ -168,11 +168,11 @@ export const de: Messages = {
   },
   leave: {
     heading: 'Die Arbeitsgruppe verlassen', text: 'Für einen Rechner, der zurückgegeben oder verkauft wird oder in eine andere Gruppe kommt. Was er für die anderen aufbewahrt, geht erst auf andere Rechner; danach wird auf ihm nichts mehr gesichert.', leave: 'Verlassen …',
-    what: 'Was wird aus meinen Sicherungen?', days: 'Für so viele Tage',
+    what: 'Was wird aus meinen Sicherungen?', days: 'Für so viele Tage (mindestens 56)',
     ways: {
       keep: { name: 'Sie bleiben eine Zeit lang', text: 'Bis dahin öffnet sie Ihr Notfallblatt.' },
       hand: { name: 'Ein Kollege bekommt sie', text: 'Er kann sie von da an ansehen und zurückholen, ohne Ihr Notfallblatt.' },
-      erase: { name: 'Sie werden gelöscht', text: 'Die anderen löschen sie nach 30 Tagen; die Schlüssel auf diesem Rechner verschwinden, wenn der Agent das nächste Mal startet.' },
+      erase: { name: 'Sie werden gelöscht', text: 'Die anderen löschen sie nach 8 Wochen; die Schlüssel auf diesem Rechner verschwinden, wenn der Agent das nächste Mal startet.' },
     },
     typeName: (name) => `Zum Löschen den Namen dieses Rechners eingeben: ${name}`, stays: (names) => `Ihre Sicherungen bleiben: Es geht weiter mit ${names}.`, kitFirst: 'Danach öffnet nur noch das Notfallblatt Ihre Sicherungen. Verwahren Sie es erst.',
     askHeading: (group) => `„${group}“ verlassen?`, askKeep: (duration) => `Ihre Sicherungen bleiben noch ${duration}.`, askHand: (name, duration) => `${name} kann Ihre Sicherungen zurückholen, noch ${duration}.`, askErase: 'Ihre Sicherungen werden gelöscht. Danach kann sie niemand zurückholen, auch Sie nicht.', askStays: 'Ihre Sicherungen gehen mit Ihrem anderen Rechner weiter.', askMeaning: 'Auf diesem Rechner wird dann nichts mehr gesichert. Zurück kommt er nur mit einer neuen Einladung.', eraseAndLeave: 'Löschen und verlassen',
@@ -181,7 +181,7 @@ export const de: Messages = {
     nowhere: (kept, all) => `Für ${kept} von ${all} Teilen, die hier für die anderen liegen, ist nirgends Platz`, nowhereText: 'Dieser Rechner ist weiter Mitglied. Schalten Sie mehr Rechner ein und versuchen Sie es noch einmal. Oder verlassen Sie die Gruppe trotzdem: Die Teile werden dann neu erzeugt; bis dahin sind ihre Besitzer schwächer geschützt.', force: 'Trotzdem verlassen', forceText: 'Was niemand nimmt, geht mit diesem Rechner; die anderen erzeugen es neu. Was sich nur hier öffnet, öffnet sich danach nur noch mit dem Wiederherstellungsbogen dessen, dem es gehört.',
     stranded: (names) => `Was ${names} übergeben hat, öffnet sich nur auf diesem Rechner`, strandedText: 'Dieser Rechner ist weiter Mitglied. Geben Sie es oben weiter oder auf. Wer Ihre Sicherungen bekommt, bekommt es auch. Oder verlassen Sie die Gruppe trotzdem: Dann öffnet es nur noch der Wiederherstellungsbogen dessen, dem es gehört.',
     nobodyOn: 'Kein anderer Rechner ist an', nobodyOnText: 'Jemand muss hören, wer Ihre Sicherungen bekommt. Dieser Rechner ist weiter Mitglied: Schalten Sie einen anderen ein und versuchen Sie es noch einmal.',
-    done: 'Verlassen', left: (group) => `Dieser Rechner ist nicht mehr in „${group}“`, leftKept: (duration) => `Ihre Sicherungen bleiben noch ${duration}. Bewahren Sie das Notfallblatt auf.`, leftHanded: (name, duration) => `${name} kann Ihre Sicherungen zurückholen, noch ${duration}.`, leftErased: 'Ihre Sicherungen verschwinden, sobald die anderen überhaupt etwas löschen (30 Tage).', leftStays: 'Ihre Sicherungen gehen mit Ihrem anderen Rechner weiter.',
+    done: 'Verlassen', left: (group) => `Dieser Rechner ist nicht mehr in „${group}“`, leftKept: (duration) => `Ihre Sicherungen bleiben noch ${duration}. Bewahren Sie das Notfallblatt auf.`, leftHanded: (name, duration) => `${name} kann Ihre Sicherungen zurückholen, noch ${duration}.`, leftErased: 'Die anderen löschen Ihre Sicherungen nach 8 Wochen.', leftStays: 'Ihre Sicherungen gehen mit Ihrem anderen Rechner weiter.',
     leftShards: (safe, all) => `${safe} von ${all} Teilen, die hier für die anderen lagen, sind auf anderen Rechnern.`, leftShardsKept: 'Die übrigen werden neu erzeugt.', leftNext: 'Lassen Sie diesen Rechner an, bis die anderen es wissen, bevor er in eine andere Arbeitsgruppe kommt.',
   },
   settings: {

@@ -172,11 +172,11 @@ export const en = {
   },
   leave: {
     heading: 'Leave the work group', text: 'For a computer that is given back, sold, or moves to another group. What it keeps for the others goes to other computers first; then nothing on it is backed up any more.', leave: 'Leave…',
-    what: 'What becomes of my backups?', days: 'For so many days',
+    what: 'What becomes of my backups?', days: 'For so many days (56 or more)',
     ways: {
       keep: { name: 'They are kept for some time', text: 'Your recovery kit opens them until then.' },
       hand: { name: 'A colleague gets them', text: 'From then on your colleague can look into them and restore them, without your kit.' },
-      erase: { name: 'They are erased', text: 'The others let them go after 30 days, and the keys on this computer go at the next start of the agent.' },
+      erase: { name: 'They are erased', text: 'The others let them go after 8 weeks, and the keys on this computer go at the next start of the agent.' },
     },
     typeName: (name: string) => `To erase them, type the name of this computer: ${name}`, stays: (names: string) => `Your backups stay: they go on with ${names}.`, kitFirst: 'Once you have left, only the kit opens your backups. Store it first.',
     askHeading: (group: string) => `Leave “${group}”?`, askKeep: (duration: string) => `Your backups are kept for ${duration}.`, askHand: (name: string, duration: string) => `${name} can restore your backups for ${duration}.`, askErase: 'Your backups are erased. After that nobody can bring them back, nor can you.', askStays: 'Your backups go on with your other computer.', askMeaning: 'Nothing on this computer is backed up after that. It comes back by a new invitation only.', eraseAndLeave: 'Erase and leave',
@@ -185,7 +185,7 @@ export const en = {
     nowhere: (kept: string, all: string) => `${kept} of ${all} parts that are kept here for the others have nowhere to go`, nowhereText: 'This computer is still a member. Switch on more computers and try again. Or leave all the same: the owners make those parts anew, and are less protected until then.', force: 'Leave all the same', forceText: 'What nobody takes goes with this computer, and what opens on it alone opens nowhere without its owner’s kit.',
     stranded: (names: string) => `What ${names} handed over opens on this computer alone`, strandedText: 'This computer is still a member. Pass it on above, or let it go. A colleague who gets your backups gets it too. Or leave all the same: then only the recovery kit of its owner opens it.',
     nobodyOn: 'No other computer is on', nobodyOnText: 'Somebody has to hear that your colleague gets the backups. This computer is still a member: switch another one on and try again.',
-    done: 'You have left', left: (group: string) => `This computer is no longer in “${group}”`, leftKept: (duration: string) => `Your backups are kept for ${duration}. Keep the recovery kit.`, leftHanded: (name: string, duration: string) => `${name} can restore your backups for ${duration}.`, leftErased: 'Your backups go as soon as the others let go of anything (30 days).', leftStays: 'Your backups go on with your other computer.',
+    done: 'You have left', left: (group: string) => `This computer is no longer in “${group}”`, leftKept: (duration: string) => `Your backups are kept for ${duration}. Keep the recovery kit.`, leftHanded: (name: string, duration: string) => `${name} can restore your backups for ${duration}.`, leftErased: 'The others let your backups go after 8 weeks.', leftStays: 'Your backups go on with your other computer.',
     leftShards: (safe: string, all: string) => `${safe} of ${all} parts that were kept here for the others are on other computers.`, leftShardsKept: 'The owners make the rest anew.', leftNext: 'Leave this computer on until the others know, before it enters another work group.',
   },
   settings: {

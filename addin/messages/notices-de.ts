@@ -43,4 +43,5 @@ export const noticesDe: NoticeTexts = {
   'silent': ({ name, days: age }) => `${name} wurde seit ${days(age)} nicht gesehen.`,
   'deficit': ({ name, placed, wanted }) => `Die Sicherung von ${name} ist nur teilweise geschützt: seit mehr als einem Tag ${placed} von ${wanted} Kopien.`,
   'member-frozen': ({ name, machines: count }) => `Aus der Sicherung von ${name} verschwand auf einmal das meiste; ${machines(count)} ${count === 1 ? 'lässt' : 'lassen'} nichts davon los, bis die Person und ein Admin zustimmen.`,
+  'left-early': ({ name, days: left }) => `${name} hat die Arbeitsgruppe verlassen; die Sicherung bleibt nur ${days(left)}. War das nicht die Person selbst, wird der Rechner vielleicht angegriffen: Sie muss vorher mit dem Notfallblatt auf einem leeren Rechner wiederherstellen. War sie es: \`holdfast network lost ${name}\`.`,
 }

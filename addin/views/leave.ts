@@ -11,6 +11,8 @@ import type { Administration } from './administration.ts'
 type Way = 'keep' | 'hand' | 'erase'
 const ways = ['keep', 'hand', 'erase'] as const
 const usualDays = { keep: '90', hand: '365' } as const
+/** The others keep them so long in any case. */
+const leastDays = 56
 const mostDays = 36_500
 
 export class Leave {
@@ -154,7 +156,7 @@ export class Leave {
   /** Days as typed; undefined when they are none. */
   #daysOf(way: 'keep' | 'hand'): number | undefined {
     const days = Number(this.#days[way])
-    return Number.isInteger(days) && days >= 1 && days <= mostDays ? days : undefined
+    return Number.isInteger(days) && days >= leastDays && days <= mostDays ? days : undefined
   }
 
   #members(): readonly Member[] {

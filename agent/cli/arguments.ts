@@ -3,6 +3,7 @@ import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { resolve } from 'node:path'
 import type { CommandInput, CommandName } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
+import { leastKeepDays } from '../../shared/network-commands.ts'
 
 type OptionTable = NonNullable<ParseArgsConfig['options']>
 type Values = Record<string, string | boolean | (string | boolean)[] | undefined>
@@ -149,7 +150,7 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
       return { name, input: {
         backups: values['erase'] === true ? 'erase' : 'keep', force: values['force'] === true,
         ...(typeof values['hand-to'] === 'string' ? { handTo: values['hand-to'] } : {}),
-        ...(typeof values['keep-days'] === 'string' ? { days: parseNumber('keep-days', values['keep-days'], { min: 1, max: 36_500 }) } : {}),
+        ...(typeof values['keep-days'] === 'string' ? { days: parseNumber('keep-days', values['keep-days'], { min: leastKeepDays, max: 36_500 }) } : {}),
       } }
     case 'recovery-contact add':
       return { name, input: { machine: one('MACHINE'), ...(typeof values['wait-days'] === 'string' ? { waitDays: parseNumber('wait-days', values['wait-days'], { min: 1, max: 30 }) } : {}) } }

@@ -64,7 +64,7 @@ export const renderers: Renderers = {
   ].join('\n'),
   'network leave': ({ network, shards, handedOver, safe, kept, keepDays, handedTo, passedOn, told }) => [
     `This machine has left the work group "${printable(network)}". Of ${shards} shards that it kept for others ${handedOver} were handed over and ${safe} were safe elsewhere${kept === 0 ? '' : `; ${kept} nobody took`}.`,
-    ...(keepDays === null ? ['  The owner stays in the group with another machine.'] : [keepDays === 0 ? '  Its own backups go as soon as holders let go of anything (30 days); the keys on this machine go at the next start of the agent, or when it enters another group.' : handedTo === null ? `  Its own backups are kept for ${keepDays} days more: keep the recovery kit.` : `  Its own backups are kept for ${keepDays} days more, and ${printable(handedTo)} can restore them: holdfast handed-over list.`]),
+    ...(keepDays === null ? ['  The owner stays in the group with another machine.'] : [keepDays === 0 ? '  Its own backups go as soon as holders let go of what somebody who left had stored (8 weeks); the keys on this machine go at the next start of the agent, or when it enters another group.' : handedTo === null ? `  Its own backups are kept for ${keepDays} days more: keep the recovery kit.` : `  Its own backups are kept for ${keepDays} days more, and ${printable(handedTo)} can restore them: holdfast handed-over list.`]),
     ...(passedOn.length === 0 ? [] : [`  What ${passedOn.map(printable).join(' and ')} handed over opens elsewhere from now on.`]),
     ...toldLines(told), '  Let the agent run until the others know, before another group is entered.',
   ].join('\n'),
@@ -103,7 +103,7 @@ export const renderers: Renderers = {
   'handed-over ls': entryLines,
   'handed-over restore': restoreLines,
   'handed-over pass-on': ({ name, opensOn, told }) => [`What ${printable(name)} handed over opens on ${opensOn.map(printable).join(', ')}.`, ...toldLines(told)].join('\n'),
-  'handed-over remove': ({ name, told }) => [`The backup of ${printable(name)} is dropped: holders let it go when they let go of anything (30 days).`, ...toldLines(told)].join('\n'),
+  'handed-over remove': ({ name, told }) => [`The backup of ${printable(name)} is dropped: holders let it go 8 weeks after its owner left.`, ...toldLines(told)].join('\n'),
   'verify': (result) => [
     `${result.ok ? 'Everything can be restored' : 'NOT everything can be restored'}: ${result.snapshots} snapshots, ${result.objects} objects: ${result.healthy} whole, ${result.degraded} with missing shards, ${result.lost} lost`,
     ...(result.bytesRead > 0 ? [`  ${formatBytes(result.bytesRead)} read back and checked`] : []),

@@ -6,7 +6,9 @@ import type { CommandResult } from '../../shared/api.ts'
 import { noticeText } from '../../shared/notice-texts.ts'
 import type { Notice } from '../../shared/notices.ts'
 import type { Config } from '../config.ts'
+import { leastKeepDays } from '../../shared/network-commands.ts'
 import type { Alert, News, Standing } from './alert-book.ts'
+import { usualKeepDays } from './leave.ts'
 
 type Member = CommandResult<'coverage'>['members'][number]
 type Status = CommandResult<'status'>
@@ -15,8 +17,8 @@ export interface AlertInput {
   readonly status: Pick<Status, 'protection' | 'paths' | 'alarms'>
   readonly members: readonly Member[]
   readonly settings: Config['alerts']
-  /** Machines that left in good order: their silence is no news. */
-  readonly left: ReadonlySet<string>
+  /** Machines that left: their silence is no news. For how many days their backups are kept; undefined while their owner stays. */
+  readonly left: ReadonlyMap<string, number | undefined>
 }
 
 const hourMs = 3_600_000
@@ -27,8 +29,8 @@ const mendsMs = 24 * hourMs
 export function alertsOf(input: AlertInput): Alert[] {
   const { members, left } = input
   const self = members.find((member) => member.self)
-  const others = self !== undefined && speaker(members)?.machine === self.machine ? members.filter((member) => !member.self && !left.has(member.machine)) : []
-  return [...ownAlerts(input, self), ...others.flatMap((member) => alertsAbout(member, input.settings))]
+  const others = self !== undefined && speaker(members)?.machine === self.machine ? members.filter((member) => !member.self) : []
+  return [...ownAlerts(input, self), ...others.flatMap((member) => (left.has(member.machine) ? alertsOfLeft(member, left.get(member.machine)) : alertsAbout(member, input.settings)))]
 }
 
 /** Who tells of the others. */
@@ -51,14 +53,29 @@ function ownAlerts({ status, settings }: AlertInput, self: Member | undefined): 
 }
 
 function alertsAbout(member: Member, settings: Config['alerts']): Alert[] {
-  const { machine, name, offSinceSeconds, state, chosen, placed, wanted, frozenAt } = member
-  const about = (kind: string, notice: Notice, afterMs = 0) => alertOf(`${kind}:${machine}`, { own: false, afterMs, notices: [notice] })
+  const { machine, name, offSinceSeconds, state, chosen, placed, wanted } = member
+  const about = (kind: string, notice: Notice, afterMs = 0) => alertAbout(machine, { kind, notice, afterMs })
   return [
     ...(offSinceSeconds !== null && offSinceSeconds > settings.silentDays * daySeconds ? [about('silent', { code: 'silent', name, days: Math.floor(offSinceSeconds / daySeconds) })] : []),
     ...(chosen !== 0 && isOld(member, settings) ? [staleAlert(`stale:${machine}`, member, { settings, own: false })] : []),
     ...(chosen !== 0 && (state === 'partial' || state === 'unprotected') ? [about('deficit', { code: 'deficit', name, placed, wanted }, mendsMs)] : []),
-    ...(frozenAt > 0 ? [about('frozen', { code: 'member-frozen', name, machines: frozenAt })] : []),
+    ...frozenAlerts(member),
   ]
+}
+
+/** Its key alone says that it left, so whoever took the machine over can: who knows better hears of it while all is there. */
+function alertsOfLeft(member: Member, keepDays: number | undefined): Alert[] {
+  const isEarly = keepDays !== undefined && keepDays < usualKeepDays.own && !member.lost
+  const notice = { code: 'left-early', name: member.name, days: Math.max(keepDays ?? 0, leastKeepDays) } as const
+  return [...(isEarly ? [alertAbout(member.machine, { kind: 'left', notice })] : []), ...frozenAlerts(member)]
+}
+
+function frozenAlerts({ machine, name, frozenAt }: Member): Alert[] {
+  return frozenAt > 0 ? [alertAbout(machine, { kind: 'frozen', notice: { code: 'member-frozen', name, machines: frozenAt } })] : []
+}
+
+function alertAbout(machine: string, { kind, notice, afterMs = 0 }: { kind: string; notice: Notice; afterMs?: number }): Alert {
+  return alertOf(`${kind}:${machine}`, { own: false, afterMs, notices: [notice] })
 }
 
 function staleAlert(key: string, { name, lastSnapshotAgeSeconds: age }: Member, { settings, own }: { settings: Config['alerts']; own: boolean }): Alert {

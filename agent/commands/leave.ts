@@ -13,6 +13,9 @@ import type { AgentContext } from './context.ts'
 import { handBackupsTo, passAllOn, strandedBackups, takeBackupsBack } from './handed-over.ts'
 import type { RunOptions } from './command.ts'
 
+/** For how many days the backups are kept unless somebody says otherwise. */
+export const usualKeepDays = { own: 90, handedOver: 365 } as const
+
 export async function networkLeave(context: AgentContext, { backups, days, handTo, force }: CommandRequest<'network leave'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'network leave'>> {
   const group = context.group()
   const { membership } = group
@@ -34,7 +37,7 @@ export async function networkLeave(context: AgentContext, { backups, days, handT
       await handBackupsTo(context, handTo, signal)
     }
     const passedOn = await passAllOn(context, receiversOf(context, handTo), signal)
-    const keepDays = backups === 'erase' ? 0 : days ?? (handTo === undefined ? 90 : 365)
+    const keepDays = backups === 'erase' ? 0 : days ?? usualKeepDays[handTo === undefined ? 'own' : 'handedOver']
     await group.setStanding({ state: 'left', legacy: { keepDays } })
     const told = await group.announce(signal)
     return { network: membership.network.name, ...report, keepDays: ownerStays(context) ? null : keepDays, handedTo: handTo ?? null, passedOn, told }

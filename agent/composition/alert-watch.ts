@@ -1,9 +1,11 @@
 /** Looks now and then whether somebody has to be told of something, and mails what is new; see commands/alerts.ts. */
+import type { OwnerId } from '../../shared/ids.ts'
 import { alertsOf, mailsOf } from '../commands/alerts.ts'
 import type { RunCommand } from '../commands/command.ts'
 import type { AgentContext } from '../commands/context.ts'
 import { openMailer } from '../commands/mail.ts'
 import { systemClock } from '../network/clock.ts'
+import type { Membership } from '../network/membership/membership.ts'
 import { Recurring } from '../triggers/recurring.ts'
 import type { Log } from './log.ts'
 
@@ -23,7 +25,7 @@ export async function tell(context: AgentContext, run: RunCommand, options: Para
   const { members } = await run('coverage', { fresh: true }, options)
   const { config } = context.settings
   const { membership } = context.group()
-  const left = new Set(membership.members().filter(({ record }) => record.state === 'left').map(({ id }) => id as string))
+  const left = new Map(membership.members().filter(({ record }) => record.state === 'left').map(({ id, devices }) => [id as string, keptFor(devices, membership)]))
   const news = context.alerts.update(alertsOf({ status, members, settings: config.alerts, left }), context.clock.now())
   if (news.raised.length + news.over.length === 0) return
   const mails = mailsOf(news, { group: membership.network.name, mail: config.mail })
@@ -35,4 +37,10 @@ export async function tell(context: AgentContext, run: RunCommand, options: Para
   // Who was told is not told again because another one could not be.
   if (failures.length === 0 || failures.length < mails.length) context.alerts.told()
   if (failures.length > 0) throw failures[0]
+}
+
+/** Days for which the first of a machine's owners to go is kept; undefined when all of them stay with other machines. */
+function keptFor(devices: readonly { owner: OwnerId }[], membership: Pick<Membership, 'keepDaysOf'>): number | undefined {
+  const days = devices.flatMap(({ owner }) => membership.keepDaysOf(owner) ?? [])
+  return days.length === 0 ? undefined : Math.min(...days)
 }

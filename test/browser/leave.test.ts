@@ -120,10 +120,10 @@ test('who leaves says what becomes of the backups; a colleague restores them and
     await using pane = await openView(later, colleague, 'team', narrow)
     const { page } = pane
     await page.getByText('Leave the work group').click()
-    await page.getByLabel('For so many days').fill('30')
+    await page.getByLabel('For so many days').fill('60')
     const leave = async () => {
       await button(page.locator('.leave'), 'Leave…').click()
-      await page.getByText('Your backups are kept for 30 days').waitFor()
+      await page.getByText('Your backups are kept for 60 days').waitFor()
       await button(page.locator('dialog'), 'Leave…').click()
     }
     await leave()
@@ -134,7 +134,7 @@ test('who leaves says what becomes of the backups; a colleague restores them and
     await colleague.run('settings', { change: { limits: { uploadBytesPerSecond: null } } })
     await leave()
     await page.getByRole('heading', { name: 'This computer is no longer in “Test”' }).waitFor()
-    await page.getByText('Your backups are kept for 30 days. Keep the recovery kit').waitFor()
+    await page.getByText('Your backups are kept for 60 days. Keep the recovery kit').waitFor()
     await page.getByText(/(\d) of \1 parts that were kept here for the others are on other computers/u).waitFor()
     assert.equal((await colleague.run('status', { fresh: false })).network, null)
   }

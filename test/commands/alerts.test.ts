@@ -23,7 +23,7 @@ const member = (machine: string, change: Partial<Member> = {}): Member => ({
 })
 const calm: AlertInput = {
   status: { protection: { state: 'protected', placed: 3, wanted: 3, survives: 2 }, paths: [{ lastSnapshot: 'x' }] as never, alarms: [] },
-  members: [member('a', { self: true }), member('b'), member('c')], settings: defaultConfig.alerts, left: new Set(),
+  members: [member('a', { self: true }), member('b'), member('c')], settings: defaultConfig.alerts, left: new Map(),
 }
 const alarm = (kind: AlertInput['status']['alarms'][number]['kind'], notice: Notice) => ({ kind, text: noticeText(notice), notice })
 const keysOf = (input: Partial<AlertInput>) => alertsOf({ ...calm, ...input }).map(({ key }) => key).sort()
@@ -34,8 +34,18 @@ test('a calm group has no alerts; each thing that is wrong has one', () => {
   assert.deepEqual(keysOf({ status }), ['audit', 'deficit', 'rollback'])
   const members = [member('a', { self: true, lastSnapshotAgeSeconds: 8 * day }), member('b', { machineState: 'away', offSinceSeconds: 8 * day }), member('c', { lastSnapshotAgeSeconds: 30 * day, frozenAt: 2 }), member('d', { state: 'partial' })]
   assert.deepEqual(keysOf({ members }), ['deficit:d', 'frozen:c', 'silent:b', 'stale', 'stale:c'])
-  assert.deepEqual(keysOf({ members, left: new Set(['b']) }), ['deficit:d', 'frozen:c', 'stale', 'stale:c'])
+  assert.deepEqual(keysOf({ members, left: new Map([['b', 365]]) }), ['deficit:d', 'frozen:c', 'stale', 'stale:c'])
   assert.deepEqual(keysOf({ members: [member('a', { self: true }), member('b', { chosen: 0, lastSnapshotAgeSeconds: null, state: 'unprotected' })] }), [], 'nothing was chosen there')
+})
+
+test('a machine that left and wants its backup kept for less than usual is told of, until its owner is back or an admin gave it up', () => {
+  const members = (change: Partial<Member> = {}) => [member('a', { self: true }), member('b', { machineState: 'gone', offSinceSeconds: 90 * day, ...change })]
+  const leftFor = (keepDays: number | undefined, change: Partial<Member> = {}) => ({ members: members(change), left: new Map([['b', keepDays]]) })
+  assert.deepEqual([0, 60].map((days) => alertsOf({ ...calm, ...leftFor(days) }).map(({ notices, own }) => [notices, own])), [
+    [[[{ code: 'left-early', name: 'B', days: 56 }], false]], [[[{ code: 'left-early', name: 'B', days: 60 }], false]],
+  ], 'holders keep it for 56 days whatever it says')
+  for (const input of [leftFor(90), leftFor(undefined), leftFor(0, { lost: true })]) assert.deepEqual(keysOf(input), [])
+  assert.deepEqual(keysOf(leftFor(90, { frozenAt: 1 })), ['frozen:b'], 'leaving ends no freeze')
 })
 
 test('of the others one machine speaks: the lowest of the admins that are online, else the lowest that is', () => {
@@ -97,10 +107,11 @@ test('admins hear of everything, a member of its own backup, and a hostile name 
 test('one look after the other sends one mail for what began and one for what ended, and tries again when the server is down', async () => {
   await using server = await TestSmtpServer.open()
   const state = { members: calm.members, down: true }
+  const left: { id: string; record: { state: 'left' }; devices: { owner: string }[] }[] = []
   const context = {
     alerts: new AlertBook(alertFile().file), clock: { now: () => 1e12 },
     settings: { config: { ...defaultConfig, mail: { ...defaultConfig.mail, to: ['ann@example.com'], admins: ['boss@example.com'], smtp: { host: '127.0.0.1', get port() { return state.down ? 1 : server.port }, security: 'none', from: 'holdfast@example.com' } } } },
-    group: () => ({ membership: { network: { name: 'Sales' }, members: () => [] } }), signIns: { access: { directorySignIn: async () => undefined } },
+    group: () => ({ membership: { network: { name: 'Sales' }, members: () => left, keepDaysOf: () => 0 } }), signIns: { access: { directorySignIn: async () => undefined } },
   } as unknown as AgentContext
   const run = (async (name: string) => (name === 'status' ? calm.status : { members: state.members })) as unknown as RunCommand
   const look = async () => { await tell(context, run, { signal: AbortSignal.timeout(60_000), onProgress: () => {} }) }
@@ -117,4 +128,9 @@ test('one look after the other sends one mail for what began and one for what en
   await look()
   assert.equal(server.mails.length, 4)
   assert.match(server.mails[3]!.text, /Over:\n- A has had no complete backup/)
+  left.push({ id: 'b', record: { state: 'left' }, devices: [{ owner: 'b-owner' }] })
+  await look()
+  await look()
+  assert.deepEqual(server.mails.slice(4).map(({ to }) => to), [['boss@example.com']])
+  assert.match(server.mails[4]!.text, /B left the work group, and its backup is kept for 56 days only/)
 })

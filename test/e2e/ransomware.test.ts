@@ -8,15 +8,18 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { HoldfastError, hasCode } from '../../shared/errors.ts'
+import { issueDeviceCertificate } from '../../agent/identity/device.ts'
 import { signRecord } from '../../agent/identity/jws.ts'
+import { replaceMachine } from '../../agent/network/founding.ts'
 import type { Source } from '../../agent/network/membership/intake.ts'
 import { recordTypes } from '../../agent/network/membership/records.ts'
+import { makeCertificate } from '../../agent/network/peer/certificate.ts'
 import { signHead } from '../../agent/repository/head.ts'
 import type { Repository } from '../../agent/repository/repository.ts'
 import type { ObjectId, ObjectRef } from '../../agent/object-store.ts'
 import { type BackupGroup, makeBackupGroup } from '../support/backup-group.ts'
 import { FakeTime, dayMs } from '../support/fake-time.ts'
-import { admitted, newGroup, newMachine, newMembership, newOwner, nextEpoch } from '../support/records-kit.ts'
+import { admitted, newGroup, newMachine, newMembership, newOwner, nextEpoch, peerRecord, startMs } from '../support/records-kit.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { makeObject } from '../support/shard-group.ts'
 import { makeOwner, makeShard } from '../support/test-owner.ts'
@@ -129,6 +132,36 @@ test('ransomware with the owner\'s keys: each snapshot of the last 30 days resto
     assert.ok(listed.has(id), `the snapshot of day ${seed}`)
     assert.deepEqual(await readOne(later, id, file), Buffer.from(seededBytes(size, seed)))
   }
+})
+
+test('ransomware says that the owner left and wants nothing kept: all restores for the 8 weeks of the floor, and for good once he is back', async (t) => {
+  const directory = await scratchFolder(t)
+  const time = new FakeTime()
+  const admins = await newGroup()
+  const membership = newMembership(admins, await newMachine())
+  await using group = await makeBackupGroup(directory, { machines: 3, redundancy: '2-of-3', time, holder: { keepDaysOf: (owner) => membership.keepDaysOf(owner) } })
+  const { owner: { root, machine, certificate } } = group
+  const device = { ...machine, cert: await makeCertificate(machine) }
+  mkdirSync(join(directory, 'files'))
+  const file = join(directory, 'files', 'mail.bin')
+  writeFileSync(file, seededBytes(size, 7))
+  const { id } = await group.backUp(file)
+  const restores = async () => { assert.ok((await readOne(await group.recover(), id, file)).equals(Buffer.from(seededBytes(size, 7)))) }
+
+  const source: Source = { kind: 'member', name: 'any' }
+  await membership.ingest([admins.epoch1, await admitted(admins, device, { owners: [certificate] })], source)
+  assert.equal(membership.keepDaysOf(root.id), undefined)
+  await membership.ingest([await admitted(admins, device, { seq: 2, owners: [certificate], state: 'left', legacy: { keepDays: 0 } })], source)
+  assert.equal(membership.keepDaysOf(root.id), 0, 'the key of the machine is all that it takes')
+  for (let week = 0; week < 8; week++) await pass(group, time, week === 0 ? 0 : 55 / 7)
+  await restores()
+
+  const fresh = await newMachine()
+  const admission = await replaceMachine({ net: admins.net, machine: fresh.id, old: machine.id, epoch: 2, nowMs: startMs }, root)
+  await membership.ingest([await peerRecord(admins, fresh, { admission, owners: [await issueDeviceCertificate(root, fresh, 2, startMs)] })], source)
+  assert.equal(membership.keepDaysOf(root.id), undefined)
+  for (let month = 0; month < 4; month++) await pass(group, time, 30)
+  await restores()
 })
 
 test('ransomware rewrites the roster: no holder is shut out, no machine gets in, the owner\'s device stays known', async () => {

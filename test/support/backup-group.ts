@@ -40,7 +40,7 @@ export interface BackupGroupOptions {
   /** Turns the clocks of the holders and of the repository. */
   readonly time?: FakeTime
   /** Of each holder. */
-  readonly holder?: Pick<FolderOptions, 'quota' | 'fairShare'>
+  readonly holder?: Pick<FolderOptions, 'quota' | 'fairShare' | 'keepDaysOf'>
   /** Owners besides, whose shards the holders take. */
   readonly others?: readonly TestOwner[]
 }

@@ -4,7 +4,7 @@ import type { OwnerId } from '../../../shared/ids.ts'
 import type { FolderIndex, IndexedShard } from './folder-index.ts'
 import type { HeadHistory } from './head-history.ts'
 import type { CallOptions, ShardRef } from './port.ts'
-import { dayMs, defaultTerms } from './retention.ts'
+import { dayMs, defaultTerms, leastDaysAfterLeaving } from './retention.ts'
 
 export interface ExpiryReport {
   readonly shards: number
@@ -64,12 +64,12 @@ function expired(context: ExpiryContext, owner: OwnerId): IndexedShard[] {
   return found.sort((a, b) => dropOrder[a.kind] - dropOrder[b.kind])
 }
 
-/** The owner left, and the days are over for which the group keeps what was backed up; never sooner than anything expires. */
+/** The owner left, and the days are over for which the group keeps what was backed up; never sooner than the floor would be. */
 function isOver({ history, keepDaysOf }: ExpiryContext, owner: OwnerId, nowMs: number): boolean {
   const keepDays = keepDaysOf?.(owner)
   const sinceMs = history.leftSince(owner, keepDays === undefined ? undefined : nowMs)
   if (keepDays === undefined || sinceMs === undefined) return false
-  return nowMs - sinceMs > Math.max(keepDays, history.terms(owner).delayDays) * dayMs
+  return nowMs - sinceMs > Math.max(keepDays, leastDaysAfterLeaving(history.terms(owner))) * dayMs
 }
 
 /**

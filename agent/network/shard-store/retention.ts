@@ -49,6 +49,14 @@ export function floorOf(receipts: readonly number[], { days, weeks }: Pick<Reten
   return floor
 }
 
+/**
+ * Days for which what an owner who left had stored stays at least: his machine alone says that he left, so it must not end
+ * sooner than what only he and an admin together can shorten.
+ */
+export function leastDaysAfterLeaving({ delayDays, weeks }: RetentionTerms): number {
+  return Math.max(delayDays, 7 * weeks)
+}
+
 /** Number of a day; of a week that begins on Monday. */
 export function dayOf(timeMs: number): number {
   return Math.floor(timeMs / dayMs)

@@ -8,7 +8,8 @@ import { verifyDeviceCertificate } from '../../../agent/identity/device.ts'
 import { FolderShardStore } from '../../../agent/network/shard-store/folder.ts'
 import { OwnTime, type OwnTimeState } from '../../../agent/network/shard-store/own-time.ts'
 import type { NewShard } from '../../../agent/network/shard-store/port.ts'
-import { defaultTerms, floorOf } from '../../../agent/network/shard-store/retention.ts'
+import { defaultTerms, floorOf, leastDaysAfterLeaving } from '../../../agent/network/shard-store/retention.ts'
+import { leastKeepDays } from '../../../shared/network-commands.ts'
 import { FakeTime, dayMs, hourMs } from '../../support/fake-time.ts'
 import { type TestOwner, makeHead, makeOwner, makeShard } from '../../support/test-owner.ts'
 
@@ -109,7 +110,7 @@ test('an object stays for 30 days after the last head that named it, then goes; 
   assert.ok(await holder.has(kept), 'the owner was silent for a year')
 })
 
-test('what an owner who left had backed up stays for the days that were said, a month at least, and an owner who comes back keeps all', async () => {
+test('what an owner who left had backed up stays for the days that were said, and an owner who comes back keeps all', async () => {
   await using holder = await Holder.open()
   const shard = await holder.put()
   await holder.head(shard)
@@ -124,6 +125,30 @@ test('what an owner who left had backed up stays for the days that were said, a 
   assert.ok(await holder.has(shard))
   await holder.days(40)
   assert.ok(!await holder.has(shard))
+})
+
+test('who says that he left erases nothing for as long as the floor would stand, unless he and an admin agreed on less', async () => {
+  assert.equal(leastDaysAfterLeaving(defaultTerms), leastKeepDays)
+  await using holder = await Holder.open()
+  const shard = await holder.put()
+  await holder.head(shard)
+  holder.keepDays = 0
+  await holder.store.expire()
+  await holder.days(55)
+  assert.ok(await holder.has(shard))
+  await holder.days(2)
+  assert.ok(!await holder.has(shard))
+
+  await using agreed = await Holder.open()
+  const other = await agreed.put()
+  await agreed.head(other)
+  agreed.keepDays = 0
+  agreed.store.agree(agreed.owner.root.id, { signed: 1, terms: { delayDays: 2, days: 1, weeks: 1 }, accepts: [] })
+  await agreed.store.expire()
+  await agreed.days(6)
+  assert.ok(await agreed.has(other))
+  await agreed.days(2)
+  assert.ok(!await agreed.has(other))
 })
 
 test('a head of long ago counts until it was replaced: an empty one after half a year erases nothing for a month', async () => {
