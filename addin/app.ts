@@ -16,6 +16,8 @@ export interface View {
   render(): TemplateResult
   /** Called when the view is shown: asks for what it draws. */
   enter?(): Promise<void> | void
+  /** Called when another view is shown in its place. */
+  leave?(): void
 }
 
 export type RouteName = 'protection' | 'restore' | 'team' | 'settings' | 'attach' | 'start' | 'kit' | 'choose'
@@ -267,6 +269,7 @@ export class App {
   #follow(): void {
     const route = this.#named()
     const isOther = route !== this.#route
+    if (isOther) this.#views[this.#route]?.leave?.()
     this.#route = route
     this.set({ problem: undefined, notice: undefined, signIn: undefined })
     if (this.state.connection === 'connected') void this.act(async () => { await this.#views[route]?.enter?.() })

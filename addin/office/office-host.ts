@@ -29,8 +29,8 @@ const plainBrowser: OfficeHost = {
   attach: async () => { throw new Error('there is no message to attach to') },
 }
 
-/** Outlook takes 25 MB in all; as base64 that are so many characters. */
-export const maxAttachmentBytes = 25 * 1024 * 1024
+/** office.js throws for more than 27,892,122 characters of base64 (`MaxBase64AttachmentSize` in its outlook-*.js, 1.1.110). */
+export const maxAttachmentBytes = Math.floor(27_892_122 / 4) * 3 // 20,919,090
 
 /** Where the pane runs, after 3 seconds at the latest. */
 export async function findOffice(): Promise<OfficeHost> {

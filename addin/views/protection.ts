@@ -1,12 +1,13 @@
 /** The first screen: is everything safe, what is not and why, who else is, and the buttons that do something about it. */
 import { type TemplateResult, html, nothing } from 'lit-html'
 import type { App, View } from '../app.ts'
-import { ageTone, worstFirst } from '../members.ts'
+import { worstFirst } from '../members.ts'
 import { noticesOf } from '../notices.ts'
 import { noticeList } from '../parts/notices.ts'
 import { badge, folderOf, loading, nameOf, progressOf, signOf } from '../parts/parts.ts'
 import { coverageBar, groupVerdict, whoIsNot } from '../parts/team-picture.ts'
-import { type Connection, type Status, type Tone, shownRuns, toneOf } from '../state.ts'
+import { type Status, type Tone, shownRuns, toneOf } from '../state.ts'
+import { verdictOf } from '../verdict.ts'
 import type { Contacts } from './contacts.ts'
 
 type PathStatus = Status['paths'][number]
@@ -166,18 +167,4 @@ export class ProtectionView implements View {
 function pathTone({ state, trouble }: PathStatus): Tone {
   const tone = toneOf(state)
   return tone === 'good' && trouble !== null ? 'warning' : tone
-}
-
-/** One look: never better than the worst of what is protected, nor good while nobody backs anything up. */
-function verdictOf({ messages: { protection: m }, formats: f }: Pick<App, 'messages' | 'formats'>, { paths, protection, network }: Status, { nowMs, connection }: { nowMs: number; connection: Connection }): { tone: Tone; heading: string; text: string } {
-  if (connection === 'offline') return { tone: 'warning', heading: m.stopped, text: m.stoppedText }
-  if (network !== null && network.members < 2) return { tone: 'bad', heading: m.unprotected, text: m.alone }
-  if (paths.length === 0) return { tone: 'bad', heading: m.nothing, text: m.nothingText }
-  if (paths.some(({ lastSnapshotTime }) => lastSnapshotTime === null)) return { tone: 'bad', heading: m.unprotected, text: m.unprotectedText }
-  if (protection.state === 'unprotected') return { tone: 'bad', heading: m.atRisk, text: m.partialText(protection.placed, protection.wanted) }
-  const oldestSeconds = Math.max(...paths.map(({ lastSnapshotTime, kind }) => (lastSnapshotTime === null || kind === 'missing' ? 0 : (nowMs - Date.parse(lastSnapshotTime)) / 1000)))
-  if (ageTone(oldestSeconds) !== 'good') return { tone: ageTone(oldestSeconds), heading: m.stale(f.duration(oldestSeconds)), text: m.staleText }
-  if (protection.state === 'partial') return { tone: 'warning', heading: m.partial, text: m.partialText(protection.placed, protection.wanted) }
-  if (paths.some(({ trouble }) => trouble?.kind === 'skipped' || trouble?.kind === 'damaged')) return { tone: 'warning', heading: m.attention, text: m.attentionText }
-  return { tone: 'good', heading: m.protected, text: m.protectedText(protection.survives) }
 }

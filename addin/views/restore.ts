@@ -37,6 +37,11 @@ export class RestoreView implements View {
     this.#app.set({ snapshots })
   }
 
+  /** What was told as done is over; what ends while another view is shown is told on return. */
+  leave(): void {
+    if (this.#app.ended(this.#run)?.problem === null) this.#run = undefined
+  }
+
   render(): TemplateResult {
     const { state: { snapshots }, messages: { restore: m } } = this.#app
     const heading = html`<h1 tabindex="-1">${m.heading}</h1>`

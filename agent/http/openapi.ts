@@ -1,11 +1,12 @@
 /** The OpenAPI 3.1 document of the door, made from the schemas that it checks by. */
 import { z } from 'zod'
 import { type CommandName, commands, companySignInSchema, problemSchema, progressSchema, runStateSchema } from '../../shared/api.ts'
+import { pairSchema, tokenSchema } from './pane-requests.ts'
 
 const problem = { description: 'what went wrong, and what to do', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } }
 const schemaOf = (schema: z.ZodType) => ({ ...z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }), $schema: undefined })
 const json = (schema: object) => ({ 'application/json': { schema } })
-const object = (properties: Record<string, object>, required = Object.keys(properties)) => ({ type: 'object', properties, required })
+const object = (properties: Record<string, object>) => ({ type: 'object', properties, required: Object.keys(properties) })
 const text = { type: 'string' }
 
 export function openApiDocument(version: string): object {
@@ -22,7 +23,7 @@ export function openApiDocument(version: string): object {
       '/api/pair': {
         post: {
           operationId: 'pair', summary: 'Connects a pane', security: [],
-          requestBody: { required: true, content: json({ oneOf: [object({ ticket: text }), object({ code: text }), object({ entra: text })] }) },
+          requestBody: { required: true, content: json(schemaOf(pairSchema)) },
           responses: { 200: { description: 'a token for the pane', content: json(object({ token: text })) }, default: problem },
         },
         delete: { operationId: 'unpair', summary: 'Ends the token that asks', responses: { 204: { description: 'done' }, default: problem } },
@@ -34,7 +35,7 @@ export function openApiDocument(version: string): object {
       '/api/codes': { post: { operationId: 'makeCode', summary: 'A code for a person to type, good once within 10 minutes', responses: { 200: { description: 'the code', content: json(object({ code: text })) }, default: problem } } },
       '/api/tokens': {
         post: {
-          operationId: 'makeBackupToken', summary: 'A token that can start a backup and nothing else', requestBody: { required: true, content: json(object({ scope: { const: 'backup' }, label: text }, ['scope'])) },
+          operationId: 'makeBackupToken', summary: 'A token that can start a backup and nothing else', requestBody: { required: true, content: json(schemaOf(tokenSchema)) },
           responses: { 200: { description: 'the token, shown this once', content: json(object({ id: text, token: text })) }, default: problem },
         },
         get: { operationId: 'listBackupTokens', responses: { 200: { description: 'which there are', content: json(object({ tokens: { type: 'array', items: object({ id: text, created: text, label: text }) } })) }, default: problem } },

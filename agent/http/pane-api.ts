@@ -6,15 +6,12 @@ import { HoldfastError } from '../../shared/errors.ts'
 import { type Runs, addCommandRoutes } from './command-api.ts'
 import type { EntraSignIn } from './entra-sign-in.ts'
 import { openApiDocument } from './openapi.ts'
+import { pairSchema, tokenSchema } from './pane-requests.ts'
 import { type PaneSessions, type Scope, bearerOf } from './pane-sessions.ts'
 import { answering, sendProblem } from './problems.ts'
 
 const bodyLimit = '1mb'
 
-const pairSchema = z.union([
-  z.strictObject({ ticket: z.string().min(1).max(256) }), z.strictObject({ code: z.string().min(1).max(32), remember: z.boolean().default(false) }), z.strictObject({ entra: z.string().min(1).max(16_384) }),
-])
-const tokenSchema = z.strictObject({ scope: z.literal('backup'), label: z.string().max(80).default('') })
 const fileSchema = z.object({ snapshot: z.string().min(1).max(100), path: z.string().min(1).max(32_768) })
 
 export interface FileBytes {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFile, readdir, writeFile } from 'node:fs/promises'
+import { readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { growArchive } from '../../agent/demo/outlook-archive/archive.ts'
@@ -41,6 +41,14 @@ test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) =
     assert.ok(backedUp.equals(await readFile(archive)))
     assert.match(await page.locator('.done').innerText(), /Open Outlook Data File/u)
     assert.ok((await page.locator('.done').innerText()).includes(beside[0] as string))
+
+    await rm(join(documents, beside[0] as string))
+    await page.getByRole('navigation').getByText('Protection').click()
+    await button(page, 'Restore my archive').click()
+    await page.getByRole('heading', { name: /Newest backup/u }).waitFor()
+    await button(page, 'Restore my archive').click()
+    await page.getByRole('heading', { name: 'It is back' }).waitFor()
+    assert.ok(backedUp.equals(await readFile(join(documents, beside[0] as string))), 'in the same two clicks once more')
   })
 
   await t.test('an older backup, one file by its name, into a folder of choice', async () => {

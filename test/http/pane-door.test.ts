@@ -1,8 +1,11 @@
+import 'reflect-metadata'
 import assert from 'node:assert/strict'
-import { X509Certificate } from 'node:crypto'
+import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { once } from 'node:events'
 import { request } from 'node:https'
+import { networkInterfaces } from 'node:os'
 import { test } from 'node:test'
+import * as x509 from '@peculiar/x509'
 import { type Socket, io } from 'socket.io-client'
 import { type RunsNow, commands, runsNowSchema } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
@@ -298,14 +301,51 @@ test('everything that the OpenAPI document names is answered', async () => {
   }
 })
 
+test('the OpenAPI document asks of pairing and of tokens for what the door takes', async () => {
+  await using door = await openDoor(perform)
+  const { paths } = JSON.parse((await call(door, '/api/openapi.json', { headers: bearer(door.sessions.ownToken) })).body) as { paths: Record<string, { post: { requestBody: { content: Record<string, { schema: unknown }> } } }> }
+  const bodyOf = (path: string) => paths[path]?.post.requestBody.content['application/json']?.schema
+  const text = (maxLength: number) => ({ type: 'string', minLength: 1, maxLength })
+  const strict = { type: 'object', additionalProperties: false }
+  assert.deepEqual(bodyOf('/api/pair'), {
+    anyOf: [
+      { ...strict, properties: { ticket: text(256) }, required: ['ticket'] },
+      { ...strict, properties: { code: text(32), remember: { type: 'boolean', default: false } }, required: ['code'] },
+      { ...strict, properties: { entra: text(16_384) }, required: ['entra'] },
+    ],
+  })
+  assert.deepEqual(bodyOf('/api/tokens'), { ...strict, properties: { scope: { type: 'string', const: 'backup' }, label: { type: 'string', maxLength: 80, default: '' } }, required: ['scope'] })
+})
+
+/** NameConstraints (RFC 5280 section 4.2.1.10): permitted are the DNS name localhost, 127.0.0.0/255.0.0.0 and ::1 of 128 bits; nothing is excluded. */
+const onlyThisMachine = `303fa03d300b8209${Buffer.from('localhost').toString('hex')}300a87087f000000ff00000030228720${'00'.repeat(15)}01${'ff'.repeat(16)}`
+
 test('the certificate is for this machine alone, from a CA that may sign nothing else', async () => {
-  const { certificate, authority } = await makePaneCertificate(Date.now())
+  const { certificate, authority, key } = await makePaneCertificate(Date.now())
   const [leaf, ca] = [new X509Certificate(certificate), new X509Certificate(authority)]
   assert.ok(leaf.verify(ca.publicKey) && leaf.checkIssued(ca) && ca.ca)
   assert.equal(leaf.subjectAltName, 'DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1')
+  const constraints = new x509.X509Certificate(authority).getExtension('2.5.29.30')
+  assert.equal(constraints?.critical, true)
+  assert.equal(Buffer.from(constraints?.value ?? []).toString('hex'), onlyThisMachine)
+  const kept = createPrivateKey(key)
+  assert.ok(leaf.checkPrivateKey(kept) && !ca.checkPrivateKey(kept), 'the key of the CA is not kept')
+  assert.equal(leaf.ca, false)
   await using door = await openDoor(perform)
   const outgoing = request({ host: '127.0.0.1', port: door.port, servername: 'localhost', agent: false })
   await assert.rejects(once(outgoing, 'response'), /self-signed|self signed|unable to/i)
+})
+
+test('the door answers on both loopback addresses, and not on the others of this machine', async (t) => {
+  await using door = await openDoor(perform)
+  const answers = async (host: string) => await call(door, '/', { host }).then(({ status }) => status, (error: unknown) => (error as NodeJS.ErrnoException).code)
+  assert.equal(await answers('127.0.0.1'), 200)
+  const addresses = Object.values(networkInterfaces()).flatMap((one) => one ?? [])
+  if (addresses.some(({ address }) => address === '::1')) assert.equal(await answers('::1'), 200)
+  else t.diagnostic('this machine has no ::1')
+  const others = addresses.filter(({ internal, scopeid }) => !internal && !scopeid)
+  if (others.length === 0) t.diagnostic('this machine has no address but loopback')
+  for (const { address } of others) assert.equal(await answers(address), 'ECONNREFUSED', address)
 })
 
 test('the certificate is kept, and made anew when it ends soon or its file is damaged', async () => {
