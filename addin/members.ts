@@ -68,7 +68,7 @@ export function countTones(members: readonly Member[]): Readonly<Record<Tone, nu
 /** RFC 4180. A leading sign of a formula is defused: spreadsheets would run it. */
 export function membersAsCsv(members: readonly Member[]): string {
   const columns = [
-    'name', 'state', 'lastSnapshotAgeSeconds', 'placed', 'wanted', 'unprotectedBytes', 'lastVerifiedRestore', 'machineState', 'offSinceSeconds', 'chosen', 'usedBytes', 'offerBytes', 'reportAgeSeconds', 'machine', 'owner',
+    'name', 'state', 'lastSnapshotAgeSeconds', 'placed', 'wanted', 'unprotectedBytes', 'lastVerifiedRestore', 'verifiedInPart', 'machineState', 'offSinceSeconds', 'chosen', 'usedBytes', 'offerBytes', 'reportAgeSeconds', 'machine', 'owner',
   ] as const
   const cell = (value: unknown) => {
     const text = value === null || value === undefined ? '' : String(value)

@@ -38,7 +38,8 @@ const peerSchema = z.object({
 const memberSchema = z.object({
   name: z.string(), owner: z.string(), machine: z.string(), state: z.enum(['protected', 'partial', 'unprotected', 'unknown']),
   lastSnapshotAgeSeconds: z.number().nullable(), placed: count, wanted: count,
-  unprotectedBytes: bytes.nullable(), lastVerifiedRestore: time.nullable(),
+  /** `verifiedInPart`: of a file that is too large to be restored to try it, parts by lot. */
+  unprotectedBytes: bytes.nullable(), lastVerifiedRestore: time.nullable(), verifiedInPart: z.boolean(),
   /** When the holder that was audited the longest ago answered rightly; null: one never did. */
   lastAudit: time.nullable(), machineState: z.enum(['online', 'away', 'doubtful', 'gone']),
   self: z.boolean(), admin: z.boolean(),
@@ -135,14 +136,12 @@ export const commands = {
     }),
   },
   drill: {
-    /** At most so much is restored; also at most a quarter of the space that the disk has left. */
+    /** At most so much is restored; to the disk at most a quarter of the space that it has left. */
     request: z.strictObject({ maxBytes: z.number().positive().default(4 * 1_073_741_824) }),
     result: z.object({
       ok: z.boolean(), snapshot: z.string(), time, bytes, seconds: z.number(),
-      /** `compared`: with the original, which is unchanged since. */
-      files: z.array(z.object({ path: z.string(), bytes, sha256: z.string().nullable(), compared: z.boolean(), problem: z.string().nullable() })),
-      /** The newest archive, when it is larger than the bound. */
-      tooLarge: z.string().nullable(),
+      /** `bytes` of `size` were tried: less when the file is larger than the bound. `sha256`: of a whole one. `compared`: with the original, which is unchanged since. */
+      files: z.array(z.object({ path: z.string(), bytes, size: bytes, sha256: z.string().nullable(), compared: z.boolean(), problem: z.string().nullable() })),
     }),
   },
   forget: {
@@ -234,8 +233,8 @@ export const commands = {
       notices: z.array(noticeSchema), warnings: z.array(z.string()),
       /** Those of the warnings that say of a roll-back, a copied key, a recovery, a recovery contact's request, a frozen or refused backup, a failed audit or drill, a disk that gives back other bytes. */
       alarms: z.array(z.object({ kind: z.enum(['rollback', 'clone', 'recovered', 'contact', 'frozen', 'refused', 'audit', 'drill', 'disk']), text: z.string(), notice: noticeSchema })),
-      /** The last restore drill: what came back was compared and checked. */
-      drill: z.object({ time, ok: z.boolean(), files: count, bytes, problems: z.array(z.string()) }).nullable(),
+      /** The last restore drill: what came back was compared and checked. `parts`: files too large to be tried whole, of which `bytes` of `size` were. */
+      drill: z.object({ time, ok: z.boolean(), files: count, bytes, problems: z.array(z.string()), parts: z.array(z.object({ path: z.string(), bytes, size: bytes })) }).nullable(),
       /** What somebody was told of and still is so. */
       alerts: z.array(z.object({ since: time, text: z.string(), notices: z.array(noticeSchema) })),
     }),

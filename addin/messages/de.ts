@@ -134,7 +134,7 @@ export const de: Messages = {
       nothing: 'hat noch nichts gewählt', never: 'nie gesichert', atRisk: 'zu wenige Kopien übrig', gone: 'weg', overdue: 'Sicherung zu alt', frozen: 'viel verschwand aus der Sicherung: war das gewollt?', partly: 'noch nicht alle Kopien', offLong: 'lange ausgeschaltet', aging: 'Sicherung wird alt', unknown: 'Kopien unbekannt', covered: 'geschützt',
     },
     noBackupFor: (duration) => `${duration} ohne Sicherung`, copiesOf: (placed, wanted) => `${placed} von ${wanted} Kopien`, andMore: (count) => `und ${count} weitere`,
-    member: 'Mitglied', lastBackup: 'Letzte Sicherung', copies: 'Kopien', waiting: 'Noch ungesichert', verified: 'Zuletzt probeweise zurückgeholt', machine: 'Rechner', none: '–', on: 'an',
+    member: 'Mitglied', lastBackup: 'Letzte Sicherung', copies: 'Kopien', waiting: 'Noch ungesichert', verified: 'Zuletzt probeweise zurückgeholt', inPart: (time) => `${time}, zum Teil`, machine: 'Rechner', none: '–', on: 'an',
     you: 'Sie', offFor: (duration) => `ausgeschaltet, ${duration}`,
     legend: (fresh, old) => `Grün: höchstens ${fresh} alt, mit allen Kopien. Orange: älter, oder Kopien fehlen. Rot: ${old} ohne Sicherung, oder gar keine. Gestreift: ausgeschaltet, die Sicherung bleibt.`,
     details: 'Alle Zahlen', givenUp: 'von einem Admin aufgegeben',

@@ -138,7 +138,7 @@ export const en = {
       nothing: 'has chosen nothing yet', never: 'never backed up', atRisk: 'too few copies left', gone: 'gone', overdue: 'backup too old', frozen: 'much vanished from its backup: see whether that was meant', partly: 'not all copies are made', offLong: 'switched off for long', aging: 'backup is getting old', unknown: 'copies not known', covered: 'protected',
     },
     noBackupFor: (duration: string) => `no backup for ${duration}`, copiesOf: (placed: string, wanted: string) => `${placed} of ${wanted} copies`, andMore: (count: number) => `and ${count} more`,
-    member: 'Member', lastBackup: 'Last backup', copies: 'Copies', waiting: 'Not backed up yet', verified: 'Last tried restore', machine: 'Machine', none: '–', on: 'on',
+    member: 'Member', lastBackup: 'Last backup', copies: 'Copies', waiting: 'Not backed up yet', verified: 'Last tried restore', inPart: (time: string) => `${time}, in part`, machine: 'Machine', none: '–', on: 'on',
     you: 'you', offFor: (duration: string) => `switched off for ${duration}`,
     legend: (fresh: string, old: string) => `Green: backed up within ${fresh}, with all copies. Orange: older, or copies are missing. Red: no backup for ${old}, or none at all. Striped: switched off, its backup is kept.`,
     details: 'All figures', givenUp: 'given up by an admin',

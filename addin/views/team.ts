@@ -72,7 +72,7 @@ export class TeamView implements View {
 
   #row(member: Member): TemplateResult {
     const { messages: { team: m, common, protection }, formats: f } = this.#app
-    const { lastSnapshotAgeSeconds: age, usedBytes, offerBytes, offSinceSeconds, unprotectedBytes, lastVerifiedRestore } = member
+    const { lastSnapshotAgeSeconds: age, usedBytes, offerBytes, offSinceSeconds, unprotectedBytes, lastVerifiedRestore, verifiedInPart } = member
     const cell = (label: string, content: unknown) => html`<td role="cell" data-label=${label}>${content}</td>`
     const standing = standingOf(member)
     return html`<tr role="row">
@@ -80,7 +80,7 @@ export class TeamView implements View {
       ${cell(m.lastBackup, html`<span class="age"><meter aria-hidden="true" class=${ageTone(age)} min="0" max="1" .value=${freshness(age)}></meter>${age === null ? common.never : f.ago(age)}</span>`)}
       ${cell(m.copies, member.wanted === 0 || age === null ? m.none : common.of(f.number(member.placed), f.number(member.wanted)))}
       ${cell(m.waiting, unprotectedBytes === null ? m.none : f.bytes(unprotectedBytes))}
-      ${cell(m.verified, lastVerifiedRestore === null ? common.never : f.relative(lastVerifiedRestore, Date.now()))}
+      ${cell(m.verified, lastVerifiedRestore === null ? common.never : (verifiedInPart ? m.inPart : (time: string) => time)(f.relative(lastVerifiedRestore, Date.now())))}
       ${cell(m.machine, html`${isOff(member) ? (offSinceSeconds === null ? protection.machine[member.machineState] : m.offFor(f.duration(offSinceSeconds))) : m.on}${offerBytes === null || usedBytes === null ? nothing : html` <span class="facts">${m.offer(f.bytes(usedBytes), f.bytes(offerBytes))}</span>`}`)}
       ${cell('', this.#administration.actionsFor(member))}
     </tr>`

@@ -119,8 +119,8 @@ export const renderers: Renderers = {
   'drill': (result) => [
     `${result.ok ? 'Restore drill passed' : 'Restore drill FAILED'}: ${result.files.length} files, ${formatBytes(result.bytes)} restored in ${formatDuration(result.seconds)}, ${result.files.filter(({ compared }) => compared).length} compared with their originals`,
     ...result.files.flatMap(({ path, problem }) => (problem === null ? [] : [`  ${printable(path)}: ${printable(problem)}`])),
-    ...(result.files.length === 0 ? ['  nothing fits the bound'] : []),
-    ...(result.tooLarge === null ? [] : [`  ${printable(result.tooLarge)} is larger than the bound and was left out: --max-bytes SIZE`]),
+    ...(result.files.length === 0 ? ['  there is no file in it to be tried'] : []),
+    ...partLines(result.files.filter(({ bytes, size }) => bytes < size)), ...(result.files.some(({ bytes, size }) => bytes < size) ? ['  more of a large file: --max-bytes SIZE'] : []),
     `  from snapshot ${short(result.snapshot)}; the scratch copies are removed`,
   ].join('\n'),
   'audit': (result) => [
@@ -162,7 +162,7 @@ export const renderers: Renderers = {
     ...(result.holder.scrub.lastRead === null ? [] : [`  all of it read and checked, last ${formatTime(result.holder.scrub.lastRead)}`]),
     `Has ${formatBytes(result.share.stored)} on other machines, fair share ${formatBytes(result.share.fair)}`,
     ...holderLines(result.holders),
-    ...(result.drill === null ? [] : [`Last restore drill ${formatTime(result.drill.time)}: ${result.drill.ok ? 'passed' : 'FAILED'}, ${result.drill.files} files, ${formatBytes(result.drill.bytes)}`]),
+    ...(result.drill === null ? [] : [`Last restore drill ${formatTime(result.drill.time)}: ${result.drill.ok ? 'passed' : 'FAILED'}, ${result.drill.files} files, ${formatBytes(result.drill.bytes)}`, ...partLines(result.drill.parts)]),
     ...result.rosters.map((roster) => `Roster ${printable(roster.locator)}: ${roster.state}${roster.detail === '' ? '' : ` (${printable(roster.detail)})`}`),
     ...(result.pausedUntil === null || Date.parse(result.pausedUntil) < Date.now() ? [] : [`Automatic backups are paused until ${formatTime(result.pausedUntil)}`]),
     ...(result.nextBackup === null ? [] : [`Next backup ${formatTime(result.nextBackup)}`]),
@@ -179,7 +179,7 @@ export const renderers: Renderers = {
       member.usedBytes === null || member.offerBytes === null ? '?' : `${formatBytes(member.usedBytes)} of ${formatBytes(member.offerBytes)}`,
       member.storedBytes === null ? '?' : `${formatBytes(member.storedBytes)}, fair share ${formatBytes(member.fairBytes)}`,
       member.lastAudit === null ? 'not yet' : formatTime(member.lastAudit),
-      member.lastVerifiedRestore === null ? 'never' : formatTime(member.lastVerifiedRestore),
+      member.lastVerifiedRestore === null ? 'never' : `${formatTime(member.lastVerifiedRestore)}${member.verifiedInPart ? ' in part' : ''}`,
     ]),
   ]),
   'coverage list': ({ list, address, rows }) => (address === null ? `The list "${list}" is no longer kept up to date; remove it in SharePoint when nobody wants it.`
@@ -235,6 +235,11 @@ function restoreLines(result: CommandResult<'restore'>): string {
     `  from snapshot ${short(result.snapshot)} (${freshness(result)})`,
     ...skippedLines(result.skipped),
   ].join('\n')
+}
+
+/** What a drill tried of files that are too large to be tried whole. */
+function partLines(parts: readonly { path: string; bytes: number; size: number }[]): string[] {
+  return parts.map(({ path, bytes, size }) => `  in part: ${formatBytes(bytes)} of ${formatBytes(size)} by lot of ${printable(path)}`)
 }
 
 function holderLines(holders: CommandResult<'status'>['holders']): string[] {

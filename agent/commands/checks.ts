@@ -6,11 +6,15 @@ export interface CheckFile {
   write(text: string): void
 }
 
-const drillSchema = z.object({ time: z.iso.datetime(), ok: z.boolean(), files: z.int().min(0), bytes: z.number().min(0), problems: z.array(z.string()) })
+const drillSchema = z.object({
+  time: z.iso.datetime(), ok: z.boolean(), files: z.int().min(0), bytes: z.number().min(0), problems: z.array(z.string()),
+  /** Files that were too large to be tried whole: `bytes` of `size`. */
+  parts: z.array(z.object({ path: z.string(), bytes: z.number().min(0), size: z.number().min(0) })).default([]),
+})
 export type DrillOutcome = z.infer<typeof drillSchema>
 
 const fileSchema = z.object({
-  v: z.literal(1), lastVerified: z.iso.datetime().nullable(), drill: drillSchema.nullable().default(null), proved: z.string().nullable().default(null),
+  v: z.literal(1), lastVerified: z.iso.datetime().nullable(), inPart: z.boolean().default(false), drill: drillSchema.nullable().default(null), proved: z.string().nullable().default(null),
 })
 
 export class Checks {
@@ -27,23 +31,28 @@ export class Checks {
     return this.#known.lastVerified
   }
 
+  /** What was verified last was, for a file at least, a part by lot. */
+  get lastVerifiedInPart(): boolean {
+    return this.#known.inPart
+  }
+
   get drill(): DrillOutcome | null {
     return this.#known.drill
   }
 
-  /** Id of the newest snapshot of which data was read back and found right. */
+  /** Id of the newest snapshot of which data was read back and found right, all of it or a part. */
   get proved(): string | null {
     return this.#known.proved
   }
 
   /** `nowMs` since 1970; `snapshot`: the newest of those that were read. */
   noteVerified(nowMs: number, snapshot: string | undefined): void {
-    this.#keep({ lastVerified: new Date(nowMs).toISOString(), ...(snapshot === undefined ? {} : { proved: snapshot }) })
+    this.#keep({ lastVerified: new Date(nowMs).toISOString(), inPart: false, ...(snapshot === undefined ? {} : { proved: snapshot }) })
   }
 
-  /** One that went well is a verified restore too. `snapshot`: the one that was tried. */
+  /** One that went well is a verified restore too, in part when files were tried in parts. `snapshot`: the one that was tried. */
   noteDrill(drill: DrillOutcome, snapshot: string): void {
-    this.#keep({ drill, ...(drill.ok ? { lastVerified: drill.time, proved: snapshot } : {}) })
+    this.#keep({ drill, ...(drill.ok ? { lastVerified: drill.time, inPart: drill.parts.length > 0, proved: snapshot } : {}) })
   }
 
   #keep(change: Partial<z.infer<typeof fileSchema>>): void {
@@ -53,7 +62,7 @@ export class Checks {
 }
 
 function readChecks(text: string | undefined): z.infer<typeof fileSchema> {
-  const none = { v: 1 as const, lastVerified: null, drill: null, proved: null }
+  const none = { v: 1 as const, lastVerified: null, inPart: false, drill: null, proved: null }
   try {
     return text === undefined ? none : fileSchema.parse(JSON.parse(text))
   } catch {

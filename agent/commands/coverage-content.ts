@@ -16,7 +16,7 @@ export async function coverageContent(context: AgentContext, signal: AbortSignal
   return {
     snapshot: complete === undefined ? null : secondsOf(complete.time), state, placed, wanted,
     unprotected: unprotectedBytes(context.settings.config.protect.map(({ path }) => pathStatus(path, snapshots, { state, placed, wanted, survives: 0 }))),
-    verified: context.checks.lastVerified === null ? null : secondsOf(context.checks.lastVerified), audited: auditedSeconds(services, places), used, offer: quota,
+    verified: context.checks.lastVerified === null ? null : secondsOf(context.checks.lastVerified), ...(context.checks.lastVerifiedInPart ? { part: true as const } : {}), audited: auditedSeconds(services, places), used, offer: quota,
     stored: storedBytes(services.dispersal), frozen: context.holder.accounts().filter(({ freezes }) => freezes.length > 0).map(({ owner: of }) => of).slice(0, 4),
     admin: await isAdmin(context), chosen: context.settings.config.protect.length,
   }

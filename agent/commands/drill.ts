@@ -1,5 +1,6 @@
 /**
- * A restore as it would be, of a part, to a scratch folder: the newest archive and files by lot, within a space bound.
+ * A restore as it would be, of a part, to a scratch folder: the newest archive and files by lot, within a space bound. What is
+ * larger than the bound is tried in parts (drill-parts.ts).
  *
  * What comes back is read from the disk again and hashed: against the original where that is unchanged since the backup, and
  * for its size in any case (every chunk was checked against its id on the way). An Outlook archive's structure is walked; one
@@ -16,16 +17,29 @@ import type { FileEntry } from '../repository/tree.ts'
 import { checkOutlookArchive, damageOf } from '../source/outlook-health.ts'
 import type { RunOptions } from './command.ts'
 import type { AgentContext, Backup } from './context.ts'
+import { isUnchanged, tryParts } from './drill-parts.ts'
 import { refreshHeads } from './freshness.ts'
 import { restoreSnapshot } from './restore-snapshot.ts'
 
 const mostFiles = 12
 /** Of the space that the disk has left. */
 const mostOfDisk = 0.25
+const mebibyte = 1_048_576
+/** Of one file that is tried in parts, and of all that are; at most half of what may be restored. */
+const mostOfPart = 256 * mebibyte
+const mostInParts = 512 * mebibyte
+const leastInParts = 65_536
+
+type DrilledFile = CommandResult<'drill'>['files'][number]
 
 interface Candidate {
   readonly path: string
   readonly entry: FileEntry
+}
+
+interface Choice extends Candidate {
+  /** How much of it is tried; null: all. */
+  readonly partBytes: number | null
 }
 
 /** Throws `not-found` when there is no snapshot yet; whatever goes wrong with a file is told in the result. */
@@ -39,67 +53,82 @@ export async function drill(context: AgentContext, { maxBytes }: CommandRequest<
   await rm(scratch, { recursive: true, force: true })
   await mkdir(scratch, { recursive: true, mode: 0o700 })
   try {
-    const bound = await boundOf(scratch, maxBytes)
-    const { chosen, tooLarge } = choose(await Array.fromAsync(filesOf(services, snapshot, options.signal)), bound)
-    const files: CommandResult<'drill'>['files'] = []
-    for (const [at, candidate] of chosen.entries()) {
+    const chosen = choose(await Array.fromAsync(filesOf(services, snapshot, options.signal)), { maxBytes, diskBytes: await diskBytesOf(scratch) })
+    const files: DrilledFile[] = []
+    for (const [at, choice] of chosen.entries()) {
       options.signal.throwIfAborted()
       options.onProgress({ stage: 'restoring for the drill', filesDone: at })
-      files.push(await tryFile(services, { snapshot, candidate, target: join(scratch, String(at)), restoredAt: new Date(context.clock.now()) }, options))
+      files.push(await tryFile(services, { snapshot, choice, target: join(scratch, String(at)), restoredAt: new Date(context.clock.now()) }, options))
     }
     const ok = files.length > 0 && files.every(({ problem }) => problem === null)
     const result = {
       ok, snapshot: snapshot.id, time: new Date(context.clock.now()).toISOString(), bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
-      seconds: (context.clock.monotonic() - startedMs) / 1000, files, tooLarge,
+      seconds: (context.clock.monotonic() - startedMs) / 1000, files,
     }
-    context.checks.noteDrill({ time: result.time, ok, files: files.length, bytes: result.bytes, problems: files.flatMap(({ path, problem }) => (problem === null ? [] : [`${path}: ${problem}`])).slice(0, 10) }, snapshot.id)
+    context.checks.noteDrill({
+      time: result.time, ok, files: files.length, bytes: result.bytes, problems: files.flatMap(({ path, problem }) => (problem === null ? [] : [`${path}: ${problem}`])).slice(0, 10),
+      parts: files.filter(({ bytes, size }) => bytes < size).map(({ path, bytes, size }) => ({ path, bytes, size })),
+    }, snapshot.id)
     return result
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
 }
 
-async function boundOf(folder: string, maxBytes: number): Promise<number> {
+async function diskBytesOf(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder)
-  return Math.min(maxBytes, Math.floor(bavail * bsize * mostOfDisk))
+  return Math.floor(bavail * bsize * mostOfDisk)
 }
 
 async function* filesOf({ repository }: Backup, snapshot: Snapshot, signal: AbortSignal): AsyncGenerator<Candidate> {
   for await (const { path, entry } of repository.walk(snapshot, undefined, { signal })) if (entry.type === 'file') yield { path, entry }
 }
 
-/** The archive that changed last, then others by lot as long as they fit. `tooLarge`: that archive, when it does not. */
-export function choose(files: readonly Candidate[], bound: number, random: () => number = Math.random): { chosen: Candidate[]; tooLarge: string | null } {
-  const archives = files.filter(({ path }) => /\.(?:pst|ost)$/iu.test(path))
+/**
+ * The archive that changed last, then others by lot as long as they fit. What would not fit if it were alone is tried in parts,
+ * so that no size is a reason to leave it out; parts are not written to the disk.
+ */
+export function choose(files: readonly Candidate[], { maxBytes, diskBytes }: { maxBytes: number; diskBytes: number }, random: () => number = Math.random): Choice[] {
+  const archives = files.filter(({ path }) => isArchiveName(path))
   const [newest] = archives.toSorted((a, b) => Number(BigInt(b.entry.mtime) - BigInt(a.entry.mtime)))
   const lots = files.filter((file) => file !== newest).map((file) => ({ file, lot: random() })).sort((a, b) => a.lot - b.lot).map(({ file }) => file)
-  const chosen: Candidate[] = []
-  let left = bound
+  const chosen: Choice[] = []
+  const bound = Math.min(maxBytes, diskBytes)
+  let whole = bound
+  let inParts = Math.max(leastInParts, Math.min(mostInParts, Math.floor(maxBytes / 2)))
   for (const file of newest === undefined ? lots : [newest, ...lots]) {
     if (chosen.length === mostFiles) break
-    if (file.entry.size > left) continue
-    left -= file.entry.size
-    chosen.push(file)
+    if (file.entry.size <= whole) {
+      whole -= file.entry.size
+      chosen.push({ ...file, partBytes: null })
+    } else if (file.entry.size > bound && inParts > 0) {
+      const partBytes = Math.min(inParts, mostOfPart)
+      inParts -= partBytes
+      whole = Math.max(0, Math.min(whole, maxBytes - partBytes))
+      chosen.push({ ...file, partBytes })
+    }
   }
-  return { chosen, tooLarge: newest === undefined || chosen.includes(newest) ? null : newest.path }
+  return chosen
 }
 
 interface Trial {
   readonly snapshot: Snapshot
-  readonly candidate: Candidate
+  readonly choice: Choice
   readonly target: string
   readonly restoredAt: Date
 }
 
-async function tryFile(services: Backup, { snapshot, candidate: { path, entry }, target, restoredAt }: Trial, { signal }: RunOptions): Promise<CommandResult<'drill'>['files'][number]> {
-  const tried = { path, bytes: entry.size, sha256: null, compared: false }
+async function tryFile(services: Backup, { snapshot, choice: { path, entry, partBytes }, target, restoredAt }: Trial, { signal }: RunOptions): Promise<DrilledFile> {
+  const tried = { path, bytes: entry.size, size: entry.size, sha256: null, compared: false }
+  const mayBeDamaged = !isArchiveName(path) || snapshot.damaged?.some((known) => known.path === path) === true
   try {
+    if (partBytes !== null) return { ...tried, ...await tryParts(services.repository, { path, entry, mayBeDamaged, budget: partBytes, random: Math.random }, signal) }
     await restoreSnapshot(services.repository, { snapshot: snapshot.id, path, target, overwrite: false, restoredAt }, { signal, onProgress: () => {} })
     const restored = join(target, basename(path.replaceAll('\\', '/')))
     const { size } = await lstat(restored)
     const sha256 = await hashFile(restored, signal)
     const original = await hashUnchanged(path, entry, signal)
-    const damage = snapshot.damaged?.some((known) => known.path === path) === true ? undefined : await archiveDamage(restored, size, signal)
+    const damage = mayBeDamaged ? undefined : await archiveDamage(restored, size, signal)
     const problem = size !== entry.size ? `${size} bytes came back instead of ${entry.size}`
       : original !== null && original !== sha256 ? 'what came back is not what is on the disk, though that did not change since'
       : damage ?? null
@@ -107,7 +136,7 @@ async function tryFile(services: Backup, { snapshot, candidate: { path, entry },
   } catch (error) {
     signal.throwIfAborted()
     if (!(error instanceof HoldfastError)) throw error
-    return { ...tried, problem: error.message }
+    return { ...tried, bytes: Math.min(entry.size, partBytes ?? entry.size), problem: error.message }
   } finally {
     await rm(target, { recursive: true, force: true })
   }
@@ -120,20 +149,18 @@ async function hashUnchanged(path: string, entry: FileEntry, signal: AbortSignal
   return await isUnchanged(path, entry) ? sha256 : null
 }
 
-async function isUnchanged(path: string, entry: FileEntry): Promise<boolean> {
-  const now = await lstat(path, { bigint: true }).catch(() => undefined) // not there, or not to be read: nothing to compare with
-  return now !== undefined && now.isFile() && now.size === BigInt(entry.size) && now.mtimeNs === BigInt(entry.mtime)
-}
-
 async function hashFile(path: string, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256')
   for await (const bytes of createReadStream(path, { signal, highWaterMark: 1_048_576 })) hash.update(bytes as Buffer)
   return hash.digest('hex')
 }
 
-/** What is wrong with an Outlook archive; undefined for a sound one and for other files. */
+function isArchiveName(path: string): boolean {
+  return /\.(?:pst|ost)$/iu.test(path)
+}
+
+/** What is wrong with an Outlook archive; undefined for a sound one and for a file of another kind. */
 async function archiveDamage(path: string, size: number, signal: AbortSignal): Promise<string | undefined> {
-  if (!/\.(?:pst|ost)$/iu.test(path)) return undefined
   await using file = await open(path, 'r')
   const health = await checkOutlookArchive(file.fd, { size, path }, { level: 1, signal })
   return health.problems[0]?.kind === 'not-an-archive' ? undefined : damageOf(health)

@@ -68,7 +68,7 @@ const listedProblems = 20
 const deepestLevel = 8
 const pagesPerTurn = 256
 
-interface Layout {
+export interface PageLayout {
   readonly pageSize: number
   readonly trailerSize: number
   /** Where the counts of entries and the level lie; the entries end there. */
@@ -78,7 +78,7 @@ interface Layout {
   readonly blockAlignment: number
 }
 
-const layouts: Readonly<Record<OutlookFormat, Layout>> = {
+export const pageLayouts: Readonly<Record<OutlookFormat, PageLayout>> = {
   'ansi': { pageSize: 512, trailerSize: 12, metaAt: 496, wide: false, wordSize: 4, blockAlignment: 64 },
   'unicode': { pageSize: 512, trailerSize: 16, metaAt: 488, wide: false, wordSize: 8, blockAlignment: 64 },
   'unicode-4k': { pageSize: 4096, trailerSize: 24, metaAt: 4056, wide: true, wordSize: 8, blockAlignment: 512 },
@@ -107,11 +107,34 @@ export async function checkOutlookArchive(
   return findings.result(options.level)
 }
 
+/** Level 0, of the first bytes of a file of `size` bytes: `outlookHeaderLength` of them. */
+export function checkOutlookHeader(start: Uint8Array, size: number): ArchiveHealth {
+  const findings = new Findings()
+  const header = parseOutlookHeader(start)
+  if (header === undefined) findings.add('not-an-archive', 0)
+  else checkHeader(header, size, findings)
+  return findings.result(0)
+}
+
 function checkHeader(header: OutlookHeader, size: number, findings: Findings): void {
   if (!header.checksumsValid) findings.add('header-checksum', 0)
   if (header.fileEnd > BigInt(size)) findings.add('truncated', 0)
   if (header.fileEnd < BigInt(size)) findings.add('longer-than-recorded', 0)
   if (header.allocationMapState === 0) findings.add('not-closed-cleanly', 0)
+}
+
+/** MS-PST 2.2.2.7.1. */
+export const pageTypes = { blockTree: 0x80, nodeTree: 0x81, allocationMap: 0x84 } as const
+
+/** PAGETRAILER, MS-PST 2.2.2.7.1; in ANSI archives the id comes before the checksum. */
+export function trailerFault(page: Buffer, layout: PageLayout, { type, id }: { type: number; id: bigint }): HealthProblemKind | undefined {
+  const at = layout.pageSize - layout.trailerSize
+  const long = layout.wordSize === 8
+  const checksum = page.readUInt32LE(at + (long ? 4 : 8))
+  if (outlookChecksum(page.subarray(0, at)) !== checksum) return 'page-checksum'
+  if (page.readUInt8(at) !== type || page.readUInt8(at + 1) !== type) return 'page-type'
+  const ownId = long ? page.readBigUInt64LE(at + 8) : BigInt(page.readUInt32LE(at + 4))
+  return ownId === id ? undefined : 'page-id'
 }
 
 class Findings {
@@ -156,7 +179,7 @@ class TreeWalk {
   readonly #fd: number
   readonly #file: { size: number, path: string }
   readonly #header: OutlookHeader
-  readonly #layout: Layout
+  readonly #layout: PageLayout
   readonly #findings: Findings
   readonly #options: HealthOptions
   readonly #seen = new Set<bigint>()
@@ -169,7 +192,7 @@ class TreeWalk {
     this.#fd = fd
     this.#file = file
     this.#header = header
-    this.#layout = layouts[header.format]
+    this.#layout = pageLayouts[header.format]
     this.#findings = findings
     this.#options = options
     this.#page = Buffer.alloc(this.#layout.pageSize)
@@ -194,7 +217,7 @@ class TreeWalk {
 
   /** Reads the page into the one buffer and checks it; undefined when what it says cannot be used. */
   #enter(tree: Tree, visit: Visit): Page | undefined {
-    const { pageSize, trailerSize, metaAt, wide } = this.#layout
+    const { pageSize, metaAt, wide } = this.#layout
     const size = BigInt(pageSize)
     if (visit.offset < size || visit.offset + size > BigInt(this.#file.size) || visit.offset % 512n !== 0n) {
       return this.#reject('page-outside', 0)
@@ -204,7 +227,7 @@ class TreeWalk {
     this.#seen.add(visit.offset)
     if (readAt(this.#fd, this.#page, offset, this.#file.path) < pageSize) return this.#reject('page-truncated', offset)
     this.#findings.counts.page += 1
-    const fault = this.#trailerFault(tree, visit.id, pageSize - trailerSize)
+    const fault = trailerFault(this.#page, this.#layout, { type: tree === 'block' ? pageTypes.blockTree : pageTypes.nodeTree, id: visit.id })
     if (fault !== undefined) return this.#reject(fault, offset)
     const page = {
       count: wide ? this.#page.readUInt16LE(metaAt) : this.#page.readUInt8(metaAt),
@@ -220,17 +243,6 @@ class TreeWalk {
       return this.#reject('page-entries', offset)
     }
     return page
-  }
-
-  /** PAGETRAILER, MS-PST 2.2.2.7.1; in ANSI archives the id comes before the checksum. */
-  #trailerFault(tree: Tree, id: bigint, at: number): HealthProblemKind | undefined {
-    const wide = this.#layout.wordSize === 8
-    const checksum = this.#page.readUInt32LE(at + (wide ? 4 : 8))
-    if (outlookChecksum(this.#page.subarray(0, at)) !== checksum) return 'page-checksum'
-    const type = tree === 'block' ? 0x80 : 0x81
-    if (this.#page.readUInt8(at) !== type || this.#page.readUInt8(at + 1) !== type) return 'page-type'
-    const ownId = wide ? this.#page.readBigUInt64LE(at + 8) : BigInt(this.#page.readUInt32LE(at + 4))
-    return ownId === id ? undefined : 'page-id'
   }
 
   /** BTENTRY: key, id, offset. */

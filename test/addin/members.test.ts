@@ -6,7 +6,7 @@ import { type Member, ageTone, countTones, isFailing, memberTone, membersAsCsv, 
 const day = 86_400
 
 const covered: Member = {
-  name: 'Ana', owner: 'o1', machine: 'm1', state: 'protected', lastSnapshotAgeSeconds: 3600, placed: 6, wanted: 6, unprotectedBytes: 0, lastVerifiedRestore: null, lastAudit: null,
+  name: 'Ana', owner: 'o1', machine: 'm1', state: 'protected', lastSnapshotAgeSeconds: 3600, placed: 6, wanted: 6, unprotectedBytes: 0, lastVerifiedRestore: null, verifiedInPart: false, lastAudit: null,
   machineState: 'online', self: false, admin: false, offSinceSeconds: null, usedBytes: null, offerBytes: null, reportAgeSeconds: null, chosen: 1, lost: false, frozenAt: 0, storedBytes: null, fairBytes: 0,
 }
 const off = (days: number): Partial<Member> => ({ machineState: days > 21 ? 'gone' : days > 10 ? 'doubtful' : 'away', offSinceSeconds: days * day })

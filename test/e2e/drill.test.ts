@@ -10,14 +10,17 @@ import { seededBytes } from '../support/trees.ts'
 
 const candidate = (path: string, size: number, mtime = 0) => ({ path, entry: { name: path, type: 'file', size, mtime: String(mtime) } as FileEntry })
 
-test('a drill takes the archive that changed last and others by lot, as long as they fit', () => {
+test('a drill takes the archive that changed last and others by lot, as long as they fit; what is larger than the bound is tried in parts', () => {
   const files = [candidate('/old.pst', 10, 1), candidate('/new.PST', 50, 2), ...Array.from({ length: 40 }, (_, at) => candidate(`/file-${at}`, 5))]
-  const { chosen, tooLarge } = choose(files, 90)
-  assert.equal(chosen[0]?.path, '/new.PST')
+  const chosen = choose(files, { maxBytes: 90, diskBytes: 1000 })
+  assert.deepEqual([chosen[0]?.path, chosen[0]?.partBytes], ['/new.PST', null])
   assert.ok(chosen.length >= 7 && chosen.length <= 12 && chosen.reduce((sum, { entry }) => sum + entry.size, 0) <= 90)
-  assert.equal(tooLarge, null)
-  assert.deepEqual([choose(files, 40).tooLarge, choose(files, 40).chosen.some(({ path }) => path === '/new.PST')], ['/new.PST', false])
-  const orders = [0.1, 0.9].map((lot) => choose(files.slice(2), 15, () => (lot = (lot * 7919) % 1)).chosen.map(({ path }) => path).join())
+  for (const bounds of [{ maxBytes: 40, diskBytes: 1000 }, { maxBytes: 1000, diskBytes: 40 }]) assert.deepEqual(choose(files, bounds)[0], { ...files[1], partBytes: 65_536 })
+  const gigabyte = 1_000_000_000
+  const [archive, ...others] = choose([candidate('/new.pst', 10 * gigabyte), candidate('/disk.img', 90 * gigabyte), candidate('/small', 5), candidate('/more.img', 8 * gigabyte)], { maxBytes: 4 * gigabyte, diskBytes: 4 * gigabyte })
+  assert.deepEqual([archive?.path, archive?.partBytes, others.length], ['/new.pst', 268_435_456, 2])
+  assert.deepEqual(others.map(({ partBytes }) => partBytes).sort(), [268_435_456, null].sort())
+  const orders = [0.1, 0.9].map((lot) => choose(files.slice(2), { maxBytes: 15, diskBytes: 15 }, () => (lot = (lot * 7919) % 1)).map(({ path }) => path).join())
   assert.notEqual(orders[0], orders[1])
 })
 
@@ -36,8 +39,16 @@ test('a drill restores to a scratch folder, compares, removes it, and status and
   assert.equal(result.ok, true)
   assert.equal(existsSync(join(folder, 'machine-1', 'drill')), false)
   const { drill, alarms } = await owner!.run('status', {})
-  assert.deepEqual([drill?.ok, drill?.files, drill?.time, alarms.filter(({ kind }) => kind === 'drill')], [true, 2, result.time, []])
-  assert.equal(Date.parse((await owner!.run('coverage', {})).members.find(({ self }) => self)?.lastVerifiedRestore ?? ''), Math.floor(Date.parse(result.time) / 1000) * 1000)
+  assert.deepEqual([drill?.ok, drill?.files, drill?.parts, drill?.time, alarms.filter(({ kind }) => kind === 'drill')], [true, 2, [], result.time, []])
+  const self = (await owner!.run('coverage', {})).members.find((member) => member.self)
+  assert.equal(self?.verifiedInPart, false)
+  assert.equal(Date.parse(self.lastVerifiedRestore ?? ''), Math.floor(Date.parse(result.time) / 1000) * 1000)
+  const inPart = await owner!.run('drill', { maxBytes: 400_000 })
+  const [part] = inPart.files
+  assert.deepEqual([inPart.ok, part?.path, part?.compared, part?.problem, part?.sha256], [true, archive, true, null, null])
+  assert.ok(part !== undefined && part.bytes > 100_000 && part.bytes <= 200_000 && part.size > 1_000_000)
+  assert.deepEqual((await owner!.run('status', {})).drill?.parts, [{ path: archive, bytes: part.bytes, size: part.size }])
+  assert.equal((await owner!.run('coverage', {})).members.find(({ self }) => self)?.verifiedInPart, true)
   const { atime, mtime } = { atime: new Date(), mtime: new Date(Math.floor(Date.now() / 1000) * 1000) }
   utimesSync(join(folder, 'a.bin'), atime, mtime)
   await owner!.run('backup', {})

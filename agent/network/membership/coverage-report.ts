@@ -20,6 +20,8 @@ const contentSchema = z.object({
   unprotected: bytes.nullable(),
   /** When data was last read back and found right, seconds since 1970. */
   verified: seconds.nullable(),
+  /** `verified` was of parts by lot, for a file at least; left out otherwise. */
+  part: z.literal(true).optional(),
   /** When the holder that was audited the longest ago answered rightly, seconds since 1970; null: one of them never did. */
   audited: seconds.nullable().default(null),
   /** What it keeps for others, and what it offers them. */
