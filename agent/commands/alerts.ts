@@ -9,6 +9,7 @@ import type { Config } from '../config.ts'
 import { leastKeepDays } from '../../shared/network-commands.ts'
 import type { Alert, News, Standing } from './alert-book.ts'
 import { usualKeepDays } from './leave.ts'
+import type { OthersContact } from './status-notices.ts'
 
 type Member = CommandResult<'coverage'>['members'][number]
 type Status = CommandResult<'status'>
@@ -19,6 +20,8 @@ export interface AlertInput {
   readonly settings: Config['alerts']
   /** Machines that left: their silence is no news. For how many days their backups are kept; undefined while their owner stays. */
   readonly left: ReadonlyMap<string, number | undefined>
+  /** Who asked to open the backup of somebody else, as a recovery contact. */
+  readonly contacts: readonly OthersContact[]
 }
 
 const hourMs = 3_600_000
@@ -30,7 +33,7 @@ export function alertsOf(input: AlertInput): Alert[] {
   const { members, left } = input
   const self = members.find((member) => member.self)
   const others = self !== undefined && speaker(members)?.machine === self.machine ? members.filter((member) => !member.self) : []
-  return [...ownAlerts(input, self), ...others.flatMap((member) => (left.has(member.machine) ? alertsOfLeft(member, left.get(member.machine)) : alertsAbout(member, input.settings)))]
+  return [...ownAlerts(input, self), ...contactAlerts(input, self), ...others.flatMap((member) => (left.has(member.machine) ? alertsOfLeft(member, left.get(member.machine)) : alertsAbout(member, input.settings)))]
 }
 
 /** Who tells of the others. */
@@ -61,6 +64,12 @@ function alertsAbout(member: Member, settings: Config['alerts']): Alert[] {
     ...(chosen !== 0 && (state === 'partial' || state === 'unprotected') ? [about('deficit', { code: 'deficit', name, placed, wanted }, mendsMs)] : []),
     ...frozenAlerts(member),
   ]
+}
+
+/** The owner's own machine may be off. Who asked is not left to tell of it. */
+function contactAlerts({ contacts, members }: AlertInput, self: Member | undefined): Alert[] {
+  const isTeller = (asker: string) => self !== undefined && speaker(members.filter(({ machine }) => machine !== asker))?.machine === self.machine
+  return contacts.filter(({ machine }) => isTeller(machine)).map(({ contact, notice }) => alertOf(`contact:${contact}`, { own: false, afterMs: 0, notices: [notice] }))
 }
 
 /** Its key alone says that it left, so whoever took the machine over can: who knows better hears of it while all is there. */

@@ -96,18 +96,28 @@ function contactNotices(membership: Membership, owner: OwnerId | undefined): Not
   return asked(membership).filter(({ owner: of }) => of === owner).map(({ by, days, why }) => (days === 0 ? { code: 'contact-open', by } : { code: 'contact-asked', by, days, why }))
 }
 
-/** To everybody else, so that nobody opens a backup unseen while its owner is away. */
-export function othersContactNotices(membership: Membership, owner: OwnerId | undefined): Notice[] {
-  return asked(membership).filter(({ owner: of }) => of !== owner).map(({ owner: of, by, days }) => ({ code: 'contact-asked-other', by, name: nameOfOwner(of, membership), days }))
+export interface OthersContact {
+  /** Of the contact's key: one for each time that an owner chose. */
+  readonly contact: string
+  /** Who asked. */
+  readonly machine: MachineId
+  readonly notice: Notice
 }
 
-function asked(membership: Membership): { owner: OwnerId; by: string; days: number; why: string }[] {
+/** To everybody but `owner`, so that nobody opens a backup unseen while its owner is away. */
+export function othersContacts(membership: Membership, owner: OwnerId | undefined): OthersContact[] {
+  return asked(membership).filter(({ owner: of }) => of !== owner).map(({ contact, machine, owner: of, by, days }) => ({
+    contact, machine, notice: { code: 'contact-asked-other', by, name: nameOfOwner(of, membership), days },
+  }))
+}
+
+function asked(membership: Membership): { contact: string; machine: MachineId; owner: OwnerId; by: string; days: number; why: string }[] {
   return membership.contacts.all().flatMap((contact) => {
     const waitMs = membership.contacts.waitMs(contact)
     if (contact.request === undefined || waitMs === undefined) return []
     const { machine, why } = contact.request
     const by = (machine === membership.self ? membership.own.peer?.record.name : membership.member(machine)?.name) ?? shortId(machine)
-    return [{ owner: contact.choice.owner, by, days: Math.ceil(waitMs / 86_400_000), why }]
+    return [{ contact: contact.id, machine, owner: contact.choice.owner, by, days: Math.ceil(waitMs / 86_400_000), why }]
   })
 }
 

@@ -13,7 +13,7 @@ import { othersFrozen } from './holder-warnings.ts'
 import { ownersHere, scrubHere, shareOf } from './space.ts'
 import { pathStatus, unknownPath } from './path-status.ts'
 import { type LivePlaces, livePlacesOf, nothing, protectionOf } from './protection.ts'
-import { alarmKind, alarmingNotices, groupNotices, headNoticesOf, othersContactNotices, reachNotices, rosterNotice, signInNotices, standingNotices } from './status-notices.ts'
+import { alarmKind, alarmingNotices, groupNotices, headNoticesOf, othersContacts, reachNotices, rosterNotice, signInNotices, standingNotices } from './status-notices.ts'
 
 export async function status(context: AgentContext, { fresh }: CommandRequest<'status'>, { signal }: RunOptions): Promise<CommandResult<'status'>> {
   const { config } = context.settings
@@ -43,7 +43,7 @@ export async function status(context: AgentContext, { fresh }: CommandRequest<'s
   const alarming = alarmingNotices(context, services, { headNotices, holders })
   const notices: Notice[] = [
     ...(common.keyConfirmed ? [] : [{ code: 'kit-unconfirmed' as const }]),
-    ...groupNotices(members, answering, { isSingle: isSinglePlace(level) }), ...reachNotices(services, places, answering), ...alarming, ...standingNotices(membership), ...othersContactNotices(membership, owner?.owner), ...othersFrozen(context), ...signInNotices(group.rosterStatus),
+    ...groupNotices(members, answering, { isSingle: isSinglePlace(level) }), ...reachNotices(services, places, answering), ...alarming, ...standingNotices(membership), ...othersContacts(membership, owner?.owner).map(({ notice }) => notice), ...othersFrozen(context), ...signInNotices(group.rosterStatus),
   ]
   return {
     ...common,

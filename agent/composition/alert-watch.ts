@@ -4,6 +4,7 @@ import { alertsOf, mailsOf } from '../commands/alerts.ts'
 import type { RunCommand } from '../commands/command.ts'
 import type { AgentContext } from '../commands/context.ts'
 import { openMailer } from '../commands/mail.ts'
+import { othersContacts } from '../commands/status-notices.ts'
 import { systemClock } from '../network/clock.ts'
 import type { Membership } from '../network/membership/membership.ts'
 import { Recurring } from '../triggers/recurring.ts'
@@ -26,7 +27,8 @@ export async function tell(context: AgentContext, run: RunCommand, options: Para
   const { config } = context.settings
   const { membership } = context.group()
   const left = new Map(membership.members().filter(({ record }) => record.state === 'left').map(({ id, devices }) => [id as string, keptFor(devices, membership)]))
-  const news = context.alerts.update(alertsOf({ status, members, settings: config.alerts, left }), context.clock.now())
+  const contacts = othersContacts(membership, context.ownerFile()?.owner)
+  const news = context.alerts.update(alertsOf({ status, members, settings: config.alerts, left, contacts }), context.clock.now())
   if (news.raised.length + news.over.length === 0) return
   const mails = mailsOf(news, { group: membership.network.name, mail: config.mail })
   const mailer = mails.length === 0 ? undefined : await openMailer(context)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { CommandResult } from '../../shared/api.ts'
+import type { MachineId } from '../../shared/ids.ts'
 import { hasCode } from '../../shared/errors.ts'
 import { noticeText } from '../../shared/notice-texts.ts'
 import type { Notice } from '../../shared/notices.ts'
@@ -23,7 +24,7 @@ const member = (machine: string, change: Partial<Member> = {}): Member => ({
 })
 const calm: AlertInput = {
   status: { protection: { state: 'protected', placed: 3, wanted: 3, survives: 2 }, paths: [{ lastSnapshot: 'x' }] as never, alarms: [] },
-  members: [member('a', { self: true }), member('b'), member('c')], settings: defaultConfig.alerts, left: new Map(),
+  members: [member('a', { self: true }), member('b'), member('c')], settings: defaultConfig.alerts, left: new Map(), contacts: [],
 }
 const alarm = (kind: AlertInput['status']['alarms'][number]['kind'], notice: Notice) => ({ kind, text: noticeText(notice), notice })
 const keysOf = (input: Partial<AlertInput>) => alertsOf({ ...calm, ...input }).map(({ key }) => key).sort()
@@ -57,6 +58,17 @@ test('of the others one machine speaks: the lowest of the admins that are online
     ...calm, members: [...members, silent].map((one) => ({ ...one, self: one.machine === self })),
   }).some(({ key }) => key === 'silent:z'))
   assert.deepEqual(speakers, ['d'])
+})
+
+test('who asks for somebody else\'s backup as its recovery contact is told of by one machine, never the asker\'s own, once for each key', () => {
+  const members = [member('a', { admin: true }), member('b', { admin: true }), member('c'), member('o', { machineState: 'away' })]
+  const contacts = (machine: string) => ['k1', 'k2'].map((contact) => ({ contact, machine: machine as MachineId, notice: { code: 'contact-asked-other', by: 'Eve', name: 'O', days: 3 } as const }))
+  const tellers = (asker: string) => ['a', 'b', 'c'].filter((self) => {
+    const alerts = alertsOf({ ...calm, members: members.map((one) => ({ ...one, self: one.machine === self })), contacts: contacts(asker) }).filter(({ own }) => !own)
+    if (alerts.length > 0) assert.deepEqual(alerts.map(({ key }) => key), ['contact:k1', 'contact:k2'])
+    return alerts.length > 0
+  })
+  assert.deepEqual([tellers('c'), tellers('a')], [['a'], ['b']])
 })
 
 /** A file in memory, and what a restart would read. */
@@ -107,11 +119,12 @@ test('admins hear of everything, a member of its own backup, and a hostile name 
 test('one look after the other sends one mail for what began and one for what ended, and tries again when the server is down', async () => {
   await using server = await TestSmtpServer.open()
   const state = { members: calm.members, down: true }
+  const asked: unknown[] = []
   const left: { id: string; record: { state: 'left' }; devices: { owner: string }[] }[] = []
   const context = {
     alerts: new AlertBook(alertFile().file), clock: { now: () => 1e12 },
     settings: { config: { ...defaultConfig, mail: { ...defaultConfig.mail, to: ['ann@example.com'], admins: ['boss@example.com'], smtp: { host: '127.0.0.1', get port() { return state.down ? 1 : server.port }, security: 'none', from: 'holdfast@example.com' } } } },
-    group: () => ({ membership: { network: { name: 'Sales' }, members: () => left, keepDaysOf: () => 0 } }), signIns: { access: { directorySignIn: async () => undefined } },
+    group: () => ({ membership: { network: { name: 'Sales' }, members: () => left, keepDaysOf: () => 0, contacts: { all: () => asked, waitMs: () => 3 * dayMs }, member: () => ({ name: 'C' }) } }), ownerFile: () => ({ owner: 'a-owner' }), signIns: { access: { directorySignIn: async () => undefined } },
   } as unknown as AgentContext
   const run = (async (name: string) => (name === 'status' ? calm.status : { members: state.members })) as unknown as RunCommand
   const look = async () => { await tell(context, run, { signal: AbortSignal.timeout(60_000), onProgress: () => {} }) }
@@ -133,4 +146,9 @@ test('one look after the other sends one mail for what began and one for what en
   await look()
   assert.deepEqual(server.mails.slice(4).map(({ to }) => to), [['boss@example.com']])
   assert.match(server.mails[4]!.text, /B left the work group, and its backup is kept for 56 days only/)
+  asked.push(...['a-owner', 'b-owner'].map((owner) => ({ id: `key-of-${owner}`, choice: { owner }, request: { machine: 'c', why: '' } })))
+  await look()
+  await look()
+  assert.deepEqual(server.mails.slice(5).map(({ to }) => to), [['boss@example.com']])
+  assert.match(server.mails[5]!.text, /\n- C asked to open the backup of b-owner as its recovery contact/)
 })
