@@ -9,7 +9,8 @@
 import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import type { MachineId, OwnerId } from '../../shared/ids.ts'
 import { hashLeaves, rootOf } from '../merkle.ts'
-import type { NewObject, ObjectId, ObjectRef, ObjectStore, PutReceipt } from '../object-store.ts'
+import type { NewObject, ObjectId, ObjectRef, ObjectStore } from '../object-store.ts'
+import { BackupCounts, type BackupProgress, type RunReceipts } from './backup-counts.ts'
 import { Capture } from './capture.ts'
 import type { Piece } from './capture-worker.ts'
 import { type ChunkerName, regionLength } from './chunker/chunker.ts'
@@ -31,19 +32,6 @@ export const backupSteps = [
   'head-signed', 'head-published',
 ] as const
 export type BackupStep = (typeof backupSteps)[number]
-
-export interface BackupProgress {
-  readonly files: number
-  readonly directories: number
-  /** Bytes of files read. */
-  readonly bytesRead: number
-  /** Bytes of files for which nothing is left to do: unchanged, stored before, or stored now, a pack under way by the share that has travelled. */
-  readonly bytesDone: number
-  /** Bytes of chunks of files that were not stored before. */
-  readonly bytesNew: number
-  /** Bytes of objects stored. */
-  readonly bytesStored: number
-}
 
 export interface BackupRequest {
   readonly host: string
@@ -74,8 +62,7 @@ export interface BackupResult extends BackupProgress {
   readonly snapshot: Snapshot
   readonly seq: number
   readonly head: { readonly acknowledged: number, readonly asked: number }
-  /** Over all objects stored in this run: the least placed, the most wanted, all bytes sent. */
-  readonly receipts: PutReceipt & { readonly objects: number, readonly partial: number }
+  readonly receipts: RunReceipts
 }
 
 /** What a session needs of the repository that began it. */
@@ -101,9 +88,6 @@ export interface SessionContext {
 
 /** Regions of a file that are handed out beyond the oldest unfinished one. */
 const regionsAhead = 8
-/** In so many steps the way of a pack is told. */
-const sentSteps = 64
-
 export class BackupSession implements AsyncDisposable {
   readonly parent: Snapshot | undefined
   readonly #context: SessionContext
@@ -112,10 +96,7 @@ export class BackupSession implements AsyncDisposable {
   readonly #capture: Capture
   readonly #metadata: MetadataWriter
   readonly #abort: () => void
-  readonly #counts = { files: 0, directories: 0, bytes: 0, bytesRead: 0, bytesDone: 0, bytesNew: 0, bytesStored: 0 }
-  readonly #receipts = { placed: Number.POSITIVE_INFINITY, wanted: 0, bytesSent: 0, objects: 0, partial: 0 }
-  /** For bytesDone: of files taken over and read; what was known before, at least; what is stored, and of each pack under way what has travelled. */
-  readonly #done = { kept: 0, known: 0, stored: 0, sending: new Map<ObjectId, number>() }
+  readonly #counts = new BackupCounts()
   /** Metadata is written by one at a time. */
   #turn: Promise<unknown> = Promise.resolve()
   #ended = false
@@ -132,7 +113,7 @@ export class BackupSession implements AsyncDisposable {
       secrets, threads: context.threads, packsInFlight: context.packsInFlight,
       hasChunks: (ids) => context.index.hasEach(ids),
       storePack: async (pack) => await this.#storeChunks(pack),
-      onNew: (bytes) => { this.#counts.bytesNew += bytes }, turn: context.turn,
+      onNew: (bytes) => { this.#counts.addNew(bytes) }, turn: context.turn,
     })
     this.#metadata = new MetadataWriter({
       ...secrets, chunkIdKey: chunkIdKeyOf(chunkIdKey), random: context.random, index: context.index, storePack: async (pack) => await this.#storePack(pack),
@@ -173,8 +154,7 @@ export class BackupSession implements AsyncDisposable {
       if (base === undefined || !hasCode(error, 'object-missing', 'object-damaged')) throw error
       content = await this.#readFile(file, undefined)
     }
-    this.#counts.files++
-    this.#counts.bytes += content.size
+    this.#counts.addFile(content.size)
     this.#hooks.onStep?.('file-read')
     this.#report()
     return content
@@ -184,9 +164,7 @@ export class BackupSession implements AsyncDisposable {
   async keepFile(previous: FileEntry): Promise<FileContent | undefined> {
     this.#assertOpen()
     if (this.#context.index.hasLost && !await this.#isStored(previous.content)) return undefined
-    this.#counts.files++
-    this.#counts.bytes += previous.size
-    this.#done.kept += previous.size
+    this.#counts.keepFile(previous.size)
     this.#report()
     return previous.content
   }
@@ -196,7 +174,7 @@ export class BackupSession implements AsyncDisposable {
     this.#assertOpen()
     const text = encodeFolder(entries)
     const content = await this.#exclusively(async () => await this.#metadata.putBytes(text))
-    this.#counts.directories++
+    this.#counts.addDirectory()
     this.#report()
     return content
   }
@@ -221,8 +199,7 @@ export class BackupSession implements AsyncDisposable {
       })
       this.#context.index.trimMetadata()
       const { length: _, ...document } = snapshot
-      const placed = this.#receipts.objects === 0 ? 0 : this.#receipts.placed
-      return { snapshot: document, seq, head, receipts: { ...this.#receipts, placed }, ...this.#progress() }
+      return { snapshot: document, seq, head, receipts: this.#counts.receipts, ...this.#counts.progress() }
     } finally {
       await this[Symbol.asyncDispose]()
     }
@@ -260,7 +237,7 @@ export class BackupSession implements AsyncDisposable {
 
   async #readRegion(piece: Piece): Promise<Uint8Array> {
     const entries = await this.#capture.read(piece)
-    this.#counts.bytesRead += piece.length
+    this.#counts.addRead(piece.length)
     this.#report()
     return entries
   }
@@ -288,18 +265,13 @@ export class BackupSession implements AsyncDisposable {
 
   /** A pack of chunks of files. */
   async #storeChunks(pack: FinishedPack): Promise<void> {
-    const { sending } = this.#done
     const { id, plainBytes } = pack
+    let storedBytes = 0
     try {
-      await this.#storePack(pack, (share) => {
-        const travelled = Math.floor(share * sentSteps) / sentSteps * plainBytes
-        if (travelled <= (sending.get(id) ?? 0)) return
-        sending.set(id, travelled)
-        this.#report()
-      })
-      this.#done.stored += plainBytes
+      await this.#storePack(pack, (share) => { if (this.#counts.packTravelled(id, share, plainBytes)) this.#report() })
+      storedBytes = plainBytes
     } finally {
-      sending.delete(id)
+      this.#counts.packEnded(id, storedBytes)
     }
     this.#report()
   }
@@ -324,11 +296,10 @@ export class BackupSession implements AsyncDisposable {
 
   async #storeSnapshot(outcome: Parameters<BackupSession['finish']>[0]): Promise<Snapshot & { length: number }> {
     const { owner, machine, clock, parent } = this.#context
-    const { files, directories, bytes, bytesNew } = this.#counts
     const document = {
       v: 1 as const, owner, machine, host: this.#request.host, time: new Date(clock()).toISOString(),
       ...(parent === undefined ? {} : { parent: parent.id }), roots: [...outcome.roots], excludes: [...outcome.excludes ?? []],
-      skipped: [...outcome.skipped ?? []], stats: { files, directories, bytes, bytesNew }, tags: [...this.#request.tags ?? []],
+      skipped: [...outcome.skipped ?? []], stats: this.#counts.stats, tags: [...this.#request.tags ?? []],
       ...(outcome.damaged === undefined || outcome.damaged.length === 0 ? {} : { damaged: [...outcome.damaged] }),
     }
     const text = encodeSnapshot(document)
@@ -350,13 +321,7 @@ export class BackupSession implements AsyncDisposable {
   async #put(object: NewObject, onSent?: (share: number) => void): Promise<void> {
     const { length } = object
     if (this.#hooks.signal?.aborted === true) throw cancelled()
-    const { placed, wanted, bytesSent } = await this.#context.store.put(object, { signal: this.#hooks.signal, onSent })
-    this.#receipts.placed = Math.min(this.#receipts.placed, placed)
-    this.#receipts.wanted = Math.max(this.#receipts.wanted, wanted)
-    this.#receipts.bytesSent += bytesSent
-    this.#receipts.objects++
-    if (placed < wanted) this.#receipts.partial++
-    this.#counts.bytesStored += length
+    this.#counts.addObject(length, await this.#context.store.put(object, { signal: this.#hooks.signal, onSent }))
   }
 
   async #exclusively<T>(work: () => Promise<T>): Promise<T> {
@@ -370,15 +335,7 @@ export class BackupSession implements AsyncDisposable {
   }
 
   #report(): void {
-    this.#hooks.onProgress?.(this.#progress())
-  }
-
-  #progress(): BackupProgress {
-    const { bytes: _, ...progress } = this.#counts
-    const done = this.#done
-    done.known = Math.max(done.known, progress.bytesRead - progress.bytesNew)
-    this.#counts.bytesDone = Math.max(this.#counts.bytesDone, Math.floor(done.kept + done.known + done.stored + done.sending.values().reduce((sum, bytes) => sum + bytes, 0)))
-    return { ...progress, bytesDone: this.#counts.bytesDone }
+    this.#hooks.onProgress?.(this.#counts.progress())
   }
 
   #assertOpen(): void {

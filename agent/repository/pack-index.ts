@@ -9,11 +9,11 @@
  * by another device's head: read from, but not deduplicated against, because nothing of ours keeps it alive.
  * `lost`: found missing or damaged; its chunks are stored again when they turn up.
  */
-import { mkdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { mkdirSync } from 'node:fs'
+import type { StatementSync } from 'node:sqlite'
 import { type ObjectId, type ObjectKind, type ObjectRef, objectKinds } from '../object-store.ts'
 import { chunkIdLength, chunkKey } from './chunk-id.ts'
+import { IndexDatabase, idsAtOnce, indexPath, isUnusable, removeIndex } from './index-database.ts'
 import { readTableEntries } from './table.ts'
 
 export const objectStates = { stored: 1, live: 2, foreign: 3, lost: 4 } as const
@@ -51,33 +51,11 @@ export interface TabledPack {
   readonly table: Uint8Array
 }
 
-const version = 1
 const packStep = 2 ** 32
 const segmentStep = 2 ** 16
-const schema = `
-  CREATE TABLE objects (number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, kind INTEGER NOT NULL, length INTEGER NOT NULL,
-    state INTEGER NOT NULL, since INTEGER NOT NULL);
-  CREATE TABLE packs (number INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, salt BLOB NOT NULL, tableBytes BLOB,
-    indexed INTEGER NOT NULL, expanded INTEGER NOT NULL);
-  CREATE TABLE segments (pack INTEGER NOT NULL, number INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL,
-    plainLength INTEGER NOT NULL, codec INTEGER NOT NULL, ends BLOB NOT NULL, PRIMARY KEY (pack, number)) WITHOUT ROWID;
-  CREATE TABLE chunks (id BLOB PRIMARY KEY, place INTEGER NOT NULL) WITHOUT ROWID;
-  CREATE TABLE numbers (n INTEGER PRIMARY KEY);
-  INSERT INTO numbers WITH RECURSIVE c (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n < 4095) SELECT n FROM c;
-  CREATE TABLE metadata (number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL);
-  CREATE TABLE documents (id BLOB PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
-  PRAGMA user_version = ${version};`
-
-/** Ids that one statement takes: the numbers table counts to it. */
-const idsAtOnce = 4096
-/** SQLite's codes for a file that is damaged or no database. */
-const unusableCodes = new Set([11, 26])
 /** Chunks of packs whose tables are not expanded yet. */
 const recentLimit = 65_536
 const openSegments = 256
-/** Pages that SQLite keeps for itself, KiB; the system keeps the rest. More would let an agent grow with what it protects. */
-const cacheKiB = 8192
-
 /** A chunk that is known in a pack that cannot be used moves to one that can. */
 const replaceUnusable = `UPDATE SET place = excluded.place WHERE place / ${packStep} IN
   (SELECT number FROM objects WHERE state IN (${objectStates.foreign}, ${objectStates.lost}))`
@@ -86,8 +64,7 @@ const replaceUnusable = `UPDATE SET place = excluded.place WHERE place / ${packS
 const metadataLimit = 268_435_456
 
 export class PackIndex implements Disposable {
-  readonly #database: DatabaseSync
-  readonly #statements = new Map<string, StatementSync>()
+  readonly #database: IndexDatabase
   readonly #place: StatementSync
   readonly #places: StatementSync
   /** Packs whose chunks must not be counted as stored. */
@@ -102,30 +79,26 @@ export class PackIndex implements Disposable {
   /** Opens `directory`/index.sqlite, and begins anew when it is of another version or unreadable. */
   static open(directory: string): PackIndex {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
-    const path = join(directory, 'index.sqlite')
+    const path = indexPath(directory)
     try {
       return new PackIndex(path)
     } catch (error) {
-      if (!(error instanceof IndexUnusable) && !unusableCodes.has((error as { errcode?: number }).errcode ?? 0)) throw error
+      if (!isUnusable(error)) throw error
       removeIndex(directory)
       return new PackIndex(path)
     }
   }
 
   constructor(path: string) {
-    this.#database = new DatabaseSync(path)
+    this.#database = new IndexDatabase(path)
     try {
-      this.#database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -${cacheKiB}; PRAGMA temp_store = MEMORY`)
-      const found = this.#row('PRAGMA user_version')?.['user_version']
-      if (found === 0) this.#database.exec(`BEGIN; ${schema} COMMIT`)
-      else if (found !== version) throw new IndexUnusable(`Cannot open the index: it is of version ${String(found)}`)
-      this.#place = this.#statement('SELECT place FROM chunks WHERE id = ?')
-      this.#places = this.#statement('SELECT n.n, c.place FROM numbers n CROSS JOIN chunks c ON c.id = substr(?1, n.n * 16 + 1, 16) WHERE n.n < ?2')
+      this.#place = this.#database.statement('SELECT place FROM chunks WHERE id = ?')
+      this.#places = this.#database.statement('SELECT n.n, c.place FROM numbers n CROSS JOIN chunks c ON c.id = substr(?1, n.n * 16 + 1, 16) WHERE n.n < ?2')
       this.#places.setReturnArrays(true)
       this.#readUnusable()
       this.#expand()
     } catch (error) {
-      this.#database.close()
+      this.#database[Symbol.dispose]()
       throw error
     }
   }
@@ -180,11 +153,11 @@ export class PackIndex implements Disposable {
 
   /** Whether every pack that this machine names is believed whole: then a list of its own may be trusted by its ids. */
   get hasLost(): boolean {
-    return this.#row('SELECT 1 FROM objects WHERE state = ? LIMIT 1', objectStates.lost) !== undefined
+    return this.#database.row('SELECT 1 FROM objects WHERE state = ? LIMIT 1', objectStates.lost) !== undefined
   }
 
   pack(number: number): PackRow | undefined {
-    const row = this.#row('SELECT o.id, o.length, p.epoch, p.salt FROM packs p JOIN objects o USING (number) WHERE number = ?', number)
+    const row = this.#database.row('SELECT o.id, o.length, p.epoch, p.salt FROM packs p JOIN objects o USING (number) WHERE number = ?', number)
     if (row === undefined) return undefined
     return {
       ref: { kind: 'pack', id: idOf(row['id']), length: row['length'] as number },
@@ -193,7 +166,7 @@ export class PackIndex implements Disposable {
   }
 
   packNumber(id: ObjectId): number | undefined {
-    return this.#row('SELECT p.number FROM packs p JOIN objects o USING (number) WHERE o.id = ?', bytesOf(id))?.['number'] as number | undefined
+    return this.#database.row('SELECT p.number FROM packs p JOIN objects o USING (number) WHERE o.id = ?', bytesOf(id))?.['number'] as number | undefined
   }
 
   segment(pack: number, number: number): SegmentRow | undefined {
@@ -205,7 +178,7 @@ export class PackIndex implements Disposable {
     const key = pack * segmentStep + number
     const known = this.#segments.get(key)
     if (known !== undefined) return known
-    const row = this.#row('SELECT offset, length, plainLength, codec, ends FROM segments WHERE pack = ? AND number = ?', pack, number)
+    const row = this.#database.row('SELECT offset, length, plainLength, codec, ends FROM segments WHERE pack = ? AND number = ?', pack, number)
     if (row === undefined) return undefined
     const segment = { ...row as unknown as SegmentRow, ends: new Uint32Array(Uint8Array.from(row['ends'] as Uint8Array).buffer) }
     if (this.#segments.size >= openSegments) this.#segments.clear()
@@ -216,7 +189,7 @@ export class PackIndex implements Disposable {
   /** Segments of a pack with where their chunks lie in the plain text. */
   segmentsOf(pack: number): { segment: number, shape: SegmentRow, chunks: { offset: number, length: number }[] }[] {
     this.#expand()
-    return this.#all('SELECT number FROM segments WHERE pack = ? ORDER BY number', pack).map((row) => {
+    return this.#database.all('SELECT number FROM segments WHERE pack = ? ORDER BY number', pack).map((row) => {
       const segment = row['number'] as number
       const { ends, ...shape } = this.#segmentWithEnds(pack, segment) as SegmentRow & { readonly ends: Uint32Array }
       return { segment, shape, chunks: Array.from(ends, (end, at) => ({ offset: at === 0 ? 0 : ends[at - 1] as number, length: end - (at === 0 ? 0 : ends[at - 1] as number) })) }
@@ -226,15 +199,15 @@ export class PackIndex implements Disposable {
   /** Bytes of all chunks of a pack. */
   plainBytesOf(pack: number): number {
     this.#expand()
-    return this.#row('SELECT coalesce(sum(plainLength), 0) AS bytes FROM segments WHERE pack = ?', pack)?.['bytes'] as number
+    return this.#database.row('SELECT coalesce(sum(plainLength), 0) AS bytes FROM segments WHERE pack = ?', pack)?.['bytes'] as number
   }
 
   /** Takes in a pack with all its chunks. `indexed`: an index object names it. Does nothing when it is there. */
   addPack(pack: TabledPack, options: { state: ObjectState, indexed: boolean, nowMs: number }): void {
     const segments = readTableEntries(pack.table, pack.length)
-    this.#transaction(() => {
+    this.#database.transaction(() => {
       const number = this.addObject({ kind: 'pack', id: pack.id, length: pack.length }, options)
-      this.#run('INSERT OR IGNORE INTO packs VALUES (?, ?, ?, ?, ?, 0)', number, pack.epoch, pack.salt, pack.table, options.indexed ? 1 : 0)
+      this.#database.run('INSERT OR IGNORE INTO packs VALUES (?, ?, ?, ?, ?, 0)', number, pack.epoch, pack.salt, pack.table, options.indexed ? 1 : 0)
       if (options.state === 'foreign' || options.state === 'lost') this.#unusable.add(number)
       else for (const { chunks } of segments) for (const key of chunks.keys()) this.#recent.add(key)
     })
@@ -245,20 +218,20 @@ export class PackIndex implements Disposable {
   /** Puts the chunks of recent packs into the tree of all chunks. */
   #expand(): void {
     if (this.#expandable === 0) return
-    this.#transaction(() => {
-      for (const row of this.#all('SELECT number, tableBytes FROM packs WHERE expanded = 0')) {
+    this.#database.transaction(() => {
+      for (const row of this.#database.all('SELECT number, tableBytes FROM packs WHERE expanded = 0')) {
         const number = row['number'] as number
         this.#addSegments(number, readTableEntries(row['tableBytes'] as Uint8Array, 0xffff_ffff), this.#unusable.size > 0 && !this.#unusable.has(number))
       }
-      this.#run('UPDATE packs SET expanded = 1 WHERE expanded = 0')
+      this.#database.run('UPDATE packs SET expanded = 1 WHERE expanded = 0')
     })
     this.#expandable = 0
     this.#recent.clear()
   }
 
   #addSegments(pack: number, segments: ReturnType<typeof readTableEntries>, replace: boolean): void {
-    const insertSegment = this.#statement('INSERT OR IGNORE INTO segments VALUES (?, ?, ?, ?, ?, ?, ?)')
-    const insertChunks = this.#statement(`INSERT INTO chunks SELECT substr(?1, n * 16 + 1, 16), ?2 + n FROM numbers WHERE n < ?3
+    const insertSegment = this.#database.statement('INSERT OR IGNORE INTO segments VALUES (?, ?, ?, ?, ?, ?, ?)')
+    const insertChunks = this.#database.statement(`INSERT INTO chunks SELECT substr(?1, n * 16 + 1, 16), ?2 + n FROM numbers WHERE n < ?3
       ON CONFLICT (id) DO ${replace ? replaceUnusable : 'NOTHING'}`)
     for (const [number, { offset, length, plainLength, codec, chunks }] of segments.entries()) {
       insertSegment.run(pack, number, offset, length, plainLength, codec, new Uint8Array(chunks.ends().buffer))
@@ -272,20 +245,20 @@ export class PackIndex implements Disposable {
 
   /** Takes in an object, or changes the state of one that is there; returns its local number. */
   addObject({ kind, id, length }: ObjectRef, { state, nowMs }: { state: ObjectState, nowMs: number }): number {
-    const row = this.#row(`INSERT INTO objects (id, kind, length, state, since) VALUES (?, ?, ?, ?, ?)
+    const row = this.#database.row(`INSERT INTO objects (id, kind, length, state, since) VALUES (?, ?, ?, ?, ?)
       ON CONFLICT (id) DO UPDATE SET state = excluded.state RETURNING number`,
       bytesOf(id), objectKinds[kind], length, objectStates[state], nowMs)
     return row?.['number'] as number
   }
 
   stateOf(id: ObjectId): ObjectState | undefined {
-    const state = this.#row('SELECT state FROM objects WHERE id = ?', bytesOf(id))?.['state']
+    const state = this.#database.row('SELECT state FROM objects WHERE id = ?', bytesOf(id))?.['state']
     return (Object.keys(objectStates) as ObjectState[]).find((name) => objectStates[name] === state)
   }
 
   objects(kind: ObjectKind, ...states: ObjectState[]): ObjectRef[] {
     const wanted = new Set<number>(states.map((state) => objectStates[state]))
-    return this.#all('SELECT id, length, state FROM objects WHERE kind = ?', objectKinds[kind])
+    return this.#database.all('SELECT id, length, state FROM objects WHERE kind = ?', objectKinds[kind])
       .filter((row) => wanted.has(row['state'] as number))
       .map((row) => ({ kind, id: idOf(row['id']), length: row['length'] as number }))
   }
@@ -293,37 +266,37 @@ export class PackIndex implements Disposable {
   /** Takes in what the heads name, with its state; what none names and is not `stored` goes. Lost objects stay lost. */
   assign(named: ReadonlyMap<ObjectId, { readonly ref: ObjectRef, readonly state: ObjectState }>, nowMs: number): void {
     this.#expand()
-    this.#transaction(() => {
-      const known = new Map(this.#all('SELECT number, id, state FROM objects').map((row) => [idOf(row['id']), row]))
+    this.#database.transaction(() => {
+      const known = new Map(this.#database.all('SELECT number, id, state FROM objects').map((row) => [idOf(row['id']), row]))
       for (const { ref, state } of named.values()) {
         const row = known.get(ref.id)
         if (row === undefined) this.addObject(ref, { state, nowMs })
-        else if (row['state'] !== objectStates.lost) this.#run('UPDATE objects SET state = ? WHERE number = ?', objectStates[state], row['number'] as number)
+        else if (row['state'] !== objectStates.lost) this.#database.run('UPDATE objects SET state = ? WHERE number = ?', objectStates[state], row['number'] as number)
       }
       const gone = [...known].filter(([id, row]) => !named.has(id) && row['state'] !== objectStates.stored).map(([, row]) => row['number'] as number)
       this.#remove(gone)
       if (gone.length > 0) this.#findInRecent()
-      this.#run('UPDATE packs SET tableBytes = NULL WHERE indexed = 1 AND expanded = 1 AND number IN (SELECT number FROM objects WHERE state = ?)', objectStates.live)
+      this.#database.run('UPDATE packs SET tableBytes = NULL WHERE indexed = 1 AND expanded = 1 AND number IN (SELECT number FROM objects WHERE state = ?)', objectStates.live)
       this.#readUnusable()
     })
   }
 
   /** What went may lie in packs of this run too, which a compaction wrote for that: their chunks are found there now. */
   #findInRecent(): void {
-    for (const row of this.#all('SELECT number, tableBytes FROM packs WHERE tableBytes IS NOT NULL')) {
+    for (const row of this.#database.all('SELECT number, tableBytes FROM packs WHERE tableBytes IS NOT NULL')) {
       this.#addSegments(row['number'] as number, readTableEntries(row['tableBytes'] as Uint8Array, 0xffff_ffff), false)
     }
   }
 
   /** Packs that heads name and whose tables are not known here. */
   untabled(): ObjectRef[] {
-    return this.#all('SELECT id, length FROM objects WHERE kind = ? AND number NOT IN (SELECT number FROM packs)', objectKinds.pack)
+    return this.#database.all('SELECT id, length FROM objects WHERE kind = ? AND number NOT IN (SELECT number FROM packs)', objectKinds.pack)
       .map((row) => ({ kind: 'pack', id: idOf(row['id']), length: row['length'] as number }))
   }
 
   markLost(id: ObjectId, lost: boolean): void {
     this.#expand()
-    this.#run('UPDATE objects SET state = ? WHERE id = ? AND state IN (?, ?)', lost ? objectStates.lost : objectStates.live,
+    this.#database.run('UPDATE objects SET state = ? WHERE id = ? AND state IN (?, ?)', lost ? objectStates.lost : objectStates.live,
       bytesOf(id), objectStates.lost, lost ? objectStates.live : objectStates.lost)
     this.#readUnusable()
   }
@@ -334,11 +307,11 @@ export class PackIndex implements Disposable {
    */
   forgetUnnamed(beforeMs: number): void {
     this.#expand()
-    this.#transaction(() => {
-      const rows = this.#all('SELECT number, kind FROM objects WHERE state = ? AND (since < ? OR kind = ?)',
+    this.#database.transaction(() => {
+      const rows = this.#database.all('SELECT number, kind FROM objects WHERE state = ? AND (since < ? OR kind = ?)',
         objectStates.stored, beforeMs, objectKinds.snapshot)
       this.#remove(rows.map((row) => row['number'] as number))
-      if (rows.some((row) => row['kind'] === objectKinds.index)) this.#run('UPDATE packs SET indexed = 0 WHERE tableBytes IS NOT NULL')
+      if (rows.some((row) => row['kind'] === objectKinds.index)) this.#database.run('UPDATE packs SET indexed = 0 WHERE tableBytes IS NOT NULL')
       this.#readUnusable()
     })
   }
@@ -348,15 +321,15 @@ export class PackIndex implements Disposable {
     this.removals++
     this.#segments.clear()
     const list = JSON.stringify(numbers)
-    this.#run(`DELETE FROM chunks WHERE place / ${packStep} IN (SELECT value FROM json_each(?))`, list)
-    this.#run('DELETE FROM segments WHERE pack IN (SELECT value FROM json_each(?))', list)
-    this.#run('DELETE FROM packs WHERE number IN (SELECT value FROM json_each(?))', list)
-    this.#run('DELETE FROM objects WHERE number IN (SELECT value FROM json_each(?))', list)
+    this.#database.run(`DELETE FROM chunks WHERE place / ${packStep} IN (SELECT value FROM json_each(?))`, list)
+    this.#database.run('DELETE FROM segments WHERE pack IN (SELECT value FROM json_each(?))', list)
+    this.#database.run('DELETE FROM packs WHERE number IN (SELECT value FROM json_each(?))', list)
+    this.#database.run('DELETE FROM objects WHERE number IN (SELECT value FROM json_each(?))', list)
   }
 
   /** Own packs that no index object names yet, with their tables. */
   unindexed(): TabledPack[] {
-    return this.#all(`SELECT o.id, o.length, p.epoch, p.salt, p.tableBytes FROM packs p JOIN objects o USING (number)
+    return this.#database.all(`SELECT o.id, o.length, p.epoch, p.salt, p.tableBytes FROM packs p JOIN objects o USING (number)
       WHERE p.indexed = 0 AND p.tableBytes IS NOT NULL AND o.state IN (?, ?) ORDER BY number`, objectStates.stored, objectStates.live)
       .map((row) => ({
         id: idOf(row['id']), length: row['length'] as number, epoch: row['epoch'] as number,
@@ -365,39 +338,39 @@ export class PackIndex implements Disposable {
   }
 
   markIndexed(ids: readonly ObjectId[]): void {
-    this.#transaction(() => {
-      for (const id of ids) this.#run('UPDATE packs SET indexed = 1 WHERE number = (SELECT number FROM objects WHERE id = ?)', bytesOf(id))
+    this.#database.transaction(() => {
+      for (const id of ids) this.#database.run('UPDATE packs SET indexed = 1 WHERE number = (SELECT number FROM objects WHERE id = ?)', bytesOf(id))
     })
   }
 
   metadata(id: Uint8Array): Uint8Array | undefined {
-    return this.#row('SELECT bytes FROM metadata WHERE id = ?', id)?.['bytes'] as Uint8Array | undefined
+    return this.#database.row('SELECT bytes FROM metadata WHERE id = ?', id)?.['bytes'] as Uint8Array | undefined
   }
 
   addMetadata(chunks: Iterable<{ id: Uint8Array, bytes: Uint8Array }>): void {
-    this.#transaction(() => {
-      for (const { id, bytes } of chunks) this.#run('INSERT OR IGNORE INTO metadata (id, bytes) VALUES (?, ?)', id, bytes)
+    this.#database.transaction(() => {
+      for (const { id, bytes } of chunks) this.#database.run('INSERT OR IGNORE INTO metadata (id, bytes) VALUES (?, ?)', id, bytes)
     })
   }
 
   /** Drops the oldest metadata beyond the limit. */
   trimMetadata(limit: number = metadataLimit): void {
-    this.#run(`DELETE FROM metadata WHERE number IN (SELECT number FROM
+    this.#database.run(`DELETE FROM metadata WHERE number IN (SELECT number FROM
       (SELECT number, sum(length(bytes)) OVER (ORDER BY number DESC) AS newer FROM metadata) WHERE newer > ?)`, limit)
   }
 
   document(id: ObjectId): string | undefined {
-    return this.#row('SELECT document FROM documents WHERE id = ?', bytesOf(id))?.['document'] as string | undefined
+    return this.#database.row('SELECT document FROM documents WHERE id = ?', bytesOf(id))?.['document'] as string | undefined
   }
 
   addDocument(id: ObjectId, document: string): void {
-    this.#run('INSERT OR REPLACE INTO documents VALUES (?, ?)', bytesOf(id), document)
+    this.#database.run('INSERT OR REPLACE INTO documents VALUES (?, ?)', bytesOf(id), document)
   }
 
   /** Forgets everything; the heads and the holders know it. */
   clear(): void {
-    this.#transaction(() => {
-      for (const table of ['objects', 'packs', 'segments', 'chunks', 'metadata', 'documents']) this.#database.exec(`DELETE FROM ${table}`)
+    this.#database.transaction(() => {
+      for (const table of ['objects', 'packs', 'segments', 'chunks', 'metadata', 'documents']) this.#database.run(`DELETE FROM ${table}`)
       this.removals++
       this.#segments.clear()
       this.#recent.clear()
@@ -406,53 +379,14 @@ export class PackIndex implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (this.#database.isOpen) this.#database.close()
+    this.#database[Symbol.dispose]()
   }
 
   #readUnusable(): void {
     this.#unusable.clear()
-    for (const row of this.#all('SELECT number FROM objects WHERE kind = ? AND state IN (?, ?)',
+    for (const row of this.#database.all('SELECT number FROM objects WHERE kind = ? AND state IN (?, ?)',
       objectKinds.pack, objectStates.foreign, objectStates.lost)) this.#unusable.add(row['number'] as number)
   }
-
-  #transaction(work: () => void): void {
-    this.#database.exec('BEGIN IMMEDIATE')
-    try {
-      work()
-      this.#database.exec('COMMIT')
-    } catch (error) {
-      this.#database.exec('ROLLBACK')
-      throw error
-    }
-  }
-
-  #statement(sql: string): StatementSync {
-    let statement = this.#statements.get(sql)
-    if (statement === undefined) this.#statements.set(sql, statement = this.#database.prepare(sql))
-    return statement
-  }
-
-  #row(sql: string, ...values: Value[]): Row | undefined {
-    return this.#statement(sql).get(...values)
-  }
-
-  #all(sql: string, ...values: Value[]): Row[] {
-    return this.#statement(sql).all(...values)
-  }
-
-  #run(sql: string, ...values: Value[]): number {
-    return Number(this.#statement(sql).run(...values).changes)
-  }
-}
-
-class IndexUnusable extends Error {}
-
-type Value = number | string | Uint8Array | null
-type Row = Record<string, unknown>
-
-/** Deletes the index of `directory`; it is made anew from the holders. */
-export function removeIndex(directory: string): void {
-  for (const suffix of ['', '-wal', '-shm']) rmSync(join(directory, `index.sqlite${suffix}`), { force: true })
 }
 
 function idOf(value: unknown): ObjectId {
