@@ -328,7 +328,7 @@ export class AgentParts implements AgentContext {
 
   /** What this machine keeps for others is read again and again, and goes when nobody names it any more; until disposed of. */
   startUpkeep(): AsyncDisposable {
-    return keepHolder(() => this.holder, { log: this.#log, scrubDays: () => this.settings.config.offer.scrubDays, turn: () => this.politeness.turn() })
+    return keepHolder(() => this.holder, { clock: this.#surroundings.clock, log: this.#log, scrubDays: () => this.settings.config.offer.scrubDays, turn: () => this.politeness.turn() })
   }
 
   /** Repairs for owners whose machines are all silent: once it is started or told to, until disposed of. */

@@ -60,7 +60,7 @@ export class AgentTriggers implements AsyncDisposable {
       if (this.#watched() !== watched) this.#watch()
       watched = this.#watched()
     })
-    this.#upkeep = new BackupUpkeep({ isMember, needsRepair: options.needsRepair, run, log, isRespreadDue: options.isRespreadDue, lastDrill: options.lastDrill })
+    this.#upkeep = new BackupUpkeep({ clock: systemClock, isMember, needsRepair: options.needsRepair, run, log, isRespreadDue: options.isRespreadDue, lastDrill: options.lastDrill })
   }
 
   get nextBackupMs(): number | null {

@@ -1,6 +1,6 @@
 /** What keeps this owner's backup restorable while nobody looks: audits of the holders, and repair of what lacks shards. */
 import type { RunCommand, RunOptions } from '../commands/command.ts'
-import { systemClock } from '../network/clock.ts'
+import type { Clock } from '../network/clock.ts'
 import { Recurring } from '../triggers/recurring.ts'
 import type { Log } from './log.ts'
 
@@ -22,6 +22,7 @@ export interface UpkeepOptions {
   readonly isRespreadDue: () => Promise<boolean>
   /** How the last drill went. */
   readonly lastDrill: () => { readonly time: string; readonly ok: boolean } | null
+  readonly clock: Clock
   readonly log: Log
 }
 
@@ -46,9 +47,9 @@ export class BackupUpkeep implements AsyncDisposable {
   }
 
   #recurring(fault: string, times: { firstMs: number; everyMs: number }, work: (signal: AbortSignal) => Promise<void>): Recurring {
-    const { isMember, log } = this.#options
+    const { isMember, log, clock } = this.#options
     return new Recurring({
-      ...times, after: (delayMs, then) => systemClock.after(delayMs, then),
+      ...times, after: (delayMs, then) => clock.after(delayMs, then),
       work: async (signal) => { if (isMember()) await work(signal) }, onFault: (error) => log(fault, { error }),
     })
   }
@@ -68,10 +69,10 @@ export class BackupUpkeep implements AsyncDisposable {
 
   /** Monthly; the day after one that failed; the first one when there is a backup for an hour. */
   async #drill(signal: AbortSignal): Promise<void> {
-    const { run, log, lastDrill } = this.#options
+    const { run, log, lastDrill, clock } = this.#options
     const options = politely(signal)
     const last = lastDrill()
-    const nowMs = Date.now()
+    const nowMs = clock.now()
     if (last !== null && nowMs - Date.parse(last.time) < (last.ok ? drillDays : 1) * dayMs) return
     if (last === null) {
       const { paths } = await run('status', { fresh: false }, options)

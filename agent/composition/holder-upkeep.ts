@@ -1,5 +1,5 @@
 /** What a holder's store does by itself: it lets go of what may go, and reads what it keeps, soon after the start, then every hour. */
-import { systemClock } from '../network/clock.ts'
+import type { Clock } from '../network/clock.ts'
 import type { FolderShardStore } from '../network/shard-store/folder.ts'
 import { Recurring } from '../triggers/recurring.ts'
 import type { Log } from './log.ts'
@@ -7,6 +7,7 @@ import type { Log } from './log.ts'
 const minuteMs = 60_000
 
 export interface HolderUpkeepOptions {
+  readonly clock: Clock
   readonly log: Log
   /** Everything is read once in so many days; null: never. */
   readonly scrubDays: () => number | null
@@ -15,9 +16,9 @@ export interface HolderUpkeepOptions {
 }
 
 /** Until disposed of. */
-export function keepHolder(holder: () => FolderShardStore, { log, scrubDays, turn }: HolderUpkeepOptions): AsyncDisposable {
+export function keepHolder(holder: () => Pick<FolderShardStore, 'expire' | 'scrub'>, { clock, log, scrubDays, turn }: HolderUpkeepOptions): AsyncDisposable {
   const hourly = (firstMs: number, fault: string, work: (signal: AbortSignal) => Promise<void>) => new Recurring({
-    firstMs, everyMs: 60 * minuteMs, after: (delayMs, then) => systemClock.after(delayMs, then), onFault: (error) => log(fault, { error }), work,
+    firstMs, everyMs: 60 * minuteMs, after: (delayMs, then) => clock.after(delayMs, then), onFault: (error) => log(fault, { error }), work,
   })
   const works = [
     hourly(minuteMs, 'expiry-failed', async (signal) => {
