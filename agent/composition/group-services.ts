@@ -17,7 +17,7 @@ import { FairShares } from '../network/fair-share.ts'
 import type { HandoverParts } from '../network/handover.ts'
 import { hostId } from '../network/membership/host-id.ts'
 import { onlineSeconds } from '../network/membership/liveness.ts'
-import type { Member, Membership, MembershipEvent } from '../network/membership/membership.ts'
+import type { Membership, MembershipEvent } from '../network/membership/membership.ts'
 import { OnlineShares } from '../network/membership/online-share.ts'
 import { type OwnContent, renewOwnRecord } from '../network/membership/own-record.ts'
 import type { Address } from '../network/membership/records.ts'
@@ -34,13 +34,12 @@ import { RosterSync, type RosterStatus } from '../network/roster/roster-sync.ts'
 import type { HolderAccounts, TransferringShardStore } from '../network/shard-store/port.ts'
 import type { KeptText } from './kept-text.ts'
 import type { Log } from './log.ts'
+import { Meetings, rosterPatienceMs } from './meetings.ts'
 import { type Surroundings, realSurroundings } from './surroundings.ts'
 
 const upkeepMs = 20_000
 const onlineSaveMs = 10 * 60_000
-/** A command waits so long for rosters that hang. */
-const rosterPatienceMs = 4_000
-/** …and so long for peers that it wants to tell something. */
+/** A command waits so long for peers that it wants to tell something. */
 const tellPatienceMs = 5_000
 /** What a loss of power must not undo: who was shut out, by admins or by a recovery, and what the group has settled. */
 const neverForgotten: ReadonlySet<MembershipEvent['type']> = new Set(['network-changed', 'network-forked', 'machine-revoked', 'owner-epoch-raised', 'contact-ended', 'cloned-key'])
@@ -79,6 +78,7 @@ export class GroupServices implements Group, AsyncDisposable {
   readonly #options: GroupOptions
   readonly #gossip: Gossip
   readonly #rosters: RosterSync
+  readonly #meetings: Meetings
   readonly #hostId: string
   readonly #pending = new Set<Promise<unknown>>()
   readonly #clock: NetworkClock
@@ -131,6 +131,7 @@ export class GroupServices implements Group, AsyncDisposable {
       onChange: async () => { await store.saveIfChanged() },
       onFault: (error, locator) => log('roster-fault', { locator, error }),
     })
+    this.#meetings = new Meetings({ membership, links: this.links, gossip: this.#gossip, rosters: this.#rosters, clock, log, track: (work) => { this.#track(work) } })
     this.host = new Host({ store: options.holder, membership, about: { name: options.name(), agent: options.version }, clock, pacing,
       agree: (agreed, agreement) => {
         take(agreed)
@@ -159,13 +160,13 @@ export class GroupServices implements Group, AsyncDisposable {
   }
 
   async catchUp(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#rostersRead(signal), this.meetPeers(signal, { patienceMs: rosterPatienceMs })])
+    await Promise.all([this.#meetings.rostersRead(signal), this.meetPeers(signal, { patienceMs: rosterPatienceMs })])
   }
 
   async announce(signal: AbortSignal): Promise<Told> {
     await this.#renew()
     await this.#options.store.save()
-    const [met] = await Promise.all([this.meetPeers(signal, { patienceMs: tellPatienceMs }), this.#rostersRead(signal)])
+    const [met] = await Promise.all([this.meetPeers(signal, { patienceMs: tellPatienceMs }), this.#meetings.rostersRead(signal)])
     await this.#options.store.saveIfChanged()
     const others = this.membership.members().filter(({ record }) => record.state !== 'left')
     return { peers: others.filter(({ id }) => met.has(id)).length, of: others.length, rosters: this.rosterStatus.filter(({ state }) => state === 'ok').length }
@@ -218,49 +219,8 @@ export class GroupServices implements Group, AsyncDisposable {
     this.#track(this.links.link(id))
   }
 
-  /** Whoever is not reached is tried once more after the rosters were read: they may know a newer address. */
-  async meetPeers(signal: AbortSignal, { patienceMs }: { patienceMs?: number } = {}): Promise<ReadonlySet<MachineId>> {
-    const met = new Set<MachineId>()
-    const until = patienceMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(patienceMs)])
-    try {
-      await this.#meet(met, until)
-      if (this.#unmet(met).length === 0) return met
-      await this.#rostersRead(until)
-      await this.#meet(met, until)
-    } catch (error) {
-      signal.throwIfAborted()
-      if (!until.aborted) throw error
-    }
-    return met
-  }
-
-  #unmet(met: ReadonlySet<MachineId>): Member[] {
-    return this.membership.members().filter(({ id, state }) => state !== 'gone' && !met.has(id))
-  }
-
-  /** Adds who answers to `met`. */
-  async #meet(met: Set<MachineId>, signal: AbortSignal): Promise<void> {
-    await Promise.all(this.#unmet(met).map(async ({ id }) => {
-      try {
-        const link = await this.links.link(id, signal)
-        if (await unlessAborted(this.#gossip.meet(link), signal)) met.add(id)
-      } catch (error) {
-        signal.throwIfAborted()
-        if (!(error instanceof HoldfastError)) throw error
-        this.#options.log('peer-not-met', { machine: id, error })
-      }
-    }))
-  }
-
-  async #rostersRead(signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const enough = this.#clock.after(rosterPatienceMs, resolve)
-    this.#track(this.#rosters.syncOnce().finally(resolve))
-    try {
-      await unlessAborted(promise, signal)
-    } finally {
-      enough()
-    }
+  async meetPeers(signal: AbortSignal, options?: { patienceMs?: number }): Promise<ReadonlySet<MachineId>> {
+    return await this.#meetings.everybody(signal, options)
   }
 
   onlineShare(machine: MachineId): number {
@@ -413,19 +373,6 @@ export class GroupServices implements Group, AsyncDisposable {
     while (this.#pending.size > 0) await Promise.all(this.#pending)
     await this.links[Symbol.asyncDispose]()
     await this.#options.store[Symbol.asyncDispose]()
-  }
-}
-
-/** For work that somebody else waits for too and that ends by itself. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const abort = () => { reject(signal.reason) }
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    signal.removeEventListener('abort', abort)
   }
 }
 
