@@ -12,6 +12,7 @@ import type { DeviceCertificate } from '../../identity/device.ts'
 import type { Signer } from '../../identity/jws.ts'
 import { type Refusal as AdmissionRefusal, refusalOf } from './admission.ts'
 import { ContactBook } from './contact-book.ts'
+import { refusalOfContact } from './contact-judge.ts'
 import type { ContactChoice, ContactRecord } from './contact-records.ts'
 import { CoverageBook, type CoverageContent, signCoverageReport, verifyCoverageReport } from './coverage-report.ts'
 import { HeadBook } from './head-book.ts'
@@ -21,6 +22,7 @@ import {
 } from './intake.ts'
 import { InvitationBook } from './invitation-book.ts'
 import { Liveness } from './liveness.ts'
+import type { MembershipEvent } from './membership-event.ts'
 import { NetworkChain } from './network-chain.ts'
 import { type OwnState, compareOwn, newOwnState } from './own-state.ts'
 import { type Member, PeerBook, skewMs } from './peer-book.ts'
@@ -31,26 +33,11 @@ import { type RosterHighest, RosterWatch } from './roster-watch.ts'
 import type { MembershipState } from './state-file.ts'
 import { WaitingRoom } from './waiting-room.ts'
 
+export type { MembershipEvent } from './membership-event.ts'
 export type { Member } from './peer-book.ts'
 
 const verifiedAtOnce = 16
 const maxRequests = 200
-
-export type MembershipEvent =
-  | { readonly type: 'network-changed'; readonly epoch: number; readonly sha256: string }
-  | { readonly type: 'network-forked'; readonly epoch: number }
-  /** A record by somebody who was an admin and is none any more, beside what is settled here: it does not count. */
-  | { readonly type: 'fork-refused'; readonly epoch: number }
-  | { readonly type: 'machine-joined' | 'machine-changed' | 'machine-revoked' | 'machine-gone'; readonly id: MachineId; readonly name: string }
-  | { readonly type: 'owner-epoch-raised'; readonly owner: OwnerId; readonly epoch: number }
-  /** A recovery contact wants to open an owner's backup. */
-  | { readonly type: 'contact-asked'; readonly owner: OwnerId; readonly machine: MachineId }
-  | { readonly type: 'contact-ended'; readonly owner: OwnerId }
-  /** An admin approved of this machine: its record is to be written anew. */
-  | { readonly type: 'approved' }
-  /** Another machine writes with this key: `id` is the own id (stop using the key) or another member's. */
-  | { readonly type: 'cloned-key'; readonly id: MachineId; readonly what: 'peer' | 'head' }
-  | { readonly type: 'roster-rolled-back'; readonly locator: string; readonly id: MachineId | undefined; readonly known: number; readonly found: number }
 
 export interface MembershipOptions {
   readonly net: NetworkId
@@ -293,21 +280,15 @@ export class Membership {
     }
   }
 
-  /** Only a device of the owner's highest epoch chooses or ends contacts. */
   #applyContact(contact: ContactRecord, from: Source): Verdict {
-    const { net, owner } = contact.record
-    if (net !== this.net) return 'foreign'
-    if ((contact.kind === 'drop' || contact.kind === 'pass') && from.kind === 'state') return this.contacts.add(contact) // of a colleague who may be gone by now
-    if (contact.kind === 'request' || contact.kind === 'drop' || contact.kind === 'pass') {
-      if (this.isRevoked(contact.record.machine)) return 'revoked'
-      if (contact.record.machine !== this.self && this.peers.get(contact.record.machine) === undefined) return 'unknown-machine'
-    } else if (from.kind !== 'state') {
-      if (!this.#knowsOwner(owner)) return 'unknown-owner'
-      if (contact.device.epoch < this.heads.epochOf(owner)) return 'stale'
-    }
-    const verdict = this.contacts.add(contact)
-    if (verdict === 'taken' && contact.kind === 'request') this.#emit({ type: 'contact-asked', owner, machine: contact.record.machine })
-    if (verdict === 'taken' && (contact.kind === 'end' || contact.kind === 'drop')) this.#emit({ type: 'contact-ended', owner })
+    const verdict = refusalOfContact(contact, from, {
+      net: this.net, isMachine: (id) => id === this.self || this.peers.get(id) !== undefined, isRevoked: (id) => this.isRevoked(id),
+      knowsOwner: (id) => this.#knowsOwner(id), epochOf: (id) => this.heads.epochOf(id),
+    }) ?? this.contacts.add(contact)
+    const { owner } = contact.record
+    if (verdict !== 'taken' || from.kind === 'state') return verdict
+    if (contact.kind === 'request') this.#emit({ type: 'contact-asked', owner, machine: contact.record.machine })
+    if (contact.kind === 'end' || contact.kind === 'drop') this.#emit({ type: 'contact-ended', owner })
     return verdict
   }
 
