@@ -1,4 +1,4 @@
-/** Numbers, sizes and times as a person reads them, in the language of the pane. */
+/** Numbers, sizes and times as a person reads them, in the language of the pane. A size is never broken over two lines. */
 
 export interface Formats {
   bytes(bytes: number): string
@@ -45,7 +45,7 @@ export function formatsFor(locale: string): Formats {
   return {
     bytes(bytes) {
       const { value, unit } = byteStep(bytes)
-      return new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: unit === 'byte' ? 'long' : 'short', maximumFractionDigits: value >= 100 || unit === 'byte' ? 0 : 1 }).format(value)
+      return new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: unit === 'byte' ? 'long' : 'short', maximumFractionDigits: value >= 100 || unit === 'byte' ? 0 : 1 }).format(value).replaceAll(' ', '\u00a0')
     },
     number: (value) => number.format(value),
     percent: (share) => percent.format(share),

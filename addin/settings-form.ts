@@ -59,15 +59,15 @@ function slowLinkOf(line: string): SlowLink | undefined {
   return link.data
 }
 
-/** What differs from `before`; `wrong` names the fields that are no numbers. A comma counts as a decimal point. */
+/** What differs from `before`; `wrong` names the fields that are no numbers, or limits of nothing. A comma counts as a decimal point. */
 export function changeOf(form: SettingsForm, before: Settings): { change: Change; wrong: readonly (keyof SettingsForm)[] } {
   const was = formOf(before)
   const wrong: (keyof SettingsForm)[] = []
-  const number = (name: keyof SettingsForm, unit: number): number | null => {
+  const number = (name: keyof SettingsForm, unit: number, least = 0): number | null => {
     const given = String(form[name]).trim().replace(',', '.')
     if (given === '') return null
     const value = Number(given)
-    if (!Number.isFinite(value) || value < 0) wrong.push(name)
+    if (!Number.isFinite(value) || value < least) wrong.push(name)
     return value * unit
   }
   const required = (name: keyof SettingsForm, unit: number, other: number): number => number(name, unit) ?? other
@@ -85,7 +85,7 @@ export function changeOf(form: SettingsForm, before: Settings): { change: Change
     ...(differs('label') && form.label.trim() !== '' ? { label: form.label.trim() } : {}),
     ...(differs('daily', 'cron', 'quietFrom', 'quietTo', 'settleMinutes', 'growthMB') ? { schedule: { cron, quietHours, settleSeconds: required('settleMinutes', 60, before.schedule.settleSeconds), growthBytes: required('growthMB', MiB, before.schedule.growthBytes) } } : {}),
     ...(differs('uploadMB', 'downloadMB', 'slowLinks') ? { limits: {
-      uploadBytesPerSecond: number('uploadMB', MB), downloadBytesPerSecond: number('downloadMB', MB), ...(differs('slowLinks') ? { slowLinks: slowLinks() } : {}),
+      uploadBytesPerSecond: number('uploadMB', MB, Number.MIN_VALUE), downloadBytesPerSecond: number('downloadMB', MB, Number.MIN_VALUE), ...(differs('slowLinks') ? { slowLinks: slowLinks() } : {}),
     } } : {}),
     ...(differs('quotaGB', 'reservePercent') ? { offer: { quotaBytes: number('quotaGB', GB), minFree: required('reservePercent', 0.01, before.offer.minFree) } } : {}),
     ...(differs('folders') ? { watchFolders: lines(form.folders) } : {}),

@@ -11,11 +11,11 @@ export interface Verdict {
 }
 
 /** One look: never better than the worst of what is protected, nor good while nobody backs anything up. */
-export function verdictOf({ messages: { protection: m }, formats: f }: { readonly messages: Messages; readonly formats: Formats }, { paths, protection, network }: Pick<Status, 'paths' | 'protection' | 'network'>, { nowMs, connection }: { nowMs: number; connection: Connection }): Verdict {
+export function verdictOf({ messages: { protection: m }, formats: f }: { readonly messages: Messages; readonly formats: Formats }, { paths, protection, network }: Pick<Status, 'paths' | 'protection' | 'network'>, { nowMs, connection, isBackingUp = false }: { nowMs: number; connection: Connection; isBackingUp?: boolean }): Verdict {
   if (connection === 'offline') return { tone: 'warning', heading: m.stopped, text: m.stoppedText }
   if (network !== null && network.members < 2) return { tone: 'bad', heading: m.unprotected, text: m.alone }
   if (paths.length === 0) return { tone: 'bad', heading: m.nothing, text: m.nothingText }
-  if (paths.some(({ lastSnapshotTime }) => lastSnapshotTime === null)) return { tone: 'bad', heading: m.unprotected, text: m.unprotectedText }
+  if (paths.some(({ lastSnapshotTime }) => lastSnapshotTime === null)) return { tone: 'bad', heading: m.unprotected, text: isBackingUp ? m.firstText : m.unprotectedText }
   if (protection.state === 'unprotected') return { tone: 'bad', heading: m.atRisk, text: m.partialText(protection.placed, protection.wanted) }
   const oldestSeconds = Math.max(...paths.map(({ lastSnapshotTime, kind }) => (lastSnapshotTime === null || kind === 'missing' ? 0 : (nowMs - Date.parse(lastSnapshotTime)) / 1000)))
   if (ageTone(oldestSeconds) !== 'good') return { tone: ageTone(oldestSeconds), heading: m.stale(f.duration(oldestSeconds)), text: m.staleText }

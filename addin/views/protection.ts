@@ -32,7 +32,7 @@ export class ProtectionView implements View {
   render(): TemplateResult {
     const { state: { status, runs }, messages: { protection: m } } = this.#app
     if (status === undefined) return html`<h1 tabindex="-1">${m.heading}</h1>${this.#app.state.connection === 'offline' ? nothing : loading(this.#app)}`
-    const shown = runs.filter(({ name }) => shownRuns.has(name))
+    const shown = runs.filter(({ name, stage }) => shownRuns.has(name) && (stage !== 'queued' || name === 'backup')) // upkeep may wait unseen
     return html`<h1 tabindex="-1" class="visually-hidden">${m.heading}</h1>
       ${this.#contacts.alarm(status)}
       ${this.#verdict(status)}
@@ -68,7 +68,7 @@ export class ProtectionView implements View {
   #verdict(status: Status): TemplateResult {
     const { messages: { protection: m }, formats: f, state: { connection } } = this.#app
     const { pace } = status
-    const { tone, heading, text } = verdictOf(this.#app, status, { nowMs: Date.now(), connection })
+    const { tone, heading, text } = verdictOf(this.#app, status, { nowMs: Date.now(), connection, isBackingUp: this.#app.runOf('backup') !== undefined })
     const paused = status.pausedUntil !== null && Date.parse(status.pausedUntil) > Date.now()
     const last = status.paths.map(({ lastSnapshotTime }) => lastSnapshotTime).filter((time) => time !== null).sort().at(-1)
     const next = paused && status.pausedUntil !== null ? m.paused(f.time(status.pausedUntil)) : this.#app.runOf('backup') !== undefined ? m.running : status.nextBackup === null ? m.whenIdle : f.relative(status.nextBackup, Date.now())
@@ -102,9 +102,10 @@ export class ProtectionView implements View {
     const { messages: { protection: m, common }, formats: f } = this.#app
     const { trouble } = path
     const tone = pathTone(path)
-    const since = path.growthBytes !== null && path.growthBytes > 0 ? m.growth(f.bytes(path.growthBytes)) : path.changedSince ? m.changedSince : undefined
+    const since = path.growthBytes !== null && path.growthBytes > 0 ? m.growth(f.bytes(path.growthBytes)) : path.changedSince && path.kind !== 'missing' ? m.changedSince : undefined
     const name = nameOf(path.path)
-    const facts = [m.state[path.state], path.bytes === null ? undefined : f.bytes(path.bytes), path.lastSnapshotTime === null ? m.neverBackedUp : f.relative(path.lastSnapshotTime, Date.now()), since].filter((fact) => fact !== undefined)
+    const isNew = path.lastSnapshotTime === null
+    const facts = [isNew && path.state === 'unprotected' ? undefined : m.state[path.state], path.bytes === null ? undefined : f.bytes(path.bytes), path.lastSnapshotTime === null ? m.neverBackedUp : f.relative(path.lastSnapshotTime, Date.now()), since].filter((fact) => fact !== undefined)
     const sound = trouble?.soundTime === undefined || trouble.soundTime === null ? undefined : f.time(trouble.soundTime)
     return html`<li><details class="thing"><summary><span class="seal small ${tone}" aria-hidden="true">${signOf(tone)}</span>
         <span class="grow"><span class="name">${name}</span><span class="facts">${facts.join(' · ')}</span>

@@ -47,12 +47,22 @@ export class SettingsView implements View {
 
   #field(name: Exclude<keyof SettingsForm, 'caches'>, label: string, type = 'text', rows?: number): TemplateResult {
     const { messages: { settings: m } } = this.#app
-    return html`${field({ label, type, value: this.#form?.[name] ?? '', placeholder: name.endsWith('MB') && name !== 'growthMB' ? m.unlimited : '', onInput: (text) => { this.#set(name, text) }, ...(rows === undefined ? {} : { rows }) })}
-      ${this.#wrong.includes(name) ? html`<p class="reason" role="alert">${m.wrong}: ${label}</p>` : nothing}`
+    return html`<div>${field({ label, type, value: this.#form?.[name] ?? '', placeholder: name.endsWith('MB') && name !== 'growthMB' ? m.unlimited : '', onInput: (text) => { this.#set(name, text) }, ...(rows === undefined ? {} : { rows }) })}
+      ${this.#wrong.includes(name) ? html`<p class="reason" role="alert">${m.wrong}<span class="visually-hidden">: ${label}</span></p>` : nothing}</div>`
   }
 
   #set(name: keyof SettingsForm, value: string | boolean): void {
     if (this.#form !== undefined) this.#form = { ...this.#form, [name]: value }
+  }
+
+  /** What is wrong may be far above the button, and under "More". */
+  #showWrong(): void {
+    this.#app.draw()
+    queueMicrotask(() => {
+      const first = document.querySelector('form .reason')
+      first?.closest('details')?.setAttribute('open', '')
+      first?.scrollIntoView({ block: 'center' })
+    })
   }
 
   async #save(): Promise<void> {
@@ -60,7 +70,7 @@ export class SettingsView implements View {
     if (this.#form === undefined || before === undefined) return
     const { change, wrong } = changeOf(this.#form, before)
     this.#wrong = wrong
-    if (wrong.length > 0) return this.#app.draw()
+    if (wrong.length > 0) return this.#showWrong()
     await this.#app.act(async () => {
       const { settings } = await this.#app.run('settings', { change })
       this.#form = formOf(settings)

@@ -19,6 +19,9 @@ interface Form {
   readonly label: string
 }
 
+/** What has to be typed; the rest may stay empty. */
+const needed = { join: ['invitation'], create: ['name', 'roster'], recover: ['words'] } as const satisfies Record<Way, readonly (keyof Form)[]>
+
 export class StartView implements View {
   readonly #app: App
   readonly #choose: ChooseView
@@ -74,17 +77,18 @@ export class StartView implements View {
     const { start: m } = this.#app.messages
     const submit = (event: Event) => {
       event.preventDefault()
-      if (!this.#busy) void this.#go(way)
+      if (isReady) void this.#go(way)
     }
     const label = this.#field('label', m.yourComputer)
+    const isReady = !this.#busy && needed[way].every((name) => this.#form[name].trim() !== '')
     return html`<form @submit=${submit}>
-      ${way === 'join' ? html`${this.#field('invitation', m.invitation, 4)}${label}` : way === 'create' ? html`${this.#field('name', m.groupName)}${this.#field('roster', m.roster)}${label}` : html`${this.#field('words', m.words, 4)}${this.#field('locator', m.locator, 3)}${label}`}
-      <fluent-button appearance="primary" type="submit" ?disabled=${this.#busy} aria-disabled=${this.#busy ? 'true' : nothing}>${this.#busy ? this.#app.messages.common.busy : { join: m.joinNow, create: m.createNow, recover: m.recoverNow }[way]}</fluent-button>
+      ${way === 'join' ? html`${this.#field('invitation', m.invitation, 4)}${label}` : way === 'create' ? html`${this.#field('name', m.groupName)}${this.#field('roster', m.roster)}${label}` : html`${this.#field('words', m.words, 5)}${this.#field('locator', m.locator, 3)}${label}`}
+      <fluent-button appearance="primary" type="submit" ?disabled=${!isReady} aria-disabled=${isReady ? nothing : 'true'}>${this.#busy ? this.#app.messages.common.busy : { join: m.joinNow, create: m.createNow, recover: m.recoverNow }[way]}</fluent-button>
     </form>`
   }
 
   #field(name: keyof Form, label: string, rows?: number): TemplateResult {
-    return field({ label, value: this.#form[name], onInput: (text) => { this.#form = { ...this.#form, [name]: text } }, ...(rows === undefined ? {} : { rows }) })
+    return field({ label, value: this.#form[name], onInput: (text) => { this.#form = { ...this.#form, [name]: text }; this.#app.draw() }, ...(rows === undefined ? {} : { rows }) })
   }
 
   async #go(way: Way): Promise<void> {
@@ -118,7 +122,7 @@ export class StartView implements View {
     return html`${(archives ?? []).length === 0 ? nothing : html`<h2>${protection.found}</h2><ul class="list">${archives?.map(({ path, bytes, protected: isProtected }) => html`<li class="item"><div class="grow"><strong class="name">${nameOf(path)}</strong><p class="facts">${this.#app.formats.bytes(bytes)}</p></div>
         <fluent-button size="small" ?disabled=${isProtected} aria-disabled=${isProtected ? 'true' : nothing} aria-label=${`${protection.protectThis}: ${nameOf(path)}`} @click=${() => { void this.#protect(path) }}>${isProtected ? '✓' : protection.protectThis}</fluent-button></li>`)}</ul>`}
       ${this.#choose.browser()}
-      <div class="row"><span class="facts grow">${m.chosen(chosen.length)}</span><fluent-button appearance="primary" @click=${() => { void this.#next(chosen.length > 0) }}>${chosen.length > 0 ? common.next : m.later}</fluent-button></div>`
+      <div class="row"><span class="facts grow">${m.chosen(chosen.length)}</span><fluent-button appearance="primary" @click=${() => { void this.#next(chosen.length > 0 && (status?.network?.members ?? 0) > 1) }}>${chosen.length > 0 ? common.next : m.later}</fluent-button></div>`
   }
 
   async #protect(path: string): Promise<void> {

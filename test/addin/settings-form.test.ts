@@ -53,6 +53,7 @@ test('slow links are a line each, of a network or an interface', () => {
 
 test('what is no number, and half of the quiet hours, is named', () => {
   assert.deepEqual(changeOf({ ...formOf(settings), uploadMB: 'fast' }, settings).wrong, ['uploadMB'])
+  assert.deepEqual(changeOf({ ...formOf(settings), downloadMB: '0' }, settings).wrong, ['downloadMB'], 'nothing would ever come back')
   assert.deepEqual(changeOf({ ...formOf(settings), quietFrom: '08:00' }, settings).wrong, ['quietTo'])
   assert.deepEqual(changeOf({ ...formOf(settings), reservePercent: '-3' }, settings).wrong, ['reservePercent'])
 })

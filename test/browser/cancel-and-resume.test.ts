@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -7,6 +7,7 @@ import type { Page } from 'playwright-core'
 import { AgentProcess } from '../../agent/demo/agent-process.ts'
 import { homeAt } from '../../agent/home.ts'
 import { isPartialName } from '../../agent/source/partial-name.ts'
+import { answerMetered } from '../support/metered.ts'
 import { PaneBrowser, paneSize, withoutBrowser } from '../support/pane-browser.ts'
 import { startGroup } from '../support/process-group.ts'
 import { seededBytes } from '../support/trees.ts'
@@ -21,7 +22,7 @@ const bytesPerSecond = 4_000_000
 /** Of shards: whole packs of the backup have at least as much. */
 const wholePack = 1_000_000
 /** Of a run: what was done of the whole, how fast, and how long it still takes. */
-const facts = /MB of 40 MB · [\d.]+ (?:MB|kB) per second · about \d+ seconds? left/u
+const facts = /MB of 40\sMB · [\d.]+\s(?:MB|kB) per second · about \d+ seconds? left/u
 
 test('over a slow line a backup and a restore are watched, stopped and gone on with by clicking', { skip: withoutBrowser }, async (t) => {
   await using group = await startGroup(2)
@@ -106,14 +107,6 @@ test('over a slow line a backup and a restore are watched, stopped and gone on w
     await page.locator('.run').waitFor({ state: 'detached' })
   })
 })
-
-/** The environment of an agent on a machine whose NetworkManager answers what stands in `file`. */
-function answerMetered(folder: string, file: string): NodeJS.ProcessEnv {
-  mkdirSync(folder)
-  writeFileSync(file, '(<uint32 4>,)')
-  writeFileSync(join(folder, 'gdbus'), `#!/bin/sh\ncase "$*" in *NetworkManager*) cat '${file}' ;; *) exit 1 ;; esac\n`, { mode: 0o755 })
-  return { PATH: `${folder}:${process.env['PATH']}` }
-}
 
 /** Waits until a run shows at least that share of its whole; the share that it shows then. */
 async function untilDone(page: Page, share: number): Promise<number> {

@@ -39,7 +39,7 @@ test('a recovery contact is chosen, asks, is seen, opens the backup, and is ende
   while ((await contact.run('recovery-contact list', {})).others.length === 0) await contact.run('status', {})
   await goTo(theirs.page, 'protection')
   await theirs.page.getByText('Was dieser Rechner für die anderen aufbewahrt').click()
-  assert.match(await theirs.page.locator('.holders li', { hasText: 'höchstens' }).innerText(), /Ana[^]*\d kB von höchstens \d/u)
+  assert.match(await theirs.page.locator('.holders li', { hasText: 'höchstens' }).innerText(), /Ana[^]*\d\skB von höchstens \d/u)
   await goTo(theirs.page, 'team')
   await button(theirs.page, 'Darum bitten: Ana').click()
   await theirs.page.getByLabel('Warum').fill('Laptop gestohlen')

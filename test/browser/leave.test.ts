@@ -151,7 +151,7 @@ test('who leaves says what becomes of the backups; a colleague restores them and
     await page.getByText('Your backups are erased. After that nobody can bring them back').waitFor()
     await button(page.locator('dialog'), 'Erase and leave').click()
     await page.getByRole('heading', { name: 'This computer is no longer in “Test”' }).waitFor()
-    await page.getByText('Your backups go as soon as the others let go of anything').waitFor()
+    await page.getByText('The others let your backups go after 8 weeks').waitFor()
     assert.equal((await founder.run('status', { fresh: false })).network, null)
   }
 

@@ -1,9 +1,11 @@
 /** Draws every view of the pane of a real work group into docs/images: `npm run screenshots [-- FOLDER [NAME…]]`. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import type { AgentProcess } from '../../agent/demo/agent-process.ts'
+import { AgentProcess } from '../../agent/demo/agent-process.ts'
+import { growArchive } from '../../agent/demo/outlook-archive/archive.ts'
+import { answerMetered } from '../support/metered.ts'
 import { type PaneOptions, PaneBrowser, paneSize } from '../support/pane-browser.ts'
 import { backUpBefore, startScene, ticketHash } from '../support/pane-scene.ts'
 import { button } from './steps.ts'
@@ -23,7 +25,8 @@ const names = ['Ana', 'Bo', 'Chiara', 'Dimitri', 'Eve', 'Farid', 'Greta']
 const longestAgo = 9
 const daysAgo = [[1, 0], [2, 0.1], [3, 4.5], [4, longestAgo], [5, 0.2]] as const
 await using scene = await startScene(names, 3)
-const { owner, group } = scene
+const { group, archive } = scene
+let { owner } = scene
 await owner.run('drill', {})
 for (const [index, days] of daysAgo) await backUpBefore(scene, index, days, { drill: days !== longestAgo })
 await using fresh = await group.start('fresh')
@@ -51,7 +54,10 @@ async function shoot(name: string, view: string, { agent = owner, isStranger = f
   if (view !== '') await page.evaluate(`location.hash = '#/${view}'`)
   await page.locator('.loading').waitFor({ state: 'detached' })
   if (view === 'protection') await page.getByText(names.at(-1) as string).first().waitFor()
+  if (view === 'team') await page.locator('.contacts').waitFor()
+  await page.waitForLoadState('networkidle')
   await steps?.(page)
+  await page.mouse.move(0, 0)
   if (!screenOnly) await page.evaluate('scrollTo(0, 0)')
   await page.screenshot({ path: join(folder, `${name}.png`), fullPage: !screenOnly, animations: 'disabled' })
   const findings = await pane.accessibilityFindings()
@@ -95,6 +101,22 @@ await shoot('restored', 'restore', { steps: async (page) => {
   await button(page, 'Restore my archive').click()
   await page.getByRole('heading', { name: 'It is back' }).waitFor()
 } })
+if (only.length === 0 || only.some((name) => /^protection-(?:waits|slowly)/u.test(name))) {
+  const metered = join(group.directory, 'metered')
+  const { home, machine } = owner
+  await owner.stop()
+  owner = group.agents[0] = await AgentProcess.start({ home, machine, environment: answerMetered(join(group.directory, 'bin'), metered) })
+  await owner.run('settings', { change: { schedule: { settleSeconds: 0.5 }, limits: { uploadBytesPerSecond: 1_000_000 } } })
+  writeFileSync(metered, '(<uint32 1>,)') // it costs money
+  await growArchive(archive, { bytes: 20_000_000, seed: 9 })
+  const untilPace = async (state: 'wait' | 'slow') => { while ((await owner.run('status', {})).pace.state !== state); }
+  await untilPace('wait')
+  for (const [tone, dark] of [['', false], ['-dark', true]] as const) await shoot(`protection-waits${tone}`, 'protection', { dark })
+  await shoot('protection-waits-german', 'protection', { locale: 'de-DE' })
+  await owner.run('settings', { change: { politeness: { onMetered: 'slow' } } })
+  await untilPace('slow')
+  await shoot('protection-slowly', 'protection', { steps: async (page) => { await page.getByText('per second').waitFor() } })
+}
 if (only.length === 0 || only.includes('agent-stopped')) {
   await shoot('agent-stopped', 'protection', { steps: async (page) => {
     await owner.kill()

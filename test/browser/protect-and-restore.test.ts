@@ -21,7 +21,7 @@ test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) =
     await page.getByRole('heading', { name: 'Everything is protected' }).waitFor()
     const item = page.locator('.thing', { hasText: 'archive.pst' })
     assert.match(await item.innerText(), /new since/u)
-    assert.match(await page.locator('summary', { hasText: 'Where the copies are' }).innerText(), /3 machines hold/u)
+    assert.match(await page.locator('summary', { hasText: 'Where the copies are' }).innerText(), /3 computers hold/u)
     await button(page, 'Back up now').click()
     await item.filter({ hasNotText: 'new since' }).waitFor()
     assert.equal((await owner.run('snapshots', {})).snapshots.length, 2)

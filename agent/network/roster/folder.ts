@@ -9,7 +9,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { BigIntStats } from 'node:fs'
 import { link, lstat, mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HoldfastError } from '../../../shared/errors.ts'
 import { checkRecord, maxListingBytes, maxRecordBytes, maxRecords, recordFolders } from './names.ts'
@@ -38,9 +38,11 @@ export class FolderRoster implements Roster {
 
   /**
    * Makes the folder if it is not there: for who founds a group, never for who joins or polls. Not those above it: a
-   * mistyped path or a share that is not mounted must not become a roster that nobody else sees.
+   * mistyped path or a share that is not mounted must not become a roster that nobody else sees. Nor a path of Windows
+   * on another system, where it would be the name of a folder below the current one.
    */
   async prepare(): Promise<void> {
+    if (!isAbsolute(this.#root)) throw new HoldfastError('roster-unavailable', `Cannot make the roster ${this.locator}: it is no path of this system; name the folder as this machine sees it`, { details: { locator: this.locator, state: 'no path of this system' } })
     await this.#reach('make', () => mkdir(this.#root).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error
     }))

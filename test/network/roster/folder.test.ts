@@ -43,6 +43,13 @@ test('prepare() makes the folder for who founds a group, and none above it', asy
   await assert.rejects(new FolderRoster(join(place.path, 'mistyped', 'new')).prepare(), (error) => withCode('roster-unavailable')(error) && /mistyped is not there/.test(String(error)))
 })
 
+test('prepare() makes no folder for a path of another system', async () => {
+  for (const foreign of process.platform === 'win32' ? ['team'] : ['\\\\server\\share\\Holdfast', 'H:\\Holdfast']) {
+    await assert.rejects(new FolderRoster(foreign).prepare(), (error) => withCode('roster-unavailable')(error) && /no path of this system/.test(String(error)))
+    await assert.rejects(readdir(foreign), { code: 'ENOENT' })
+  }
+})
+
 test('a record folder that is a file makes the roster unavailable rather than empty', async () => {
   await using place = await folder()
   await writeFile(join(place.path, 'peers'), 'x')
