@@ -106,7 +106,7 @@ if (only.length === 0 || only.some((name) => /^protection-(?:waits|slowly)/u.tes
   const { home, machine } = owner
   await owner.stop()
   owner = group.agents[0] = await AgentProcess.start({ home, machine, environment: answerMetered(join(group.directory, 'bin'), metered) })
-  await owner.run('settings', { change: { schedule: { settleSeconds: 0.5 }, limits: { uploadBytesPerSecond: 1_000_000 } } })
+  await owner.run('settings', { change: { schedule: { settleSeconds: 0.5 }, limits: { uploadBytesPerSecond: 200_000 } } })
   writeFileSync(metered, '(<uint32 1>,)') // it costs money
   await growArchive(archive, { bytes: 20_000_000, seed: 9 })
   const untilPace = async (state: 'wait' | 'slow') => { while ((await owner.run('status', {})).pace.state !== state); }
@@ -115,7 +115,7 @@ if (only.length === 0 || only.some((name) => /^protection-(?:waits|slowly)/u.tes
   await shoot('protection-waits-german', 'protection', { locale: 'de-DE' })
   await owner.run('settings', { change: { politeness: { onMetered: 'slow' } } })
   await untilPace('slow')
-  await shoot('protection-slowly', 'protection', { steps: async (page) => { await page.getByText('per second').waitFor() } })
+  await shoot('protection-slowly', 'protection', { steps: async (page) => { await page.getByText('slowly, while').waitFor() } })
 }
 if (only.length === 0 || only.includes('agent-stopped')) {
   await shoot('agent-stopped', 'protection', { steps: async (page) => {
