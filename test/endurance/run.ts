@@ -24,7 +24,7 @@ function cost(): { cpuSeconds: number; memoryBytes: number } {
 }
 
 function sayWeek({ days, actions, protectedShare, restores, waits, repairPerUserYear, liveObjects, liveBytes }: Summary): void {
-  const { lost = 0, left = 0, 'shards rotted': rotted = 0, 'shards dropped by scrubs': scrubbed = 0 } = actions
+  const { lost = 0, left = 0, 'shards rotted': rotted = 0, 'rotten shards that scrubs saw': scrubbed = 0 } = actions
   say(`day ${days} ${JSON.stringify({ restores, lost, left, rotted, scrubbed, protectedShare, p99h: waits.p99h, repairPerUserYear, liveObjects, liveBytes, ...cost() })}`)
 }
 

@@ -158,7 +158,7 @@ export class SimulatedMachine {
     }
   }
 
-  /** What an agent that serves does by itself in a day, in its order: bytes sent for others' sake and for repair, rotten shards that its holder dropped. */
+  /** What an agent that serves does by itself in a day, in its order: bytes sent for others' sake and for repair, rotten shards that its holder saw (a scrub that was halted sees them again in the next round). */
   async maintain(): Promise<{ repairBytes: number; scrubbed: number }> {
     const { parts, help } = this.#running
     const { signal } = new AbortController()

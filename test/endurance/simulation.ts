@@ -62,6 +62,8 @@ export class Simulation implements AsyncDisposable {
   readonly #waiting = new Map<SimulatedMachine, Waiting>()
   readonly #full = new Map<SimulatedMachine, number>()
   readonly #maintained = new Map<SimulatedMachine, number>()
+  /** Wants to leave, and tries at each step. */
+  #leaving: SimulatedMachine | undefined
   #lostMs: number[] = []
   #healMs = 0
   #made = 0
@@ -145,12 +147,13 @@ export class Simulation implements AsyncDisposable {
       const times = yearly[action] * this.#options.haste / (365 * hours.length)
       for (let left = times; left > 0 && up.length > 0; left--) if (this.#random() < left) await this.#act(action)
     }
+    if (this.#leaving !== undefined) await this.#leave(this.#leaving)
     for (const machine of this.#up) {
       if (Math.floor((this.#maintained.get(machine) ?? 0) / dayMs) < Math.floor(this.#nowMs / dayMs)) {
         this.#maintained.set(machine, this.#nowMs)
         const { repairBytes, scrubbed } = await machine.maintain()
         this.figures.repaired(repairBytes)
-        this.figures.count('shards dropped by scrubs', scrubbed)
+        this.figures.count('rotten shards that scrubs saw', scrubbed)
       }
       if (machine.isChanged) await this.#backUp(machine)
     }
@@ -184,7 +187,7 @@ export class Simulation implements AsyncDisposable {
       this.#dropForgotten(machine)
       await machine.tryRun('prune', {})
     },
-    leave: async (machine) => { await this.#leave(machine) },
+    leave: (machine) => { this.#leaving ??= machine === this.#founder ? undefined : machine },
     lose: async (machine) => { await this.#lose(machine) },
     partition: () => {
       this.#world.network.partition(this.#machines.filter(() => this.#random() < 0.4).map(({ id }) => id))
@@ -279,14 +282,16 @@ export class Simulation implements AsyncDisposable {
     this.#machines = this.#machines.filter((other) => other !== machine)
     this.#waiting.delete(machine)
     this.#full.delete(machine)
+    if (this.#leaving === machine) this.#leaving = undefined
   }
 
-  /** In good order, when the others take what it holds; another machine joins for it. */
+  /** In good order, once enough others are there to take what it holds; another machine joins for it. */
   async #leave(machine: SimulatedMachine): Promise<void> {
-    if (machine === this.#founder || !this.#founder.isUp) return
+    if (!machine.isUp || !this.#founder.isUp) return
     const left = await machine.tryRun('network leave', { backups: 'keep', days: 90 })
     if (left === undefined) return
     this.figures.count('left')
+    this.#leaving = undefined
     await this.#end(machine)
     const fresh = await this.#newMachine()
     await this.#join(fresh)
