@@ -134,6 +134,7 @@ export class RosterSync implements AsyncDisposable {
       if (!isKnown) return await this.#turn(place)
       try {
         await this.#publish(place, AbortSignal.any([this.#stop.signal, AbortSignal.timeout(this.#options.timeoutMs)]))
+        this.#rest(place, place.roster.restSeconds)
       } catch (error) {
         this.#note(place, error)
       }
@@ -145,16 +146,19 @@ export class RosterSync implements AsyncDisposable {
     await Promise.all(this.#places.map((place) => this.#turn(place)))
   }
 
-  /** Writes a record that nobody keeps in step to every roster that can be written now. Returns how many took it. */
+  /** Writes a record that nobody keeps in step to every roster that can be written now (not to one that asked to be left alone). Returns how many took it. */
   async post(name: string, text: string, signal?: AbortSignal): Promise<number> {
     const patience = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(this.#options.timeoutMs), ...(signal === undefined ? [] : [signal])])
-    const taken = await Promise.all(this.#places.map(async ({ roster, status }) => {
-      if (status.state === 'foreign') return 0
+    const taken = await Promise.all(this.#places.map(async (place) => {
+      const { roster, status, notBefore } = place
+      if (status.state === 'foreign' || this.#options.now() < notBefore) return 0
       try {
         await roster.putOwn(name, text, { signal: patience })
+        this.#rest(place, roster.restSeconds)
         return 1
       } catch (error) {
         signal?.throwIfAborted()
+        this.#rest(place, retryAfterOf(error))
         this.#options.onFault?.(error, roster.locator)
         return 0
       }
@@ -184,14 +188,17 @@ export class RosterSync implements AsyncDisposable {
     }
   }
 
+  #rest(place: Place, seconds = 0): void {
+    place.notBefore = this.#options.now() + seconds * 1000
+  }
+
   #note(place: Place, error: unknown): void {
     if (this.#stop.signal.aborted) return
     const expected = hasCode(error, 'roster-unavailable') || (error instanceof Error && ['AbortError', 'TimeoutError'].includes(error.name))
     if (!expected) this.#options.onFault?.(error, place.roster.locator)
     const problem = error instanceof HoldfastError ? error.message : expected ? 'Cannot read the roster: no answer in time' : 'Cannot read the roster: unexpected failure'
     place.cursor = undefined
-    const waitSeconds = error instanceof HoldfastError ? Number(error.details['retryAfterSeconds'] ?? 0) : 0
-    place.notBefore = this.#options.now() + waitSeconds * 1000
+    this.#rest(place, retryAfterOf(error))
     place.status = { ...place.status, state: 'unavailable', problem, needsSignIn: error instanceof HoldfastError && error.details['signIn'] !== undefined }
   }
 
@@ -211,7 +218,7 @@ export class RosterSync implements AsyncDisposable {
     place.status = { ...place.status, state: this.#stateOf(place), readAt: now(), ignored, problem: undefined, needsSignIn: false }
     if (membership.revision !== before) await onChange?.()
     if (place.status.state !== 'foreign') await this.#publish(place, signal)
-    place.notBefore = now() + (roster.restSeconds ?? 0) * 1000
+    this.#rest(place, roster.restSeconds)
     if (place.isFormer) this.#places = this.#places.filter((other) => other !== place)
   }
 
@@ -299,6 +306,10 @@ export class RosterSync implements AsyncDisposable {
       }
     }
   }
+}
+
+function retryAfterOf(error: unknown): number {
+  return error instanceof HoldfastError ? Number(error.details['retryAfterSeconds'] ?? 0) : 0
 }
 
 function placeOf(roster: Roster): Place {
