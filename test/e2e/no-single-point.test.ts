@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { hasCode } from '../../shared/errors.ts'
 import { type AgentGroup, type GroupAgent, startAgents } from '../support/agent-group.ts'
 import { seededBytes } from '../support/trees.ts'
 
@@ -10,15 +11,23 @@ let round = 0
 
 /** Something new is backed up and restored by this machine's owner. */
 async function backUpAndRestore(group: AgentGroup, agent: GroupAgent): Promise<void> {
-  const file = join(group.directory, `${agent.name}.doc`, 'letters.bin')
+  const file = documentOf(group, agent)
   mkdirSync(join(file, '..'), { recursive: true })
-  const bytes = seededBytes(120_000, ++round)
-  writeFileSync(file, bytes)
+  writeFileSync(file, seededBytes(120_000, ++round))
   await agent.run('protect', { paths: [file] })
   await agent.run('backup', { offlineOk: true })
-  const target = join(group.directory, `back-${round}`)
+  await restoreLatest(group, agent)
+}
+
+function documentOf(group: AgentGroup, agent: GroupAgent): string {
+  return join(group.directory, `${agent.name}.doc`, 'letters.bin')
+}
+
+/** What this machine's owner backed up last comes back. */
+async function restoreLatest(group: AgentGroup, agent: GroupAgent): Promise<void> {
+  const target = join(group.directory, `back-${++round}`)
   await agent.run('restore', { snapshot: 'latest', target })
-  assert.deepEqual(readFileSync(join(target, 'letters.bin')), bytes)
+  assert.ok(readFileSync(join(target, 'letters.bin')).equals(readFileSync(documentOf(group, agent))))
 }
 
 async function restartAll(group: AgentGroup): Promise<void> {
@@ -62,6 +71,20 @@ test('with the roster down, refusing, wiped or rolled back, all agents restarted
   assert.equal((await one.run('network settings', {})).settings.name, 'Renamed', 'an older roster is believed in nothing')
 })
 
+test('nobody joins while the roster is out of reach, and the same invitation is good when it is back', async (t) => {
+  const group = await startAgents(t, 2)
+  const [founder] = group.agents as [GroupAgent]
+  const { invitation } = await founder.run('network invite', {})
+  const newcomer = await group.add('newcomer')
+  const aside = join(group.directory, 'aside')
+  renameSync(group.roster, aside)
+  await assert.rejects(newcomer.run('network join', { invitation, label: 'newcomer' }), (error) => hasCode(error, 'roster-unavailable'))
+  assert.equal((await newcomer.run('status', {})).network, null)
+  renameSync(aside, group.roster)
+  await newcomer.run('network join', { invitation, label: 'newcomer' })
+  await founder.until('peers', {}, ({ peers }) => peers.some(({ id, state }) => id === newcomer.id && state === 'online'))
+})
+
 test('an address that changes while the roster is down arrives by gossip', async (t) => {
   const group = await startAgents(t, 3)
   const [founder, one, two] = group.agents as [GroupAgent, GroupAgent, GroupAgent]
@@ -102,11 +125,14 @@ test('with the beacon switched off nobody calls, and a recovery that finds nobod
   await assert.rejects(replacement.run('recover', kit), /nor anybody on this network; try --peer HOST:PORT/)
 })
 
-test('whichever machine is off, the founder\'s included, the others back up and restore', async (t) => {
+test('whichever machine is off, the founder\'s included, all others restore what was stored before, and back up and restore', async (t) => {
   const group = await startAgents(t, 4)
+  for (const agent of group.agents) await backUpAndRestore(group, agent)
   for (const off of group.agents) {
     await off.stop()
-    await backUpAndRestore(group, group.agents.find((agent) => agent !== off) as GroupAgent)
+    const survivors = group.agents.filter((agent) => agent !== off)
+    for (const agent of survivors) await restoreLatest(group, agent)
+    await backUpAndRestore(group, survivors[0] as GroupAgent)
     await off.start()
   }
 })
