@@ -142,6 +142,15 @@ test('the documented commands take the documented options, exit 0 only on succes
     await good(owner, 'unprotect', join(scratch, 'documents'))
   })
 
+  await t.test('manifest writes the one of Word and Excel for the address that is given', async () => {
+    const { kind, baseUrl, file: written } = await good(owner, 'manifest', '--office', '--base-url', 'https://localhost:8443', '--out', join(scratch, 'manifests'))
+    assert.deepEqual([kind, baseUrl, written], ['office', 'https://localhost:8443', join(scratch, 'manifests', 'manifest.office.xml')])
+    const xml = readFileSync(written, 'utf8')
+    assert.match(xml, /<Host Name="Workbook" ?\/>/)
+    assert.deepEqual(new Set(xml.match(/https:\/\/localhost:\d+/g)), new Set(['https://localhost:8443']))
+    await bad(owner, ['manifest', '--base-url', 'http://localhost:8443', '--out', join(scratch, 'manifests')], 'invalid-input')
+  })
+
   await t.test('recover reads the words from stdin; wrong ones recover nothing', async () => {
     agents.push(await startAgent(empty, 'machine-4'))
     await bad(empty, ['recover', '--locator', kit['locator']], 'recovery-words-invalid', 'not the words\n')
