@@ -38,6 +38,7 @@ export class App {
   #pairing: View | undefined
   #route: RouteName = 'protection'
   #drawing = false
+  #entering = 0
   /** The question under way; and one that waits for its end, so that nobody is answered from before their change. */
   #refreshing = Promise.resolve()
   #waiting: Promise<void> | undefined
@@ -54,6 +55,22 @@ export class App {
 
   get route(): RouteName {
     return this.#route
+  }
+
+  /** What the view asked for when it was entered is not here yet. */
+  get isBusy(): boolean {
+    return this.state.connection === 'starting' || this.#entering > 0
+  }
+
+  async #busy(work: () => Promise<void>): Promise<void> {
+    this.#entering++
+    this.draw()
+    try {
+      await work()
+    } finally {
+      this.#entering--
+      this.draw()
+    }
   }
 
   /** The run of a kind that is queued or under way, if there is one. */
@@ -111,7 +128,7 @@ export class App {
     if (this.session.token === undefined) return this.set({ connection: 'unpaired' })
     this.#stop()
     this.#stop = listen(() => this.session.token, {
-      onConnected: () => { void this.#connected() },
+      onConnected: () => { void this.#busy(async () => { await this.#connected() }) },
       onLost: () => { if (this.state.connection !== 'unpaired') this.set({ connection: 'offline' }) },
       onRefused: () => { this.#refused() },
       onChanged: () => { void this.refresh() },
@@ -272,7 +289,7 @@ export class App {
     if (isOther) this.#views[this.#route]?.leave?.()
     this.#route = route
     this.set({ problem: undefined, notice: undefined, signIn: undefined })
-    if (this.state.connection === 'connected') void this.act(async () => { await this.#views[route]?.enter?.() })
+    if (this.state.connection === 'connected') void this.#busy(async () => { await this.act(async () => { await this.#views[route]?.enter?.() }) })
     if (isOther) queueMicrotask(() => { document.querySelector<HTMLElement>('h1')?.focus() })
   }
 

@@ -14,7 +14,7 @@ export function frame(app: App): (content: TemplateResult) => TemplateResult {
     const hasGroup = connection !== 'unpaired' && status?.network !== null
     return html`
       ${hasGroup ? navigation(app) : html`<header class="top"><strong class="brand">${m.title}</strong></header>`}
-      <main>
+      <main aria-busy=${app.isBusy ? 'true' : nothing}>
         ${connection === 'offline' ? html`<div class="message bad" role="alert"><strong>${m.problem.agentNotRunning}</strong><p>${withCode(m.problem.agentNotRunningHelp)}</p></div>` : nothing}
         ${problem === undefined ? nothing : problemMessage(app, problem)}
         <div role="status" aria-live="polite">${notice === undefined ? nothing : html`<div class="message good"><div class="row"><span class="grow">${notice.text}</span>${notice.undo === undefined ? nothing : html`<fluent-button size="small" @click=${notice.undo}>${m.common.undo}</fluent-button>`}</div></div>`}</div>

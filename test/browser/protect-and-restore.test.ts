@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict'
-import { readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { growArchive } from '../../agent/demo/outlook-archive/archive.ts'
 import { PaneBrowser, paneSize, withoutBrowser } from '../support/pane-browser.ts'
 import { startScene } from '../support/pane-scene.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
 import { button, goTo, openView } from './steps.ts'
 
 const narrow = { size: paneSize }
 
 test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) => {
+  const home = process.env['HOME'] = await scratchFolder(t) // where the agents begin to show folders
+  const returned = join(home, 'returned')
+  await mkdir(returned)
   await using scene = await startScene(4, 1)
   const { owner, archive, documents, group } = scene
   await using browser = await PaneBrowser.start(group.agents)
@@ -51,7 +55,7 @@ test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) =
     assert.ok(backedUp.equals(await readFile(join(documents, beside[0] as string))), 'in the same two clicks once more')
   })
 
-  await t.test('an older backup, one file by its name, into a folder of choice', async () => {
+  await t.test('of an older backup one file by its name into a folder of choice, and a folder beside the original', async () => {
     await writeFile(join(documents, 'plans', 'guests.txt'), 'nobody\n')
     await owner.run('backup', {})
     await using pane = await openView(browser, owner, 'restore', narrow)
@@ -59,9 +63,17 @@ test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) =
     await page.getByText('An older backup').click()
     await page.locator('.snapshot').nth(2).click()
     await button(page, 'Back to the newest').waitFor()
-    await button(page, 'Another folder').click()
-    const start = await page.locator('.browser .path').first().innerText()
-    assert.ok(start.length > 0)
+    const pickFolder = async () => {
+      await button(page, 'Another folder').click()
+      await button(page, '▸ returned').click()
+      await page.locator('.browser .path', { hasText: returned }).waitFor()
+      await button(page, 'Restore to this folder').click()
+      await page.locator('p', { hasText: 'Folder to restore to' }).getByText(returned).waitFor()
+    }
+    await pickFolder()
+    await button(page, 'Beside the original again').click()
+    await page.getByText('It is put beside the original').waitFor()
+    await pickFolder()
     await page.getByText('Look inside').click()
     await button(page, '▸ plans').click()
     await page.locator('.item', { hasText: 'budget 2026.txt' }).waitFor()
@@ -74,9 +86,21 @@ test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) =
     assert.equal(download.suggestedFilename(), 'guests.txt')
     await button(found, 'Restore: guests.txt').click()
     await page.getByRole('heading', { name: 'It is back' }).waitFor()
-    const beside = (await readdir(join(documents, 'plans'))).filter((name) => name.startsWith('guests (backup of '))
-    assert.equal(await readFile(join(documents, 'plans', beside[0] as string), 'utf8'), 'Ana, Bo, Chi\n')
+    assert.equal(await readFile(join(returned, 'guests.txt'), 'utf8'), 'Ana, Bo, Chi\n')
+    assert.deepEqual((await readdir(join(documents, 'plans'))).sort(), ['budget 2026.txt', 'guests.txt'])
     await button(page, 'Restore something else').click()
+    await button(page, 'Beside the original again').click()
+    await page.getByRole('searchbox').fill('')
+    await page.keyboard.press('Enter')
+    await button(page.locator('.browser'), 'Restore: plans').click()
+    await page.getByRole('heading', { name: 'It is back' }).waitFor()
+    const [folder, ...others] = (await readdir(documents)).filter((name) => name.startsWith('plans (backup of '))
+    assert.deepEqual(others, [])
+    assert.equal(await readFile(join(documents, folder as string, 'guests.txt'), 'utf8'), 'Ana, Bo, Chi\n')
+    assert.equal(await readFile(join(documents, 'plans', 'guests.txt'), 'utf8'), 'nobody\n')
+    await button(page, 'Restore something else').click()
+    await button(page, 'Back to the newest').click()
+    await page.getByRole('heading', { name: /Newest backup/u }).waitFor()
     await page.getByRole('searchbox').fill('no such thing')
     await page.keyboard.press('Enter')
     await page.getByText('Nothing of that name in this backup.').waitFor()
@@ -95,6 +119,14 @@ test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) =
     await button(page, 'Protect this folder').or(page.locator('[aria-label^="Protect this folder"]')).first().click()
     await page.getByText('is protected from now on').waitFor()
     assert.equal((await owner.run('status', { fresh: false })).paths.length, 3)
+  })
+
+  await t.test('a folder that was moved away says that the backups have it', async () => {
+    const plans = join(documents, 'plans')
+    await rename(plans, `${plans} away`)
+    await using pane = await openView(browser, owner, 'protection', narrow)
+    await pane.page.locator('.thing', { hasText: 'It is not there any more; the backups have it.' }).getByText('plans').first().waitFor()
+    await rename(`${plans} away`, plans)
   })
 
   await t.test('pausing, resuming and settings are what the agent then does', async () => {

@@ -1,6 +1,8 @@
 /** What a person does in the pane: finds a button by its words, goes to a view, waits for what is said. */
 import assert from 'node:assert/strict'
 import type { Locator, Page } from 'playwright-core'
+import { de } from '../../addin/messages/de.ts'
+import { en } from '../../addin/messages/en.ts'
 import type { AgentProcess } from '../../agent/demo/agent-process.ts'
 import type { Pane, PaneBrowser, PaneOptions } from '../support/pane-browser.ts'
 import { ticketHash } from '../support/pane-scene.ts'
@@ -22,11 +24,12 @@ export async function openView(browser: PaneBrowser, agent: AgentProcess, view: 
   return pane
 }
 
-/** Also when the view is shown already: it is asked for anew. */
+/** Waits until the view shows all that it asked for. */
 export async function goTo(page: Page, view: ViewName): Promise<void> {
   await page.evaluate(`location.hash = '#/${view}'`)
+  await page.locator('h1').filter({ hasText: new RegExp(`^(?:${RegExp.escape(en[view].heading)}|${RegExp.escape(de[view].heading)})$`, 'u') }).waitFor({ state: 'attached' })
+  await page.locator('main[aria-busy]').waitFor({ state: 'detached' })
   await page.locator('.loading').waitFor({ state: 'detached' })
-  await page.locator('h1').waitFor({ state: 'attached' })
 }
 
 /** Every element that takes the focus has a role and a name in the browser's own accessibility tree, which screen readers read. */

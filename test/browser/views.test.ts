@@ -32,6 +32,7 @@ test('every view, as narrow as Outlook draws it, in every look', { skip: without
       await using pane = await openView(browser, scene.owner, 'protection', options)
       for (const view of views) {
         await goTo(pane.page, view)
+        if (view === 'team') assert.deepEqual([await pane.page.locator('table.team').count(), await pane.page.locator('#invite').count()], [1, 1], 'an admin sees the figures')
         assert.deepEqual(await pane.accessibilityFindings(), [], view)
         assert.equal(await pane.overflowPixels(), 0, view)
         await assertNamed(pane.page)
