@@ -1,6 +1,7 @@
 /** What reading a backup answers, whoever may. A part of the table of shared/api.ts. */
 import { z } from 'zod'
 import { bytes, count, time } from './fields.ts'
+import { noticeSchema } from './notices.ts'
 
 export const snapshotSchema = z.object({
   id: z.string(), time, machine: z.string(), host: z.string(), paths: z.array(z.string()),
@@ -20,8 +21,9 @@ export const entriesResult = z.object({ snapshot: z.string(), entries: z.array(e
 
 export const skippedSchema = z.object({ path: z.string(), reason: z.string() })
 
-/** How sure a snapshot list is the newest: every asked machine answered, or some did not. */
-export const freshnessSchema = z.object({ answered: count, asked: count, newest: z.enum(['confirmed', 'found']) })
+/** How sure a snapshot list is the newest: every asked machine answered, or some did not. `notices`: that a newer one is known to exist, and the like. */
+export const freshnessSchema = z.object({ answered: count, asked: count, newest: z.enum(['confirmed', 'found']), notices: z.array(noticeSchema) })
+export type Freshness = z.infer<typeof freshnessSchema>
 
 export const snapshotsResult = z.object({ snapshots: z.array(snapshotSchema), freshness: freshnessSchema })
 

@@ -1,8 +1,10 @@
 /** Back in one click from here, by a safe default: the newest snapshot, beside the original. Everything else on request. */
 import { type TemplateResult, html, nothing } from 'lit-html'
 import type { ListedEntry } from '../../shared/restore-results.ts'
-import type { SnapshotSummary } from '../../shared/restore-results.ts'
+import { sayNotice } from '../../shared/notices.ts'
+import type { Freshness, SnapshotSummary } from '../../shared/restore-results.ts'
 import type { App, View } from '../app.ts'
+import { inWords } from '../notices.ts'
 import { FolderBrowser } from '../parts/folder-browser.ts'
 import { emptyPlace, loading, nameOf, progressOf } from '../parts/parts.ts'
 import { saveBlob } from '../parts/save.ts'
@@ -62,9 +64,15 @@ export class RestoreView implements View {
       <details .open=${this.#lookingInside} @toggle=${(event: Event) => { this.#toggleInside(event, chosen.id) }}><summary>${m.browse}</summary>${this.#lookingInside ? this.#inside.render() : nothing}</details>`
   }
 
+  /** How sure it is that there is no newer one; that there is one goes before who did not answer. */
+  #newest({ newest, answered, asked, notices }: Freshness = { newest: 'found', answered: 0, asked: 0, notices: [] }): TemplateResult {
+    const { restore: m, notices: texts } = this.#app.messages
+    if (notices.length > 0) return html`<div role="status">${notices.map((notice) => html`<p class="reason">${sayNotice(texts, inWords(notice))}</p>`)}</div>`
+    return html`<p class="facts">${newest === 'confirmed' ? m.confirmed : m.found(answered, asked)}</p>`
+  }
+
   #chosen(snapshot: SnapshotSummary, isNewest: boolean): TemplateResult {
     const { messages: { restore: m }, formats: f, state: { snapshots } } = this.#app
-    const { newest, answered, asked } = snapshots?.freshness ?? { newest: 'found', answered: 0, asked: 0 }
     const archives = snapshot.paths.filter(isArchive)
     const single = snapshot.paths.length === 1 ? snapshot.paths[0] : archives.length === 1 ? archives[0] : undefined
     return html`<section class="card" aria-labelledby="chosen">
@@ -77,7 +85,7 @@ export class RestoreView implements View {
         ${this.#target === null ? html`<fluent-button size="small" @click=${() => { this.#toggleTargets() }}>${m.otherTarget}</fluent-button>`
     : html`<fluent-button size="small" @click=${() => { this.#setTarget(null) }}>${m.toBeside}</fluent-button>`}${isNewest ? nothing : html`<fluent-button size="small" @click=${() => { this.#pick(undefined) }}>${m.toNewest}</fluent-button>`}</div>
       ${this.#choosingTarget ? this.#targets.render() : nothing}
-      ${isNewest ? html`<p class="facts">${newest === 'confirmed' ? m.confirmed : m.found(answered, asked)}</p>` : nothing}
+      ${isNewest ? this.#newest(snapshots?.freshness) : nothing}
       ${snapshot.complete ? nothing : html`<p class="reason">${m.incomplete}</p>`}
       ${snapshot.damaged.length > 0 ? html`<p class="reason">${m.damaged}</p>` : isNewest || this.#picked !== undefined ? nothing : html`<p class="reason">${m.sound}</p>`}
     </section>`

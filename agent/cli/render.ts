@@ -1,5 +1,6 @@
 /** What a person sees of each command's result. `--json` prints the result itself instead. */
 import type { CommandName, CommandResult, Protection } from '../../shared/api.ts'
+import { noticeText } from '../../shared/notice-texts.ts'
 import { formatBytes, formatDuration, formatTable, formatTime, printable } from './format.ts'
 import { addedLines, handedOverLines, listLines, requestedLines } from './render-contacts.ts'
 
@@ -30,6 +31,11 @@ function skippedLines(skipped: readonly { path: string; reason: string }[]): str
 const freshness = (result: { freshness: { newest: string; answered: number; asked: number } }) => (result.freshness.newest === 'confirmed'
   ? 'newest, confirmed by every machine asked'
   : `newest found: ${result.freshness.answered} of ${result.freshness.asked} machines answered`)
+
+/** What speaks against it that this is the newest. */
+function freshnessLines({ freshness: { notices } }: { freshness: CommandResult<'snapshots'>['freshness'] }): string[] {
+  return notices.map((notice) => `! ${printable(noticeText(notice))}`)
+}
 
 function formerLines({ former }: { former: string | null }): string[] {
   return former === null ? [] : [`What is left of the work group before lies in ${printable(former)}: keys, and what was kept for others. Delete it when nobody needs it any more.`]
@@ -191,7 +197,7 @@ export const renderers: Renderers = {
   ].join('\n'),
   'key confirm': () => 'The words are erased from this machine; from now on only your kit has them.',
   'recover': (result) => [
-    `Recovered: ${result.snapshots} snapshots, ${result.objects} objects on ${result.holders} machines (${freshness(result)}).`,
+    `Recovered: ${result.snapshots} snapshots, ${result.objects} objects on ${result.holders} machines (${freshness(result)}).`, ...freshnessLines(result),
     `The lost machine is shut out (epoch ${result.epoch}).${result.member ? ' This machine has taken its place in the group.' : ''}`,
     ...(result.kept === 0 ? [] : [`${result.kept} more snapshots were dropped from the backup and are still kept: \`holdfast snapshots --kept\`.`]),
     'Next: `holdfast restore latest --target DIR`.',
@@ -215,14 +221,14 @@ export const renderers: Renderers = {
 }
 
 function snapshotLines(result: CommandResult<'snapshots'>): string {
-  if (result.snapshots.length === 0) return 'No snapshots yet.'
+  if (result.snapshots.length === 0) return ['No snapshots yet.', ...freshnessLines(result)].join('\n')
   return `${formatTable([
     ['SNAPSHOT', 'TIME', 'MACHINE', 'FILES', 'SIZE', 'NEW', 'PATHS'],
     ...result.snapshots.map((snapshot) => [
       short(snapshot.id), formatTime(snapshot.time), printable(snapshot.host), String(snapshot.files), formatBytes(snapshot.bytes),
       formatBytes(snapshot.bytesNew), `${snapshot.paths.map(printable).join(', ')}${snapshot.damaged.length === 0 ? '' : ' (holds a damaged archive)'}`,
     ]),
-  ])}\n(${freshness(result)})`
+  ])}\n${[`(${freshness(result)})`, ...freshnessLines(result)].join('\n')}`
 }
 
 function restoreLines(result: CommandResult<'restore'>): string {
@@ -232,7 +238,7 @@ function restoreLines(result: CommandResult<'restore'>): string {
     ...(result.unchangedFiles > 0 ? [`  ${result.unchangedFiles} files were the same already`] : []),
     ...result.written.slice(0, 10).map((path) => `  ${printable(path)}`),
     ...(result.written.length > 10 ? [`  … and ${result.written.length - 10} more`] : []),
-    `  from snapshot ${short(result.snapshot)} (${freshness(result)})`,
+    `  from snapshot ${short(result.snapshot)} (${freshness(result)})`, ...freshnessLines(result),
     ...skippedLines(result.skipped),
   ].join('\n')
 }

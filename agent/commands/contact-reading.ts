@@ -17,6 +17,7 @@ import { toSummary } from './browse.ts'
 import type { RunOptions } from './command.ts'
 import type { AgentContext, RecoverySession } from './context.ts'
 import { findMachine } from './find-machine.ts'
+import { headNotices } from './freshness.ts'
 import { restoreSnapshot } from './restore-snapshot.ts'
 
 export type ReadWork<T> = (repository: Repository, freshness: CommandResult<'restore'>['freshness']) => Promise<T>
@@ -32,8 +33,8 @@ export async function readByContact<T>(context: AgentContext, contact: Contact, 
       store: session.store, heads: session.heads, machine: context.machine, certificate: choice.certificate, directory: join(directory, 'repository'),
       clock: context.clock.now, random: (length) => randomBytes(length), keyring,
     })
-    const { answered, asked } = await repository.refresh({ signal })
-    return await work(repository, { answered, asked, newest: 'found' })
+    const report = await repository.refresh({ signal })
+    return await work(repository, { answered: report.answered, asked: report.asked, newest: 'found', notices: headNotices(report) })
   } finally {
     await rm(directory, { recursive: true, force: true })
   }

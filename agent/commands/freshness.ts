@@ -1,9 +1,10 @@
 /** How sure what was found is the newest: a restore is never refused because few answered, it is graded. */
-import type { CommandResult } from '../../shared/api.ts'
 import { hasCode } from '../../shared/errors.ts'
 import { shortId } from '../../shared/ids.ts'
 import { noticeText } from '../../shared/notice-texts.ts'
 import type { Notice } from '../../shared/notices.ts'
+import type { Freshness } from '../../shared/restore-results.ts'
+import type { HeadReport } from '../repository/repository.ts'
 import type { AgentContext, Backup } from './context.ts'
 
 /** How long a command that tells what is so waits for the others, so that a short-lived one tells what is so now. */
@@ -14,19 +15,21 @@ export async function meetHolders(context: AgentContext, { dispersal }: Backup, 
   for (const id of await context.group().meetPeers(signal)) dispersal.holders.answered(id)
 }
 
-type Freshness = CommandResult<'snapshots'>['freshness']
+/** What is wrong with the heads that were found; `heads`: what the one who collected them knows besides. */
+export function headNotices({ rolledBack, conflicts }: Pick<HeadReport, 'rolledBack' | 'conflicts'>, heads?: Pick<Backup['heads'], 'newer' | 'clones'>): Notice[] {
+  return [
+    ...rolledBack.map(({ machine, seen, found }) => ({ code: 'head-rolled-back' as const, machine: shortId(machine), seen, found })),
+    ...(heads?.newer ?? []).map(({ machine, seq }) => ({ code: 'head-missing' as const, machine: shortId(machine), seq })),
+    ...[...new Set([...conflicts, ...heads?.clones ?? []])].map((machine) => ({ code: 'head-conflict' as const, machine: shortId(machine) })),
+  ]
+}
 
 /** Asks for the newest heads. With nobody answering, what was known before counts, graded `found`. `warnings`: the notices in English. */
 export async function refreshHeads({ repository, heads }: Backup, signal: AbortSignal): Promise<{ freshness: Freshness; notices: Notice[]; warnings: string[] }> {
-  const told = (freshness: Freshness, notices: Notice[]) => ({ freshness, notices, warnings: notices.map(noticeText) })
+  const told = (freshness: Omit<Freshness, 'notices'>, notices: Notice[]) => ({ freshness: { ...freshness, notices }, notices, warnings: notices.map(noticeText) })
   try {
     const report = await repository.refresh({ signal })
-    const cloned = new Set([...report.conflicts, ...heads.clones])
-    const notices: Notice[] = [
-      ...report.rolledBack.map(({ machine, seen, found }) => ({ code: 'head-rolled-back' as const, machine: shortId(machine), seen, found })),
-      ...heads.newer.map(({ machine, seq }) => ({ code: 'head-missing' as const, machine: shortId(machine), seq })),
-      ...[...cloned].map((machine) => ({ code: 'head-conflict' as const, machine: shortId(machine) })),
-    ]
+    const notices = headNotices(report, heads)
     const confirmed = report.answered === report.asked && report.asked > 0 && notices.length === 0
     return told({ answered: report.answered, asked: report.asked, newest: confirmed ? 'confirmed' : 'found' }, notices)
   } catch (error) {

@@ -11,6 +11,7 @@ import { CollectedStore } from '../network/collected-store.ts'
 import { addRecipient } from '../repository/keyring.ts'
 import { ownerOpener, recoverKeyring } from '../repository/recovery.ts'
 import { Repository } from '../repository/repository.ts'
+import { headNotices } from './freshness.ts'
 import { restoreSnapshot } from './restore-snapshot.ts'
 
 export interface CollectedRequest {
@@ -42,11 +43,11 @@ export async function restoreFromFolders(request: CollectedRequest, options: { s
       store, heads: store, machine, certificate, directory: join(directory, 'repository'), clock: Date.now, random: (length) => randomBytes(length),
       keyring: addRecipient(keyring, { kid: machine.id, role: 'device', kx: machine.exchangeJwk }),
     })
-    const { answered, asked } = await repository.refresh({ signal: options.signal })
+    const report = await repository.refresh({ signal: options.signal })
     const restored = await restoreSnapshot(repository, { ...request, restoredAt: new Date() }, options)
     return {
       ...restored, skipped: [...restored.skipped, ...damaged], seconds: (performance.now() - startedMs) / 1000,
-      freshness: { answered, asked, newest: 'found' },
+      freshness: { answered: report.answered, asked: report.asked, newest: 'found', notices: headNotices(report) },
     }
   } finally {
     await rm(directory, { recursive: true, force: true })

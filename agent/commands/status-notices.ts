@@ -17,7 +17,7 @@ const alarmKinds: Partial<Record<NoticeCode, AlarmKind>> = {
   'key-cloned-here': 'clone', 'key-cloned': 'clone', 'recovered-elsewhere': 'recovered', 'contact-asked': 'contact', 'contact-open': 'contact', 'own-frozen': 'frozen', 'refused': 'refused', 'audit-failed': 'audit', 'drill-failed': 'drill', 'disk-damage': 'disk', 'much-disk-damage': 'disk',
 }
 
-/** What is not named is about heads. */
+/** What is not named is about heads and rosters that went back in time. */
 export function alarmKind({ code }: Notice): AlarmKind {
   return alarmKinds[code] ?? 'rollback'
 }
@@ -51,6 +51,11 @@ export function rosterNotice({ locator, state, problem, needsSignIn }: RosterSta
     case 'rolled-back': return { code: 'roster-rolled-back', locator }
     case 'unavailable': return { code: 'roster-unreachable', locator, ...detail }
   }
+}
+
+/** Those worth a mail: `rosters` of the status tells of the others. */
+export function rosterAlarms(rosters: readonly RosterStatus[]): Notice[] {
+  return rosters.filter(({ state }) => state === 'rolled-back').map(({ locator }) => ({ code: 'roster-rolled-back', locator }))
 }
 
 export function groupNotices(members: readonly Member[], answering: ReadonlySet<MachineId>, { isSingle }: { isSingle: boolean }): Notice[] {

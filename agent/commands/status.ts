@@ -13,7 +13,7 @@ import { othersFrozen } from './holder-warnings.ts'
 import { ownersHere, scrubHere, shareOf } from './space.ts'
 import { pathStatus, unknownPath } from './path-status.ts'
 import { type LivePlaces, livePlacesOf, nothing, protectionOf } from './protection.ts'
-import { alarmKind, alarmingNotices, groupNotices, headNoticesOf, othersContacts, reachNotices, rosterNotice, signInNotices, standingNotices } from './status-notices.ts'
+import { alarmKind, alarmingNotices, groupNotices, headNoticesOf, othersContacts, reachNotices, rosterAlarms, rosterNotice, signInNotices, standingNotices } from './status-notices.ts'
 
 export async function status(context: AgentContext, { fresh }: CommandRequest<'status'>, { signal }: RunOptions): Promise<CommandResult<'status'>> {
   const { config } = context.settings
@@ -56,7 +56,7 @@ export async function status(context: AgentContext, { fresh }: CommandRequest<'s
     paths: config.protect.map(({ path }) => pathStatus(path, snapshots, protection)),
     holders, share: shareOf(context, services.dispersal),
     rosters: group.rosterStatus.map(rosterOf), drill: context.checks.drill, notices, warnings: notices.map(noticeText),
-    alarms: alarming.map((notice) => ({ kind: alarmKind(notice), text: noticeText(notice), notice })),
+    alarms: [...alarming, ...rosterAlarms(group.rosterStatus)].map((notice) => ({ kind: alarmKind(notice), text: noticeText(notice), notice })),
   }
 }
 

@@ -15,7 +15,7 @@ import { makePaneCertificate, paneCertificate } from '../../agent/http/pane-cert
 import { type OpenDoor, bearer, call, openDoor } from '../support/open-door.ts'
 
 const noProgress = { signal: new AbortController().signal, onProgress: () => {} }
-const snapshots = { snapshots: [], freshness: { answered: 3, asked: 3, newest: 'confirmed' } }
+const snapshots = { snapshots: [], freshness: { answered: 3, asked: 3, newest: 'confirmed', notices: [] } }
 
 const perform: PerformCommand = (async (name: string, _request: object, options: Parameters<PerformCommand>[2]) => {
   if (name === 'verify') throw new HoldfastError('object-missing', 'Cannot read an object: 2 of 3 shards', { details: { have: 2, need: 3 } })

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { cpSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { renderers } from '../../agent/cli/render.ts'
+import { rosterAlarms } from '../../agent/commands/status-notices.ts'
+import { type GroupAgent, startAgents } from '../support/agent-group.ts'
+import { seededBytes } from '../support/trees.ts'
+
+test('a recovery from holders who all went back says that a newer backup exists, also in what it prints', async (t) => {
+  const group = await startAgents(t, 3, { redundancy: 'mirror-2' })
+  const [owner, ...holders] = group.agents as [GroupAgent, GroupAgent, GroupAgent]
+  const file = join(group.directory, 'mail.bin')
+  const backUp = async (seed: number) => {
+    writeFileSync(file, seededBytes(50_000, seed))
+    await owner.run('backup', {})
+  }
+  writeFileSync(file, '')
+  await owner.run('protect', { paths: [file] })
+  await backUp(1)
+  const homes = holders.map(({ home }) => join(home, 'holder'))
+  await Promise.all(holders.map(async (holder) => { await holder.stop() }))
+  for (const home of homes) cpSync(home, `${home}-before`, { recursive: true })
+  await Promise.all(holders.map(async (holder) => await holder.start()))
+  await backUp(2)
+  const { words, locator } = await owner.run('key show', {})
+  await Promise.all(group.agents.map(async (agent) => { await agent.stop() }))
+  for (const home of homes) {
+    rmSync(home, { recursive: true })
+    cpSync(`${home}-before`, home, { recursive: true })
+  }
+  await Promise.all(holders.map(async (holder) => await holder.start()))
+
+  const fresh = await group.add('replacement')
+  const recovered = await fresh.run('recover', { words, locator })
+  const { answered, asked, newest, notices } = recovered.freshness
+  assert.deepEqual([answered, asked, newest, notices.map(({ code }) => code), recovered.snapshots], [2, 2, 'found', ['head-missing'], 1])
+  assert.match(renderers.recover(recovered), /newest found: 2 of 2 machines answered\)\.\n! Head \d+ of machine \S+ is known to exist, but nobody who answers has it/)
+  const listed = await fresh.run('snapshots', {})
+  assert.deepEqual(listed.freshness.notices, notices)
+  const restored = await fresh.run('restore', { snapshot: 'latest', target: join(group.directory, 'back') })
+  assert.match(renderers.restore(restored), /\n! Head \d+ of machine/)
+})
+
+test('a roster that went back in time is worth a mail', () => {
+  const states = ['ok', 'rolled-back', 'empty', 'unavailable'] as const
+  assert.deepEqual(rosterAlarms(states.map((state) => ({ locator: `folder:/${state}`, state, needsSignIn: false } as never))), [{ code: 'roster-rolled-back', locator: 'folder:/rolled-back' }])
+})
