@@ -61,7 +61,9 @@ async function shoot(name: string, view: string, { agent = owner, isStranger = f
   if (!screenOnly) await page.evaluate('scrollTo(0, 0)')
   await page.screenshot({ path: join(folder, `${name}.png`), fullPage: !screenOnly, animations: 'disabled' })
   const findings = await pane.accessibilityFindings()
-  process.stdout.write(`${name}: ${findings.length === 0 ? 'accessible' : findings.join('; ')}, overflow ${await pane.overflowPixels()} px\n`)
+  const overflow = await pane.overflowPixels()
+  process.stdout.write(`${name}: ${findings.length === 0 ? 'accessible' : findings.join('; ')}, overflow ${overflow} px\n`)
+  if (findings.length > 0 || overflow > 0) process.exitCode = 1
 }
 
 const wide = { size: { width: 1000, height: 700 } }
@@ -83,6 +85,7 @@ await shoot('team-high-contrast', 'team', { forcedColors: true })
 await shoot('protection-german', 'protection', { locale: 'de-DE', steps: async (page) => { await page.getByText('Was dieser Rechner für die anderen aufbewahrt').click() } })
 await shoot('team-german', 'team', { locale: 'de-DE' })
 await shoot('restore-inside', 'restore', { steps: inside })
+await shoot('restore-older', 'restore', { steps: async (page) => { await page.getByText('An older backup').click() } })
 await shoot('recover', '', { agent: fresh, steps: async (page) => { await page.getByText('My old computer is lost').click() } })
 await shoot('sign-in', '', { agent: fresh, steps: async (page) => {
   await page.getByText('Start a work group').click()
