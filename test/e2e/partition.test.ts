@@ -4,7 +4,11 @@ import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
+import { homeAt } from '../../agent/home.ts'
+import { readStateFile } from '../../agent/network/membership/state-file.ts'
 import { type NamespaceAgent, NetworkHalves, missingForNamespaces } from '../support/network-halves.ts'
+import { untilAnswer } from '../support/until-answer.ts'
 import { seededBytes } from '../support/trees.ts'
 
 const skip = missingForNamespaces() ?? false
@@ -47,11 +51,28 @@ test('halves that do not see each other back up and restore by themselves, and a
     return JSON.stringify([epoch, settings])
   }))
   assert.equal(new Set(epochs).size, 1, epochs.join('\n'))
+  await sameRecords(agents)
   for (const agent of [founder, two]) {
     await agent.until('repair', {}, ({ protection }) => protection.state === 'protected')
     await restored(directory, agent, 'apart')
   }
 })
+
+/** The network's records, everybody's peer record and everybody's heads are the same in the state of all agents. */
+async function sameRecords(agents: readonly NamespaceAgent[]): Promise<void> {
+  await untilAnswer(async () => {
+    await Promise.all(agents.map(async (agent) => await agent.run('network requests', {}))) // meets everybody now
+    return await Promise.all(agents.map(async ({ home }) => await recordsIn(home)))
+  }, ([first, ...others]) => first !== undefined && first.peers.length === agents.length && first.heads.length === 2 && others.every((other) => isDeepStrictEqual(other, first)),
+  { what: 'all agents have the same records', patienceMs: 120_000, everyMs: 500 })
+}
+
+async function recordsIn(home: string): Promise<{ network: string[]; peers: string[]; heads: string[] }> {
+  const reading = await readStateFile(homeAt(home).group)
+  assert.ok('state' in reading)
+  const { own, network, peers, heads } = reading.state
+  return { network: network.toSorted(), peers: [...peers, own.jws ?? ''].sort(), heads: heads.map(({ head }) => head).sort() }
+}
 
 async function sees(agent: NamespaceAgent, all: readonly NamespaceAgent[]): Promise<void> {
   await agent.until('peers', {}, ({ peers }) => all.every(({ id }) => peers.some((peer) => peer.id === id && (peer.self || peer.state === 'online'))))

@@ -33,6 +33,10 @@ export class NamespaceAgent {
     this.#home = home
   }
 
+  get home(): string {
+    return this.#home.home
+  }
+
   get id(): string {
     return this.#id
   }
