@@ -52,9 +52,19 @@ test('halves that do not see each other back up and restore by themselves, and a
   }))
   assert.equal(new Set(epochs).size, 1, epochs.join('\n'))
   await sameRecords(agents)
+
+  // Once more, and nobody's agent ends: what was open hangs until it is given up.
+  halves.pull()
+  await Promise.all([founder, two].map(async (agent) => {
+    await store(directory, agent, 'apart again')
+    await restored(directory, agent, 'apart again')
+  }))
+  halves.heal()
+  await Promise.all(agents.map(async (agent) => { await sees(agent, agents) }))
+  await sameRecords(agents)
   for (const agent of [founder, two]) {
     await agent.until('repair', {}, ({ protection }) => protection.state === 'protected')
-    await restored(directory, agent, 'apart')
+    await restored(directory, agent, 'apart again')
   }
 })
 

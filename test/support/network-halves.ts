@@ -117,9 +117,14 @@ export class NetworkHalves implements AsyncDisposable {
     return agent
   }
 
+  /** The cable is pulled, and nothing else: who has a connection over it hears nothing more. */
+  pull(): void {
+    ip('-n', this.#namespaces[0], 'link', 'set', 'cable', 'down')
+  }
+
   /** The cable is pulled, and all machines lose power and start again: no connection from before is left. */
   async part(): Promise<void> {
-    ip('-n', this.#namespaces[0], 'link', 'set', 'cable', 'down')
+    this.pull()
     await Promise.all(this.#halves.map(async (half) => { await half.kill() }))
     const [one, other] = this.#namespaces
     this.#halves = [new Half(one), new Half(other)]
