@@ -152,7 +152,7 @@ export class AgentParts implements AgentContext {
     this.settings = new Settings({ file: home.config, effective: options.config, write: writePrivateFile, check: ({ schedule: { cron } }) => { if (cron !== null) parseCron(cron) } })
     this.#workGroup = new WorkGroup({
       home, options, holder, log, identity: this.#identity, version: this.version, clock: this.clock, settings: this.settings, runs: this.runs,
-      turn: () => this.politeness.turn(), door: () => this.#door, addresses: () => this.addresses(), openRoster: (locator) => this.openRoster(locator),
+      turn: () => this.politeness.turn(), sparesLink: async () => await this.politeness.sparesLink(), door: () => this.#door, addresses: () => this.addresses(), openRoster: (locator) => this.openRoster(locator),
       ownerFile: () => this.ownerFile(), saveOwner: (owner) => { this.saveOwner(owner) }, adminKey: async () => await this.ownAdminKey(),
       onGone: () => this.#triggers?.repairSoon(),
       onFormer: () => {

@@ -61,6 +61,8 @@ export interface GroupOptions {
   /** Where it is kept whom this machine told of which agreement. */
   readonly agreementsFile: KeptText
   readonly minFree: () => number
+  /** No shards are taken for now. */
+  readonly sparesLink: () => Promise<boolean>
   /** What the owner would sign with as an admin. */
   readonly adminKey: () => Promise<PublicJwk | undefined>
   readonly limits: Pick<Config['limits'], 'uploadBytesPerSecond' | 'downloadBytesPerSecond' | 'slowLinks'>
@@ -132,7 +134,7 @@ export class GroupServices implements Group, AsyncDisposable {
       onFault: (error, locator) => log('roster-fault', { locator, error }),
     })
     this.#meetings = new Meetings({ membership, links: this.links, gossip: this.#gossip, rosters: this.#rosters, clock, log, track: (work) => { this.#track(work) } })
-    this.host = new Host({ store: options.holder, membership, about: { name: options.name(), agent: options.version }, clock, pacing,
+    this.host = new Host({ store: options.holder, membership, about: { name: options.name(), agent: options.version }, clock, pacing, sparesLink: options.sparesLink,
       agree: (agreed, agreement) => {
         take(agreed)
         this.#track(this.agreements.heard(agreement, agreed, this.#stopping.signal))

@@ -46,6 +46,8 @@ export interface WorkGroupParts {
   readonly log: Log
   /** Before each piece of work that gives way to others. */
   readonly turn: () => Promise<void> | undefined
+  /** No shards are taken for now. */
+  readonly sparesLink: () => Promise<boolean>
   readonly door: () => OpenDoor | undefined
   readonly addresses: () => readonly Address[]
   readonly openRoster: (locator: string) => Roster
@@ -138,10 +140,10 @@ export class WorkGroup implements AsyncDisposable {
   }
 
   async #open(store: MembershipStore): Promise<void> {
-    const { home, options, identity, version, settings, holder, log, door, addresses, openRoster, ownerFile, adminKey } = this.#parts
+    const { home, options, identity, version, settings, holder, log, door, addresses, openRoster, ownerFile, adminKey, sparesLink } = this.#parts
     const { config, testMachine, serve, surroundings } = options
     const services = this.#stack.use(await GroupServices.open({
-      store, identity, holder: holder.store, log, version, openRoster, owner: ownerFile, adminKey, testMachine, limits: config.limits, surroundings,
+      store, identity, holder: holder.store, log, version, openRoster, sparesLink, owner: ownerFile, adminKey, testMachine, limits: config.limits, surroundings,
       name: () => settings.config.label ?? testMachine ?? hostname(), addresses: door() === undefined ? undefined : addresses(),
       minFree: () => minFreeOf(settings.config, testMachine), onlineFile: keptText(home.online), agreementsFile: keptText(home.agreements),
     }))

@@ -14,7 +14,7 @@ import { releaseBytes } from '../release-bytes.ts'
 import type { GetOptions, NewObject, ObjectId, ObjectRef, ObjectStore, PutReceipt, StoreOptions, StorePutOptions } from '../object-store.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { DeviceKeys } from './device-keys.ts'
-import { Holders, type HolderFault, faultOf, untilAborted } from './holders.ts'
+import { Holders, type HolderFault, faultOf, isSparing, untilAborted } from './holders.ts'
 import { type LocatedObject, ObjectReader } from './object-reader.ts'
 import { type PlacingOutcome, placeShards } from './object-placing.ts'
 import { ParityEncoder } from './parity-encoder.ts'
@@ -179,7 +179,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
     const known = this.index.find(object.id)
     const placed = known === undefined ? 0 : matchShards(this.placesOf(known)).size
     if (placed >= k) return { placed, wanted: n, bytesSent: outcome.bytesSent }
-    const full = outcome.failures.filter(({ error }) => faultOf(error) === 'full').length
+    const full = outcome.failures.filter(({ error }) => faultOf(error) === 'full' && !isSparing(error)).length
     const failed = [...new Set(outcome.failures.map(({ machine }) => this.holders.nameOf(machine)))].sort()
     throw new HoldfastError(full > 0 && placed + full >= k ? 'quota-exceeded' : 'too-few-holders',
       `Cannot store ${object.kind} ${shortId(object.id)}: ${placed} machines took a shard, ${k} are needed`,
@@ -354,7 +354,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
   }
 
   #report(machine: MachineId, report: Omit<HolderReport, 'machine' | 'name'>): void {
-    if (report.fault === 'full' && report.error instanceof Error) this.refusals.set(machine, { reason: report.error.message, atMs: this.clock.now() })
+    if (report.fault === 'full' && report.error instanceof Error && !isSparing(report.error)) this.refusals.set(machine, { reason: report.error.message, atMs: this.clock.now() })
     this.#options.report?.({ machine, name: this.holders.nameOf(machine), ...report })
   }
 

@@ -152,6 +152,11 @@ export function faultOf(error: unknown): HolderFault {
   return 'unreachable'
 }
 
+/** A holder that says it is full because its connection costs money: left alone like a full one, but it lacks no space. */
+export function isSparing(error: unknown): boolean {
+  return hasCode(error, 'quota-exceeded') && error.details['metered'] === true
+}
+
 /** The promise, or the signal's reason as soon as it fires; for callees that may not honour their signal at once. */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   if (signal.aborted) {

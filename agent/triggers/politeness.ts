@@ -44,6 +44,7 @@ export function paceOf(conditions: Conditions, rules: PolitenessRules): Pace {
 export class Politeness implements AsyncDisposable {
   readonly #options: PolitenessOptions
   #conditions: Conditions | undefined
+  #glance: { readonly atMs: number; readonly conditions: Promise<Conditions> } | undefined
   #queue: (() => void)[] = []
   #askedAt = -Infinity
   #turnAt = -Infinity
@@ -58,6 +59,15 @@ export class Politeness implements AsyncDisposable {
   /** What holds for work that nobody waits for, by the last look; `go` while nothing is under way. */
   get pace(): Pace {
     return this.#conditions === undefined || this.#cancel === undefined ? { state: 'go', reason: null } : paceOf(this.#conditions, this.#options.rules())
+  }
+
+  /** Whether this machine takes nothing for others now: its connection costs money, by a look of the last ten seconds, and the rule is to wait. */
+  async sparesLink(): Promise<boolean> {
+    const { source, rules, monotonic } = this.#options
+    if (this.#isEnded || rules().onMetered !== 'wait') return false
+    if (this.#cancel !== undefined && this.#conditions !== undefined) return this.#conditions.isMetered === true
+    if (this.#glance === undefined || monotonic() - this.#glance.atMs > restMs) this.#glance = { atMs: monotonic(), conditions: source.look() }
+    return (await this.#glance.conditions).isMetered === true
   }
 
   /** Before each piece of work: undefined when it may go on at once. */
@@ -109,6 +119,7 @@ export class Politeness implements AsyncDisposable {
     this.#cancel?.()
     this.#release(this.#queue.length)
     await this.#looking
+    await this.#glance?.conditions
     await this.#options.source[Symbol.asyncDispose]()
   }
 }

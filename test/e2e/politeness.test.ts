@@ -10,8 +10,12 @@ import { seededBytes } from '../support/trees.ts'
 
 test('a backup that started by itself waits while the connection costs money; one that a person asks for takes it along', async (t) => {
   const state: { now: Conditions } = { now: { ...unknownConditions, isMetered: true } }
+  let agents = 0
   const { agents: [owner], directory } = await startAgents(t, 3, {
-    surroundings: { ...realSurroundings, conditions: () => ({ look: async () => await Promise.resolve(state.now), [Symbol.asyncDispose]: async () => { await Promise.resolve() } }) },
+    surroundings: { ...realSurroundings, conditions: () => {
+      const isOwner = agents++ === 0 // the others' connections cost nothing: they take what comes
+      return { look: async () => await Promise.resolve(isOwner ? state.now : unknownConditions), [Symbol.asyncDispose]: async () => { await Promise.resolve() } }
+    } },
   })
   const file = join(directory, 'mail.bin')
   writeFileSync(file, seededBytes(3_000_000, 4))

@@ -75,6 +75,15 @@ test('a shard that waited in the queue of a machine that was found full meanwhil
   assert.deepEqual([...new Set(group.reports.map(({ fault }) => fault))], ['full'])
 })
 
+test('a machine whose connection costs money is left alone for a while, and nobody is told that it lacks space', async () => {
+  await using group = await makeGroup(4, { redundancy: '2-of-4' })
+  for (const at of [0, 1, 2]) group.machines[at]!.store.faults.spares = true
+  const { dispersal } = group
+  await assert.rejects(dispersal.put(makeObject(50_000)), withCode('too-few-holders'))
+  const [sparing] = group.machines
+  assert.deepEqual([dispersal.refusals.size, dispersal.holders.isWritable(sparing!.id), dispersal.holders.isDoubtful(sparing!.id), dispersal.holders.isSuspect(sparing!.id)], [0, false, false, false])
+})
+
 test('a failed put that is tried again sends only what is missing', async () => {
   await using group = await makeGroup(4, { redundancy: '2-of-4', timings: {} })
   for (const at of [0, 1, 2]) group.machines[at]!.store.faults.full = true

@@ -21,6 +21,8 @@ export interface Faults {
   /** It is gone after so many more calls. */
   goneAfter?: number
   full?: boolean
+  /** It takes nothing while its connection costs money. */
+  spares?: boolean
   /** Puts never end (until their signal fires). */
   stuckPut?: boolean
   /** Reads never end (until their signal fires). */
@@ -58,6 +60,7 @@ export class FaultyStore implements ShardStore {
 
   async put(shard: NewShard, options?: PutOptions): Promise<number> {
     this.#enter('put', options)
+    if (this.faults.spares === true) throw new HoldfastError('quota-exceeded', 'Cannot store the shard: this machine is on a connection that costs money', { details: { metered: true } })
     if (this.faults.full === true) throw new HoldfastError('disk-full', 'Cannot store the shard: the disk is full')
     if (this.faults.stuckPut === true) await never(options)
     if (this.faults.forgets === true) return shard.bytes.length

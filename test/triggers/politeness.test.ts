@@ -50,6 +50,20 @@ test('the strictest of what holds counts, and what the system does not tell is n
   assert.deepEqual(paceOf({ idleSeconds: 0, onBattery: true, isMetered: true }, { whenActive: 'go', onBattery: 'go', onMetered: 'go' }), { state: 'go', reason: null })
 })
 
+test('whether the link is to be spared is looked at every ten seconds at most, and not at all where the rule is not to wait', async () => {
+  const { time, state, politeness, second } = scene()
+  assert.equal(await politeness.sparesLink(), false)
+  state.conditions = { ...idle, isMetered: true }
+  assert.deepEqual([await politeness.sparesLink(), state.looks], [false, 1])
+  for (let seconds = 0; seconds < 11; seconds++) await second()
+  assert.deepEqual([await politeness.sparesLink(), await politeness.sparesLink(), state.looks], [true, true, 2])
+  const careless = new Politeness({
+    source: { look: async () => await Promise.reject(new Error('looked')), [Symbol.asyncDispose]: async () => { await Promise.resolve() } },
+    rules: () => ({ ...rules, onMetered: 'slow' }), isHurried: () => false, after: (ms, then) => time.after(ms, then), monotonic: time.monotonic,
+  })
+  assert.equal(await careless.sparesLink(), false)
+})
+
 test('work gives way within two seconds of somebody touching the keyboard, and goes on when he has left', async () => {
   const { state, politeness, second, work } = scene()
   const free = await work(3)

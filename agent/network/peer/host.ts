@@ -41,6 +41,8 @@ export interface HostOptions {
   readonly agree?: ((agreed: Agreed, agreement: Agreement) => void) | undefined
   /** Limits of what guests send and read; left out: none. */
   readonly pacing?: Pacing | undefined
+  /** Whether no shard is taken for now, because this machine's connection costs money; what is here is served all the same. Left out: never. */
+  readonly sparesLink?: (() => Promise<boolean>) | undefined
   /** Makes the membership durable, before something of it is acknowledged. */
   readonly save?: (() => Promise<void>) | undefined
   readonly onEvent?: ((event: HostEvent) => void) | undefined
@@ -149,6 +151,7 @@ export class Host {
         const { owner, id, number, shardLength } = parseHeader(header)
         demandMember(caller, membership)
         if (!isDeviceOf(caller, owner, membership) && membership.ownerEpoch(owner) === 0) demandDevice(caller, owner, membership)
+        if (await this.#options.sparesLink?.() === true) throw new HoldfastError('quota-exceeded', 'Cannot store the shard: this machine is on a connection that costs money', { details: { metered: true } })
         return await transfers.begin({ owner, id, number, header, leaves }, shardLength)
       },
       'shard.data': async ({ transfers, paces }, { transfer, offset, bytes }) => {

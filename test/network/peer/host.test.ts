@@ -6,6 +6,7 @@ import { HoldfastError } from '../../../shared/errors.ts'
 import { generateMachine } from '../../../agent/identity/machine.ts'
 import { systemClock } from '../../../agent/network/clock.ts'
 import { signRecoveryProof } from '../../../agent/network/membership/records.ts'
+import { faultOf, isSparing } from '../../../agent/network/holders.ts'
 import { makeCertificate } from '../../../agent/network/peer/certificate.ts'
 import { authorizationOf } from '../../../agent/network/peer/credential.ts'
 import { dialTls } from '../../../agent/network/peer/dial.ts'
@@ -140,6 +141,22 @@ class BreakingStore extends MemoryShardStore {
     } }
   }
 }
+
+test('a holder whose connection costs money takes no shard, says so as one that is full does, and serves what it has', async () => {
+  const state = { metered: false }
+  await using group = await TestGroup.create()
+  const owner = await makeOwner()
+  const holder = await group.open('holder', { store: new MemoryShardStore([owner.certificate]), sparesLink: async () => await Promise.resolve(state.metered) })
+  const store = over(await (await group.agent('device', { owners: [owner] })).dial(holder))
+  const [before, after] = makeShards(owner) as [NewShard, NewShard]
+  await store.put(before)
+  state.metered = true
+  await assert.rejects(store.put(after), (error) => faultOf(error) === 'full' && isSparing(error))
+  assert.ok(Buffer.from(await store.read(before, 0, before.bytes.length)).equals(before.bytes))
+  await store.putHead(await makeHead(owner, 1))
+  state.metered = false
+  await store.put(after)
+})
 
 test('a put whose link breaks goes on over a new one, and at most one window travels twice', async () => {
   await using group = await TestGroup.create()
