@@ -123,3 +123,10 @@ test('a machine with more room and presence is chosen more often', () => {
   }
   assert.ok(large > 160, `${large} of 200`)
 })
+
+test('who failed audits is chosen by the square of its score: seldom, and as much as others once it has recovered', () => {
+  const candidates = (score: number): Candidate[] => ['a', 'b', 'c', 'd'].map((id) => ({ id: id as MachineId, host: id, free: 1e9, onlineShare: 1, ...(id === 'a' ? { score } : {}) }))
+  const firsts = (score: number) => Array.from({ length: 2000 }, (_, at) => chooseHolders(`owner-${at}` as OwnerId, candidates(score), { count: 1 })).filter(([first]) => first === 'a').length
+  assert.ok(Math.abs(firsts(1) - 2000 / 4) < 100)
+  assert.ok(Math.abs(firsts(0.5) - 2000 * 0.25 / 3.25) < 60)
+})
