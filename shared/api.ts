@@ -259,7 +259,8 @@ export const commands = {
   'key show': { request: z.strictObject({}), result: z.object({ words: z.string(), locator: z.string() }) },
   'key confirm': { request: z.strictObject({}), result: z.object({ confirmed: z.literal(true) }) },
   recover: {
-    request: z.strictObject({ words: z.string().min(1), locator: z.string().optional(), peer: z.string().optional(), label: z.string().max(80).optional() }),
+    /** One of locator, peer and invitation; the last when an admin shut the lost machine out. */
+    request: z.strictObject({ words: z.string().min(1), locator: z.string().optional(), peer: z.string().optional(), invitation: z.string().optional(), label: z.string().max(80).optional() }),
     result: z.object({
       owner: z.string(), machine: z.string(), epoch: z.int(), snapshots: count,
       /** Snapshots that no head names any more and that holders still have: many, when somebody tried to erase the backup. */

@@ -192,7 +192,7 @@ export const de: Messages = {
     heading: 'Willkommen bei Holdfast', intro: 'Die Rechner Ihres Teams bewahren gegenseitig ihre Sicherungen auf: verschlüsselt, im Platz, der ohnehin frei ist.', step: (number) => `Schritt ${number} von 3`,
     join: 'Ich habe eine Einladung', joinText: 'Jemand im Team benutzt Holdfast schon.', invitation: 'Einladung', joinNow: 'Beitreten',
     create: 'Arbeitsgruppe gründen', createText: 'Sie sind der Erste. Die anderen laden Sie danach ein.', groupName: 'Name der Arbeitsgruppe', roster: 'Ordner, den alle Rechner des Teams erreichen (oder sharepoint:, exchange:, ldaps:)', createNow: 'Gründen',
-    recover: 'Mein alter Rechner ist verloren', recoverText: 'Sie haben Ihr Notfallblatt: 24 Wörter und einen Wegweiser.', words: 'Die 24 Wörter', locator: 'Wegweiser oder Adresse eines Kollegen-Rechners (Rechner:Port)', recoverNow: 'Wiederherstellen',
+    recover: 'Mein alter Rechner ist verloren', recoverText: 'Sie haben Ihr Notfallblatt: 24 Wörter und einen Wegweiser.', words: 'Die 24 Wörter', locator: 'Wegweiser oder Adresse eines Kollegen-Rechners (Rechner:Port); eine Einladung, wenn ein Admin den alten Rechner ausgeschlossen hat', recoverNow: 'Wiederherstellen',
     protectHeading: 'Was soll geschützt werden?', kitHeading: 'Verwahren Sie Ihr Notfallblatt', recovered: (count) => `${count} ${one(count, 'Sicherung', 'Sicherungen')} gefunden. Der verlorene Rechner ist ausgesperrt.`, recoveredHeading: 'Ihre Sicherung ist wieder da', toRestore: 'Jetzt zurückholen', chosen: (count) => `${count} ${one(count, 'Sache', 'Sachen')} gewählt`, later: 'Später wählen', finish: 'Fertig', yourComputer: 'Name dieses Rechners (darf leer bleiben)',
   },
   kit: {

@@ -196,7 +196,7 @@ export const en = {
     heading: 'Welcome to Holdfast', intro: 'The computers of your team keep each other\'s backups: encrypted, in the space that is free anyway.', step: (number: number) => `Step ${number} of 3`,
     join: 'I have an invitation', joinText: 'Somebody in your team uses Holdfast already.', invitation: 'Invitation', joinNow: 'Join',
     create: 'Start a work group', createText: 'You are the first. You will invite the others.', groupName: 'Name of the work group', roster: 'Folder that all computers of the team can reach (or sharepoint:, exchange:, ldaps:)', createNow: 'Start',
-    recover: 'My old computer is lost', recoverText: 'You have your recovery kit: 24 words and a locator.', words: 'The 24 words', locator: 'Locator, or the address of a colleague\'s computer (host:port)', recoverNow: 'Recover',
+    recover: 'My old computer is lost', recoverText: 'You have your recovery kit: 24 words and a locator.', words: 'The 24 words', locator: 'Locator, or the address of a colleague\'s computer (host:port); an invitation, when an admin shut the old computer out', recoverNow: 'Recover',
     protectHeading: 'What shall be protected?', kitHeading: 'Store your recovery kit', recovered: (count: number) => `Found ${count} ${one(count, 'backup', 'backups')}. The lost computer is shut out.`, recoveredHeading: 'Your backup is here again', toRestore: 'Restore now', chosen: (count: number) => `${count} ${one(count, 'thing', 'things')} chosen`, later: 'Choose later', finish: 'Done', yourComputer: 'Name of this computer (may stay empty)',
   },
   kit: {

@@ -96,7 +96,7 @@ export class StartView implements View {
     const label = typed.trim() === '' ? {} : { label: typed.trim() }
     if (way === 'recover') {
       const from = locator.trim()
-      const where = from === '' ? {} : isAddress(from) ? { peer: from } : { locator: from }
+      const where = from === '' ? {} : isAddress(from) ? { peer: from } : from.startsWith('holdfast-invite:') ? { invitation: from } : { locator: from }
       this.#recovery = await this.#app.launch('recover', { words: words.trim(), ...where, ...label })
       return
     }

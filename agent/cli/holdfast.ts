@@ -116,12 +116,12 @@ async function restoreCollected(invocation: Invocation, signal: AbortSignal): Pr
 }
 
 async function recoverRequest(invocation: Invocation, signal: AbortSignal) {
-  const { locator, peer, label } = invocation.values
-  if ((locator === undefined) === (peer === undefined) || invocation.positionals.length > 0) {
-    throw new HoldfastError('invalid-input', 'Cannot run recover: it takes --locator STRING or --peer HOST:PORT, and the words on stdin')
+  const { locator, peer, invitation, label } = invocation.values
+  if ([locator, peer, invitation].filter((one) => one !== undefined).length !== 1 || invocation.positionals.length > 0) {
+    throw new HoldfastError('invalid-input', 'Cannot run recover: it takes --locator STRING, --peer HOST:PORT or --invitation STRING, and the words on stdin')
   }
   const words = await readWords(signal)
-  const given = Object.fromEntries(Object.entries({ locator, peer, label }).filter(([, value]) => value !== undefined))
+  const given = Object.fromEntries(Object.entries({ locator, peer, invitation, label }).filter(([, value]) => value !== undefined))
   return { name: 'recover' as const, input: { words, ...given } as never }
 }
 

@@ -29,19 +29,24 @@ export async function networkCreate(context: AgentContext, request: CommandReque
 
 export async function networkJoin(context: AgentContext, request: CommandRequest<'network join'>, { signal }: RunOptions): Promise<CommandResult<'network join'>> {
   refuseMember(context)
-  const parsed = await parseInvitation(request.invitation, context.clock.now())
-  const join = async (locators: readonly string[]) => await joinNetwork(request.invitation, {
+  const membership = await joinByInvitation(context, request.invitation, signal)
+  const { owner, keyring } = await newOwner(context)
+  const former = await enter(context, { membership, owner, keyring, label: request.label })
+  return { network: membership.net, name: membership.network.name, owner: owner.owner, machine: context.machine.id, waiting: membership.ownRefusal() !== undefined, former }
+}
+
+/** At the rosters of the invitation, or where the group has gone since. Throws as joinNetwork does. */
+export async function joinByInvitation(context: AgentContext, invitation: string, signal: AbortSignal): Promise<Membership> {
+  const parsed = await parseInvitation(invitation, context.clock.now())
+  const join = async (locators: readonly string[]) => await joinNetwork(invitation, {
     machine: context.machine.id, rosters: locators.map((locator) => context.openRoster(locator)), ...context.clock, signal,
   })
-  const membership = await join(parsed.rosters).catch(async (error: unknown) => {
+  return await join(parsed.rosters).catch(async (error: unknown) => {
     if (!hasCode(error, 'roster-unavailable')) throw error
     const moved = await announcedRosters(context, parsed.net, { known: parsed.rosters, signal })
     if (moved.length === 0) throw error
     return await join(moved)
   })
-  const { owner, keyring } = await newOwner(context)
-  const former = await enter(context, { membership, owner, keyring, label: request.label })
-  return { network: membership.net, name: membership.network.name, owner: owner.owner, machine: context.machine.id, waiting: membership.ownRefusal() !== undefined, former }
 }
 
 function refuseMember(context: AgentContext): void {

@@ -1,5 +1,6 @@
 /**
- * Recovery on an empty machine, by the 24 words and the locator, or by the address of one peer.
+ * Recovery on an empty machine, by the 24 words and the locator, or by the address of one peer; or by the words and an invitation,
+ * when an admin had shut the lost machine out before.
  *
  * The words give the root key; a proof signed by it opens the doors of the holders. The newest heads name the keyring, the
  * keyring opens the indexes. Then the owner's epoch is raised: a certificate for this machine, a fresh data key, a
@@ -22,6 +23,7 @@ import { addRecipient, raiseEpoch, removeRecipient, withoutContacts } from '../r
 import { ownerOpener, recoverKeyring } from '../repository/recovery.ts'
 import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'
+import { joinByInvitation } from './enroll.ts'
 import { refreshHeads } from './freshness.ts'
 
 export async function recover(context: AgentContext, request: CommandRequest<'recover'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'recover'>> {
@@ -48,7 +50,7 @@ export async function recover(context: AgentContext, request: CommandRequest<'re
 /** A recovery that ended between the membership and the head goes on; anything else on a member is a mistake. */
 async function assertUnfinished(context: AgentContext, root: OwnerRoot): Promise<void> {
   const { admission } = context.group().membership.own
-  const isOurs = admission?.by === 'owner' && context.ownerFile()?.owner === root.id
+  const isOurs = admission !== undefined && context.ownerFile()?.owner === root.id
   if (isOurs && (await context.backup()).repository.head === undefined) return
   throw new HoldfastError('already-exists', 'Cannot recover here: this machine is in a work group already; recover on an empty one (another --home)')
 }
@@ -57,22 +59,24 @@ async function assertUnfinished(context: AgentContext, root: OwnerRoot): Promise
 async function takePlace(context: AgentContext, request: CommandRequest<'recover'>, { root, signal, onProgress }: RunOptions & { root: OwnerRoot }): Promise<void> {
   onProgress({ stage: 'looking for the work group' })
   const membership = await findGroup(context, request, root, signal)
-  if (membership.replacementsOf(root.id).length >= maxReplacements) {
-    throw new HoldfastError('unauthorized', `Cannot recover into the work group: ${maxReplacements} machines came in by this owner's kit already; ask an admin for an invitation, or restore with --from`)
+  const isInvited = request.invitation !== undefined
+  if (!isInvited && membership.replacementsOf(root.id).length >= maxReplacements) {
+    throw new HoldfastError('unauthorized', `Cannot recover into the work group: ${maxReplacements} machines came in by this owner's kit already; ask an admin for an invitation and recover with --invitation, or restore with --from`)
   }
   onProgress({ stage: 'asking the holders' })
   const found = await readKeyring(context, membership, root, signal)
   const epoch = Math.max(found.epoch, membership.ownerEpoch(root.id)) + 1
-  const old = lostMachine(found.heads, membership)
-  membership.setAdmission(await replaceMachine({ net: membership.net, machine: context.machine.id, old, epoch, nowMs: context.clock.now() }, root))
+  const old = isInvited ? newestMachine(found.heads) : lostMachine(found.heads, membership)
+  if (!isInvited) membership.setAdmission(await replaceMachine({ net: membership.net, machine: context.machine.id, old, epoch, nowMs: context.clock.now() }, root))
   const raised = raiseEpoch(withoutContacts(removeRecipient(found.keyring, old)), epoch, (length) => randomBytes(length))
   const keyring = addRecipient(raised, { kid: context.machine.id, role: 'device', kx: context.machine.exchangeJwk })
   if (request.label !== undefined) context.settings.setLabel(request.label)
   await context.enter(membership, await ownerFileOf(context, { root, epoch }), keyring)
 }
 
-/** From the rosters of the locator, else the peers that it names, else those who answer a call on the local network; or from the one given. */
+/** Of the invitation; or from the rosters of the locator, else the peers that it names, else those who answer a call on the local network; or from the one given. */
 async function findGroup(context: AgentContext, request: CommandRequest<'recover'>, root: OwnerRoot, signal: AbortSignal): Promise<Membership> {
+  if (request.invitation !== undefined) return await joinByInvitation(context, request.invitation, signal)
   if (request.peer !== undefined) {
     const records = await context.askMembers(parseAddress(request.peer), root, signal)
     const net = await firstNetworkId(records)
@@ -127,10 +131,15 @@ async function readKeyring(context: AgentContext, membership: Membership, root: 
   return await recoverKeyring({ store: session.store, heads: session.heads, owner: root.id, opener: ownerOpener(root) }, { signal })
 }
 
+function newestMachine([newest]: readonly Head[]): Head['document']['machine'] {
+  if (newest === undefined) throw new HoldfastError('not-found', 'Cannot recover: no holder that answers has a backup of this owner')
+  return newest.document.machine
+}
+
 /** Of the newest head whose machine is a member. */
 function lostMachine(heads: readonly Head[], membership: Membership): Head['document']['machine'] {
   const lost = heads.map(({ document }) => document.machine).find((machine) => membership.member(machine) !== undefined)
-  if (lost === undefined) throw new HoldfastError('unauthorized', 'Cannot take the place of the lost machine: the work group does not know it any more; ask an admin for an invitation, or restore with --from')
+  if (lost === undefined) throw new HoldfastError('unauthorized', 'Cannot take the place of the lost machine: it is a member no more, an admin may have shut it out; ask an admin for an invitation and recover with --invitation, or restore with --from')
   return lost
 }
 

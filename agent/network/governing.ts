@@ -46,11 +46,15 @@ export function revokeKeeping(id: string, membership: Membership, { nowMs, why }
   return { id, at: Math.floor(nowMs / 1000), why, keep }
 }
 
-/** A machine for good, and the admin key of its owner with it when it is one. */
+/**
+ * A machine for good, and the admin key of its owner with it when it is one. The machines that its owner brought in for it by
+ * recovering stay: they are why it is shut out.
+ */
 export function machineRevocation(machine: MachineId, membership: Membership, { nowMs, why }: { readonly nowMs: number; readonly why: string }): Revocation[] {
   const key = membership.peers.get(machine)?.record.adminKey
   const isAdmin = key !== undefined && membership.chain.isAdmin(key)
-  return [{ id: machine, at: Math.floor(nowMs / 1000), why }, ...(isAdmin ? [withoutKept(revokeKeeping(thumbprint(key), membership, { nowMs, why }), machine)] : [])]
+  const keep = membership.replacedBy(machine).slice(0, 200)
+  return [{ id: machine, at: Math.floor(nowMs / 1000), why, ...(keep.length > 0 && { keep }) }, ...(isAdmin ? [withoutKept(revokeKeeping(thumbprint(key), membership, { nowMs, why }), machine)] : [])]
 }
 
 function withoutKept(revocation: Revocation, machine: MachineId): Revocation {

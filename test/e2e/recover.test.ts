@@ -37,6 +37,38 @@ test('an empty machine gets everything back by the recovery kit, and the lost on
   assert.match(JSON.parse(thief.stdout).problem.code, /revoked|too-few-holders/)
 })
 
+test('a stolen machine is shut out by an admin before its owner recovered, or after', async () => {
+  await using group = await startGroup(4)
+  const [admin, stolen] = group.agents
+  const file = join(group.directory, 'mail.bin')
+  writeFileSync(file, seededBytes(300_000, 8))
+  const { words, locator } = await stolen!.run('key show', {})
+  await stolen!.run('protect', { paths: [file] })
+  await stolen!.run('backup', {})
+  await stolen!.kill()
+  await admin!.run('network revoke', { machine: 'machine-2', why: 'stolen' })
+
+  const fresh = await group.start('replacement')
+  await assert.rejects(fresh.run('recover', { words, locator }), (error: unknown) => hasCode(error, 'unauthorized') && /--invitation/.test((error as Error).message))
+  const { invitation } = await admin!.run('network invite', {})
+  const recovered = await fresh.run('recover', { words, invitation })
+  assert.deepEqual([recovered.epoch, recovered.snapshots, recovered.member], [2, 1, true])
+  await fresh.run('restore', { snapshot: 'latest', target: join(group.directory, 'back') })
+  assert.deepEqual(readFileSync(join(group.directory, 'back', 'mail.bin')), readFileSync(file))
+  await fresh.run('protect', { paths: [file] })
+  await fresh.run('backup', {})
+  await fresh.kill()
+
+  const second = await group.start('second replacement')
+  assert.equal((await second.run('recover', { words, locator })).epoch, 3)
+  await admin!.run('network revoke', { machine: fresh.ready.id, why: 'stolen, too' })
+  writeFileSync(file, seededBytes(300_000, 9))
+  await second.run('protect', { paths: [file] })
+  const backup = await second.run('backup', {})
+  assert.ok(backup.protection.placed > 0, 'it is a member still, and the others take its backups')
+  assert.equal((await second.run('status', {})).notices.some(({ code }) => code === 'shut-out'), false)
+})
+
 test('recovery works with the roster gone, from the address of one peer', async () => {
   await using group = await startGroup(4)
   const [owner, peer] = group.agents

@@ -2,7 +2,8 @@
  * Whether a verified peer record's admission holds (docs/format.md section 11): one pure judgement over what is known.
  *
  * An admin's grant and an invitation hold while the admin key is not revoked. An invitation holds within its count, its
- * days and for the machine that its slot was first seen with. An owner lets a recovered machine in for one that it lost.
+ * days and for the machine that its slot was first seen with. An owner lets a recovered machine in for one that it lost,
+ * also when the lost one is shut out afterwards; for one that was shut out before, an admin has to invite him.
  */
 import type { MachineId, OwnerId } from '../../../shared/ids.ts'
 import type { NetworkChain } from './network-chain.ts'
@@ -58,6 +59,9 @@ function judgeInvitation({ invitation, claim, grant }: VerifiedAdmission & { by:
 }
 
 function judgeReplacement(machine: MachineId, { grant }: VerifiedAdmission & { by: 'owner' }, view: AdmissionView, path: Set<MachineId>): Refusal | undefined {
+  // The record of a machine that is shut out is no longer taken: the admin's word stands for it.
+  const revoked = view.chain.revocation(grant.old)
+  if (revoked !== undefined) return revoked.keep.has(machine) ? undefined : 'revoked'
   const old = view.peer(grant.old)
   if (old === undefined || path.has(machine) || !view.hasDevice(grant.owner, grant.old)) return 'replaced-unknown'
   const others = view.replacements(grant.owner).filter((id) => id !== machine)

@@ -214,6 +214,11 @@ export class Membership {
     return this.peers.admittedBy(id)
   }
 
+  /** Machines, this one included, that came in in the place of `machine` and that are members now. */
+  replacedBy(machine: MachineId): MachineId[] {
+    return this.peers.replacedBy(machine)
+  }
+
   /** Machines that came in by this owner's word, after recoveries. */
   replacementsOf(owner: OwnerId): MachineId[] {
     return this.peers.replacementsOf(owner)

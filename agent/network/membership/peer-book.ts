@@ -170,6 +170,15 @@ export class PeerBook {
     }).map((peer) => peer.record.id)
   }
 
+  /** Machines, this one included, that came in by their owner's word in the place of `machine` and that are members now. */
+  replacedBy(machine: MachineId): MachineId[] {
+    const { own, self } = this.#options
+    const mine = own()
+    return [...this.all(), ...(mine === undefined ? [] : [mine])]
+      .filter(({ admission, record }) => admission.by === 'owner' && admission.grant.old === machine && (record.id === self || this.member(record.id) !== undefined))
+      .map((peer) => peer.record.id)
+  }
+
   /** Machines that came in by this owner's word, after recoveries. */
   replacementsOf(owner: OwnerId): MachineId[] {
     return this.all().filter(({ admission }) => admission.by === 'owner' && admission.grant.owner === owner).map((peer) => peer.record.id)

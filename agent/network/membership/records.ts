@@ -34,7 +34,7 @@ export const addressSchema = z.object({ host: z.string().min(1).max(255), port: 
 export type Address = z.infer<typeof addressSchema>
 export const redundancySchema = z.string().regex(/^(?:auto|mirror-2|mirror-3|raid5|raid6|triple|[1-9]\d?-of-[1-9]\d?)$/)
 
-/** `id`: machine, invitation or admin key. `keep`: machines that stay though `id` let them in. */
+/** `id`: machine, invitation or admin key. `keep`: machines that stay though `id` let them in, or though they came in for it. */
 export const revocationSchema = z.object({ id, at: seconds, why: z.string().max(200), keep: z.array(machineIdSchema).max(200).optional() })
 export type Revocation = z.infer<typeof revocationSchema>
 

@@ -5,7 +5,7 @@ import { HoldfastError } from '../../../shared/errors.ts'
 import { issueDeviceCertificate } from '../../../agent/identity/device.ts'
 import { signRecord } from '../../../agent/identity/jws.ts'
 import { admitMachine, replaceMachine } from '../../../agent/network/founding.ts'
-import { changeNetwork, revokeKeeping } from '../../../agent/network/governing.ts'
+import { changeNetwork, machineRevocation, revokeKeeping } from '../../../agent/network/governing.ts'
 import { Membership, type MembershipEvent } from '../../../agent/network/membership/membership.ts'
 import type { Source } from '../../../agent/network/membership/intake.ts'
 import { parseInvitation } from '../../../agent/network/membership/invitation.ts'
@@ -187,7 +187,7 @@ test('a group with approval takes no claim without an admin\'s grant', async () 
   assert.equal((await membership.ingest([await peerRecord(group, ann, { admission: { ...admission, grant }, seq: 2 })], roster)).taken, 1)
 })
 
-test('an owner replaces a lost machine, but neither a stranger\'s nor a revoked one', async () => {
+test('an owner replaces a lost machine, but neither a stranger\'s nor one that was shut out before', async () => {
   const [owner, stranger] = [newOwner(), newOwner()]
   const certificate = await issueDeviceCertificate(owner, ann, 1, startMs)
   const old = await admitted(group, ann, { owners: [certificate] })
@@ -201,8 +201,17 @@ test('an owner replaces a lost machine, but neither a stranger\'s nor a revoked 
   assert.deepEqual((await membership.ingest([forged], roster)).refused, { 'replaced-unknown': 1 })
   assert.equal(membership.deviceOf(owner.id, ann.id), undefined, 'the lost machine acts for its owner no more')
   assert.equal(membership.deviceOf(owner.id, bob.id)?.epoch, 2)
-  await changeNetwork({ revoked: [{ id: ann.id, at: 1, why: 'test' }] }, { membership, admin: group.admin, nowMs: startMs })
-  assert.equal(membership.member(bob.id), undefined)
+  const { membership: before } = await watching()
+  await before.ingest([old], roster)
+  const shutOut = await changeNetwork({ revoked: machineRevocation(ann.id, before, { nowMs: startMs, why: 'stolen' }) }, { membership: before, admin: group.admin, nowMs: startMs })
+  assert.deepEqual((await before.ingest([recovered], roster)).refused, { revoked: 1 }, 'shut out before: a rogue cannot let himself in again')
+  await changeNetwork({ revoked: machineRevocation(ann.id, membership, { nowMs: startMs + 1, why: 'stolen' }) }, { membership, admin: group.admin, nowMs: startMs + 1 })
+  assert.equal(membership.member(ann.id), undefined)
+  assert.equal(membership.member(bob.id)?.id, bob.id, 'shut out afterwards: who recovered stays')
+  const { membership: newcomer } = await watching()
+  await newcomer.ingest([membership.chain.current?.jws ?? '', recovered, old], roster)
+  assert.equal(newcomer.member(bob.id)?.id, bob.id, 'whatever order the records come in')
+  assert.notEqual(shutOut, membership.chain.current?.jws)
 })
 
 test('the door lets in a machine that joined a second ago, and answers the newest record known', async () => {
