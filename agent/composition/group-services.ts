@@ -39,6 +39,8 @@ import { type Surroundings, realSurroundings } from './surroundings.ts'
 
 const upkeepMs = 20_000
 const onlineSaveMs = 10 * 60_000
+/** How long nobody is served while neither a roster nor another machine answers; less than a door waits for a credential. */
+const newsPatienceMs = 5_000
 /** A command waits so long for peers that it wants to tell something. */
 const tellPatienceMs = 5_000
 /** What a loss of power must not undo: who was shut out, by admins or by a recovery, and what the group has settled. */
@@ -93,6 +95,7 @@ export class GroupServices implements Group, AsyncDisposable {
   #onlineSavedMs: number
   readonly #openedMs: number
   #isStarted = false
+  #news: Promise<void> = Promise.resolve()
   /** A machine that stopped while it was leaving is a member again. */
   #standing: Standing = { state: 'on' }
 
@@ -150,9 +153,24 @@ export class GroupServices implements Group, AsyncDisposable {
   /** Gossip, roster polling and upkeep of the own record, until disposed of. */
   start(): void {
     this.#isStarted = true
-    this.#gossip.start()
-    this.#rosters.start()
+    this.#news = this.#hearNews()
     this.#upkeepLater()
+  }
+
+  /** Settles once this machine has heard what happened while it was off, above all whom an admin shut out: nobody is served before. */
+  async caughtUp(): Promise<void> {
+    await this.#news
+  }
+
+  /** By a first round of gossip that reached somebody, or by a roster; a group that has neither now goes on after a while. */
+  async #hearNews(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const enough = this.#clock.after(newsPatienceMs, resolve)
+    this.#stopping.signal.addEventListener('abort', () => { resolve() }, { once: true })
+    void this.#rosters.start().then(resolve)
+    void this.#gossip.start().then((isReached) => { if (isReached) resolve() })
+    await promise
+    enough()
   }
 
   async publish(): Promise<void> {

@@ -80,25 +80,21 @@ export class Gossip implements AsyncDisposable {
     this.#options = options
   }
 
-  /** The first round comes at once. */
-  start(): void {
-    void this.#roundThenWait()
-  }
-
-  async #roundThenWait(): Promise<void> {
-    await this.round()
-    if (this.#stop.signal.aborted) return
+  /** The first round comes at once; resolves when it is over: whether it reached somebody. */
+  async start(): Promise<boolean> {
+    const isReached = await this.round()
+    if (this.#stop.signal.aborted) return isReached
     const { clock, random } = this.#options
-    this.#cancel = clock.after(everyMs * (0.8 + random() * 0.4), () => { this.start() })
+    this.#cancel = clock.after(everyMs * (0.8 + random() * 0.4), () => { void this.start() })
+    return isReached
   }
 
-  /** Resolves when the exchanges of one round are over, whatever came of them. */
-  async round(): Promise<void> {
+  /** Resolves when the exchanges of one round are over: whether one of them succeeded. */
+  async round(): Promise<boolean> {
     const { links, membership, random } = this.#options
     const drawn = drawPartners(membership.members(), random)
-    await Promise.all(drawn.map(async (id) => {
-      await this.#settle(id, async () => await links.link(id, this.#stop.signal))
-    }))
+    const outcomes = await Promise.all(drawn.map(async (id) => await this.#settle(id, async () => await links.link(id, this.#stop.signal))))
+    return outcomes.includes(true)
   }
 
   /** For every link that is dialled: one exchange, together with one that is under way already. True when it succeeded. */

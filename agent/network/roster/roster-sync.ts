@@ -72,6 +72,7 @@ export class RosterSync implements AsyncDisposable {
   readonly #stop = new AbortController()
   #loops: Promise<void>[] = []
   #isStarted = false
+  readonly #firstRead = Promise.withResolvers<void>()
 
   constructor(options: RosterSyncOptions) {
     this.#options = { ...options, intervalMs: options.intervalMs ?? 45_000, timeoutMs: options.timeoutMs ?? 20_000 }
@@ -82,8 +83,13 @@ export class RosterSync implements AsyncDisposable {
     return this.#places.filter(({ isFormer }) => !isFormer).map((place) => place.status)
   }
 
-  start(): void {
-    if (this.#isStarted) return
+  /** Resolves when the first roster was read. */
+  async start(): Promise<void> {
+    if (!this.#isStarted) this.#begin()
+    await this.#firstRead.promise
+  }
+
+  #begin(): void {
     this.#isStarted = true
     this.#loops = this.#places.map((place) => this.#loop(place))
   }
@@ -216,6 +222,7 @@ export class RosterSync implements AsyncDisposable {
     }
     place.cursor = cursor
     place.status = { ...place.status, state: this.#stateOf(place), readAt: now(), ignored, problem: undefined, needsSignIn: false }
+    this.#firstRead.resolve()
     if (membership.revision !== before) await onChange?.()
     if (place.status.state !== 'foreign') await this.#publish(place, signal)
     this.#rest(place, roster.restSeconds)

@@ -322,7 +322,7 @@ test('rounds follow each other by the clock, 48 to 72 seconds apart, until the e
   await using links = linksOf(one, { clock: systemClock })
   let exchanges = 0
   const gossip = new Gossip({ membership: one.membership, links, clock, random: lots(9), onExchange: () => { exchanges++ } })
-  gossip.start()
+  void gossip.start()
   const first = await waiting.promise
   assert.equal(exchanges, 1)
   waiting = Promise.withResolvers<number>()

@@ -227,7 +227,7 @@ test('the loop polls at once and after each delay with jitter, and ends when it 
       await new Promise((_, reject) => { signal.addEventListener('abort', () => { reject(signal.reason as Error) }) })
     },
   })
-  sync.start()
+  void sync.start()
   await third.promise
   await sync[Symbol.asyncDispose]()
   assert.deepEqual(delays, [800, 1200, 800])
