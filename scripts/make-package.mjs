@@ -1,7 +1,7 @@
 // Makes what people install (docs/operations.md "Installing"), into dist/:
 //   npm run package                    holdfast-VERSION.tgz, the npm package, for machines that have Node.js
 //   npm run package -- win-x64 …       the same and holdfast-VERSION-win-x64.zip with a Node.js of its own (also linux-x64, linux-arm64)
-// Node.js strips no types below node_modules, so the package is JavaScript (docs/decisions/0020).
+// Node.js strips no types below node_modules, so the package is JavaScript (docs/decisions/0022).
 import { spawnSync } from 'node:child_process'
 import { cpSync, createWriteStream, globSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
