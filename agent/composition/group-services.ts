@@ -168,7 +168,7 @@ export class GroupServices implements Group, AsyncDisposable {
     const enough = this.#clock.after(newsPatienceMs, resolve)
     this.#stopping.signal.addEventListener('abort', () => { resolve() }, { once: true })
     void this.#rosters.start().then(resolve)
-    void this.#gossip.start().then((isReached) => { if (isReached) resolve() })
+    void this.#gossip.start().then((isReached) => (isReached ? resolve() : undefined))
     await promise
     enough()
   }
