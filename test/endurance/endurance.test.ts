@@ -10,7 +10,8 @@ test('a busy day of twelve agents on a fake clock, with faults, partitions and r
   } catch (error) {
     throw new Error(`again with: npm run endurance -- --seed ${seed} --days 1 --haste 24 --verbose`, { cause: error })
   }
-  const { actions, restores } = simulation.figures.summary
+  const { actions, restores, lostObjects } = simulation.figures.summary
+  assert.equal(lostObjects, 0)
   assert.ok(restores > 5, `${restores} restores`)
   for (const action of ['grow', 'restart', 'shrink', 'forget']) assert.ok((actions[action] ?? 0) > 0, `no ${action} in ${JSON.stringify(actions)}`)
 })

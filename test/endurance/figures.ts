@@ -7,6 +7,8 @@ export interface Summary {
   /** Share of the looks at which an owner was shown as protected. */
   readonly protectedShare: number
   readonly restores: number
+  /** Objects that were alive and could not be read from all disks together, at any look, whatever was shown. */
+  readonly lostObjects: number
   /** Hours until enough machines were there for a restore: shares within 0, 8 and 24, and the 99th of a hundred. */
   readonly waits: { readonly asked: number; readonly atOnce: number; readonly within8h: number; readonly within24h: number; readonly p99h: number; readonly longestH: number }
   /** Bytes of shards that repair sent, for each user and year, against what a user's backup is long (on the mean of all days). */
@@ -24,11 +26,16 @@ export class Figures {
   #repairBytes = 0
   #backupBytes = 0
   #shown = { protected: 0, all: 0 }
+  readonly #lost = new Set<string>()
   #days = 0
   #live = { objects: 0, bytes: 0, byteDays: 0 }
 
   count(action: string, times = 1): void {
     if (times > 0) this.#actions.set(action, (this.#actions.get(action) ?? 0) + times)
+  }
+
+  lost(object: string): void {
+    this.#lost.add(object)
   }
 
   repaired(bytes: number): void {
@@ -60,7 +67,7 @@ export class Figures {
     const meanLiveBytes = Math.round(this.#live.byteDays / Math.max(1, days))
     return {
       days, actions: Object.fromEntries([...this.#actions].toSorted()), protectedShare: share(this.#shown.protected, this.#shown.all),
-      restores: this.#actions.get('restored') ?? 0,
+      restores: this.#actions.get('restored') ?? 0, lostObjects: this.#lost.size,
       waits: {
         asked: waits.length, atOnce: within(0), within8h: within(8), within24h: within(24),
         p99h: (waits[Math.ceil(waits.length * 0.99) - 1] ?? 0) / hourMs, longestH: (waits.at(-1) ?? 0) / hourMs,

@@ -23,9 +23,9 @@ function cost(): { cpuSeconds: number; memoryBytes: number } {
   return { cpuSeconds: Math.round((user + system) / 1e6), memoryBytes: process.memoryUsage.rss() }
 }
 
-function sayWeek({ days, actions, protectedShare, restores, waits, repairPerUserYear, liveObjects, liveBytes }: Summary): void {
+function sayWeek({ days, actions, protectedShare, restores, lostObjects, waits, repairPerUserYear, liveObjects, liveBytes }: Summary): void {
   const { lost = 0, left = 0, 'shards rotted': rotted = 0, 'rotten shards that scrubs saw': scrubbed = 0 } = actions
-  say(`day ${days} ${JSON.stringify({ restores, lost, left, rotted, scrubbed, protectedShare, p99h: waits.p99h, repairPerUserYear, liveObjects, liveBytes, ...cost() })}`)
+  say(`day ${days} ${JSON.stringify({ restores, lostObjects, lost, left, rotted, scrubbed, protectedShare, p99h: waits.p99h, repairPerUserYear, liveObjects, liveBytes, ...cost() })}`)
 }
 
 say(`seed ${seed}`)

@@ -327,6 +327,7 @@ export class Simulation implements AsyncDisposable {
     const look = this.#truth.look(this.#machines, this.#nowMs)
     for (const machine of this.#machines) {
       this.#checkReserve(machine)
+      await this.#countLost(machine, look)
       await this.#checkShown(machine, look)
     }
     const asked = new Set([...this.#waiting.keys(), ...(this.#up.length > 0 ? [this.#pick(this.#up)] : [])])
@@ -336,6 +337,17 @@ export class Simulation implements AsyncDisposable {
   #checkReserve(machine: SimulatedMachine): void {
     const free = diskBytes - machine.otherBytes - machine.heldBytes
     assert.ok(free >= diskBytes * reserve, `${machine.name}: ${free} bytes are free, the reserve is ${diskBytes * reserve}`)
+  }
+
+  /** Whatever is shown: what is alive and has fewer sound shards on all disks together than it takes. */
+  async #countLost(machine: SimulatedMachine, look: Look): Promise<void> {
+    const { repository, dispersal } = await machine.parts.backup()
+    const owner = this.#ownerOf(machine)
+    for (const { id, kind } of repository.head?.live ?? []) {
+      if (look(owner, id).sound >= (dispersal.index.find(id)?.k ?? 1)) continue
+      this.#options.log(`  ${machine.name} has lost ${kind} ${id}`)
+      this.figures.lost(id)
+    }
   }
 
   /** The owner's view against the disks. */
