@@ -24,14 +24,14 @@ test('the verdict is the worst of what is so, with its reason', () => {
   const { protection: m } = en
   const cases: [string, Partial<Known>, string, string, string, Connection?][] = [
     ['all is well', {}, 'good', 'Everything is protected', m.protectedText(1)],
-    ['no machine may be lost', { protection: { ...good.protection, survives: 0 } }, 'good', 'Everything is protected', 'It can be restored, but no further machine may be lost.'],
+    ['no machine may be lost', { protection: { ...good.protection, survives: 0 } }, 'good', 'Everything is protected', 'It can be restored, but no further computer may be lost.'],
     ['the agent is stopped', {}, 'warning', 'Nothing is backed up now', m.stoppedText, 'offline'],
     ['the agent is stopped while there was nothing', { paths: [] }, 'warning', 'Nothing is backed up now', m.stoppedText, 'offline'],
     ['alone in the group', { network: { ...network, members: 1 } }, 'bad', 'Not protected yet', m.alone],
     ['alone, and nothing chosen', { network: { ...network, members: 1 }, paths: [] }, 'bad', 'Not protected yet', m.alone],
     ['nothing chosen', { paths: [] }, 'bad', 'Nothing is protected yet', m.nothingText],
     ['one of two was never backed up', withPath({ lastSnapshot: null, lastSnapshotTime: null }), 'bad', 'Not protected yet', m.unprotectedText],
-    ['too few to restore', { protection: { ...partial, state: 'unprotected' } }, 'bad', 'At risk', '1 of 3 machines hold it. Switch on the others or add machines; Holdfast goes on by itself.'],
+    ['too few to restore', { protection: { ...partial, state: 'unprotected' } }, 'bad', 'At risk', '1 of 3 computers hold it. Switch on the others or add computers; Holdfast goes on by itself.'],
     ['too few and old', { ...withPath({ lastSnapshotTime: ago(30) }), protection: { ...partial, state: 'unprotected' } }, 'bad', 'At risk', m.partialText(1, 3)],
     ['three days old, to the second', withPath({ lastSnapshotTime: ago(3) }), 'good', 'Everything is protected', m.protectedText(1)],
     ['four days old', withPath({ lastSnapshotTime: ago(4) }), 'warning', 'No backup for 4 days', m.staleText],
