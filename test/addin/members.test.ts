@@ -46,6 +46,6 @@ test('the worst is first, and the order loses nobody', () => {
 test('the table as CSV can be read back, and runs nothing in a spreadsheet', () => {
   const [heading, first, second] = membersAsCsv([{ ...covered, name: 'Ana "the admin", Ruiz' }, { ...covered, name: '=HYPERLINK("http://x")' }]).split('\r\n')
   assert.ok(heading?.startsWith('standing,name,state,lastSnapshotAgeSeconds,'))
-  assert.ok(first?.startsWith('covered,"Ana ""the admin"", Ruiz",protected,3600,6,6,0,,online'))
+  assert.ok(first?.startsWith('covered,"Ana ""the admin"", Ruiz",protected,3600,6,6,0,,false,online'))
   assert.ok(second?.startsWith('covered,"\'=HYPERLINK('))
 })
