@@ -21,5 +21,6 @@ export function verdictOf({ messages: { protection: m }, formats: f }: { readonl
   if (ageTone(oldestSeconds) !== 'good') return { tone: ageTone(oldestSeconds), heading: m.stale(f.duration(oldestSeconds)), text: m.staleText }
   if (protection.state === 'partial') return { tone: 'warning', heading: m.partial, text: m.partialText(protection.placed, protection.wanted) }
   if (paths.some(({ trouble }) => trouble?.kind === 'skipped' || trouble?.kind === 'damaged')) return { tone: 'warning', heading: m.attention, text: m.attentionText }
+  if (paths.some(({ kind }) => kind === 'missing')) return { tone: 'warning', heading: m.moved, text: m.movedText }
   return { tone: 'good', heading: m.protected, text: m.protectedText(protection.survives) }
 }

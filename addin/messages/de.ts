@@ -78,12 +78,13 @@ export const de: Messages = {
   protection: {
     heading: 'Sind meine Mails sicher?',
     protected: 'Alles ist geschützt', protectedText: (survives) => (survives === 0 ? 'Es lässt sich zurückholen, aber kein weiterer Rechner darf ausfallen.' : `Auch wenn ${survives} weitere ${one(survives, 'Rechner ausfällt', 'Rechner ausfallen')}, kommt alles zurück.`),
-    partial: 'Nur teilweise geschützt', partialText: (placed, wanted) => `${placed} von ${wanted} Rechnern haben es. Schalten Sie die anderen ein oder nehmen Sie weitere dazu; Holdfast macht von selbst weiter.`,
+    partial: 'Nur teilweise geschützt', partialText: (placed, wanted) => (placed < wanted ? `${placed} von ${wanted} Rechnern haben es. Schalten Sie die anderen ein oder nehmen Sie weitere dazu; Holdfast macht von selbst weiter.` : 'Ein anderer Rechner bewahrt die einzige Kopie auf. Lassen Sie einen dritten Rechner beitreten.'),
     unprotected: 'Noch nicht geschützt', unprotectedText: 'Sichern Sie einmal; danach läuft es von selbst.', firstText: 'Was neu ist, ist unterwegs zu den anderen Rechnern.',
     stopped: 'Gerade wird nichts gesichert', stoppedText: 'Der Agent steht. Darunter ist, wie es vorher war.',
     atRisk: 'Gefährdet', nothing: 'Noch nichts ist geschützt', nothingText: 'Wählen Sie Ihre Outlook-Archive oder Ordner.',
     alone: 'Noch kein anderer Rechner ist in der Arbeitsgruppe. Laden Sie Ihre Kollegen ein: Deren Rechner bewahren Ihre Sicherung auf.', invite: 'Kollegen einladen',
-    attention: 'Nicht alles ließ sich sichern', attentionText: 'Was unten markiert ist, braucht Ihre Aufmerksamkeit; der Rest ist geschützt.', stale: (duration) => `${duration} ohne Sicherung`, staleText: 'Was sich seither geändert hat, ist nicht geschützt. Sichern Sie jetzt oder sehen Sie nach, ob Sicherungen pausiert sind.',
+    attention: 'Nicht alles ließ sich sichern', attentionText: 'Was unten markiert ist, braucht Ihre Aufmerksamkeit; der Rest ist geschützt.',
+    moved: 'Etwas ist nicht mehr da', movedText: 'Was unten markiert ist, liegt nicht mehr, wo es war. Seine Sicherungen bleiben; wenn es verschoben wurde, schützen Sie es am neuen Ort.', stale: (duration) => `${duration} ohne Sicherung`, staleText: 'Was sich seither geändert hat, ist nicht geschützt. Sichern Sie jetzt oder sehen Sie nach, ob Sicherungen pausiert sind.',
     trouble: {
       missing: () => 'Es ist nicht mehr da; die Sicherungen haben es.', skipped: (name) => `${name} war nicht lesbar: Ein Programm sperrt es vielleicht, oder Sie dürfen es nicht lesen. Die nächste Sicherung versucht es wieder.`,
       placing: (placed, wanted) => `${placed} von ${wanted} Kopien sind gemacht; der Rest folgt, wenn mehr Rechner an sind.`,

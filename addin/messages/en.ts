@@ -82,12 +82,13 @@ export const en = {
   protection: {
     heading: 'Are my mails safe?',
     protected: 'Everything is protected', protectedText: (survives: number) => (survives === 0 ? 'It can be restored, but no further computer may be lost.' : `Even if ${survives} ${one(survives, 'more computer is', 'more computers are')} lost, everything comes back.`),
-    partial: 'Only partly protected', partialText: (placed: number, wanted: number) => `${placed} of ${wanted} computers hold it. Switch on the others or add computers; Holdfast goes on by itself.`,
+    partial: 'Only partly protected', partialText: (placed: number, wanted: number) => (placed < wanted ? `${placed} of ${wanted} computers hold it. Switch on the others or add computers; Holdfast goes on by itself.` : 'One other computer keeps the only copy. Let a third computer join the work group.'),
     unprotected: 'Not protected yet', unprotectedText: 'Back up once; from then on it runs by itself.', firstText: 'What is new is on its way to the other computers.',
     stopped: 'Nothing is backed up now', stoppedText: 'The agent is stopped. Below is how things stood before.',
     atRisk: 'At risk', nothing: 'Nothing is protected yet', nothingText: 'Choose your Outlook archives or folders.',
     alone: 'No other computer is in the work group yet. Invite your colleagues: their computers keep your backup.', invite: 'Invite colleagues',
-    attention: 'Not everything could be backed up', attentionText: 'What is marked below needs your attention; the rest is protected.', stale: (duration: string) => `No backup for ${duration}`, staleText: 'What changed since then is not protected. Back up now, or see whether backups are paused.',
+    attention: 'Not everything could be backed up', attentionText: 'What is marked below needs your attention; the rest is protected.',
+    moved: 'Something is not there any more', movedText: 'What is marked below is no longer where it was. Its backups are kept; if it was moved, protect it at its new place.', stale: (duration: string) => `No backup for ${duration}`, staleText: 'What changed since then is not protected. Back up now, or see whether backups are paused.',
     trouble: {
       missing: () => 'It is not there any more; the backups have it.', skipped: (name: string) => `${name} could not be read: a program may lock it, or you may not read it. It is tried again at the next backup.`,
       placing: (placed: number, wanted: number) => `${placed} of ${wanted} copies are made; the rest follows when more computers are on.`,
