@@ -180,13 +180,7 @@ export class AgentParts implements AgentContext {
     const { port, host } = this.#options.config.peerAddress
     this.#door = await this.#surroundings.openDoor({
       identity: this.#identity, listen: { host: host ?? '::', port }, clock: this.#surroundings.clock,
-      membership: {
-        admits: async (jws) => {
-          const { services } = this.#workGroup
-          await services.caughtUp()
-          return await services.membership.admits(jws)
-        },
-      },
+      membership: { admits: async (jws) => await this.#workGroup.services.membership.admits(jws) },
       onGuest: (guest) => {
         const group = this.knownGroup()
         if (group === undefined) return guest.end()

@@ -39,7 +39,7 @@ import { type Surroundings, realSurroundings } from './surroundings.ts'
 
 const upkeepMs = 20_000
 const onlineSaveMs = 10 * 60_000
-/** How long nobody is served while neither a roster nor another machine answers; less than a door waits for a credential. */
+/** How long nobody is served while neither a roster nor another machine answers. */
 const newsPatienceMs = 5_000
 /** A command waits so long for peers that it wants to tell something. */
 const tellPatienceMs = 5_000
@@ -95,6 +95,7 @@ export class GroupServices implements Group, AsyncDisposable {
   #onlineSavedMs: number
   readonly #openedMs: number
   #isStarted = false
+  /** Nobody is served before. */
   #news: Promise<void> = Promise.resolve()
   /** A machine that stopped while it was leaving is a member again. */
   #standing: Standing = { state: 'on' }
@@ -137,7 +138,7 @@ export class GroupServices implements Group, AsyncDisposable {
       onFault: (error, locator) => log('roster-fault', { locator, error }),
     })
     this.#meetings = new Meetings({ membership, links: this.links, gossip: this.#gossip, rosters: this.#rosters, clock, log, track: (work) => { this.#track(work) } })
-    this.host = new Host({ store: options.holder, membership, about: { name: options.name(), agent: options.version }, clock, pacing, sparesLink: options.sparesLink,
+    this.host = new Host({ store: options.holder, membership, about: { name: options.name(), agent: options.version }, clock, pacing, sparesLink: options.sparesLink, caughtUp: async () => { await this.#news },
       agree: (agreed, agreement) => {
         take(agreed)
         this.#track(this.agreements.heard(agreement, agreed, this.#stopping.signal))
@@ -157,12 +158,10 @@ export class GroupServices implements Group, AsyncDisposable {
     this.#upkeepLater()
   }
 
-  /** Settles once this machine has heard what happened while it was off, above all whom an admin shut out: nobody is served before. */
-  async caughtUp(): Promise<void> {
-    await this.#news
-  }
-
-  /** By a first round of gossip that reached somebody, or by a roster; a group that has neither now goes on after a while. */
+  /**
+   * What happened while this machine was off, above all whom an admin shut out: by a first round of gossip that reached somebody, or
+   * by a roster; a group that has neither now goes on after a while.
+   */
   async #hearNews(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     const enough = this.#clock.after(newsPatienceMs, resolve)

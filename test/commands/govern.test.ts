@@ -1,9 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
-import { type Surroundings, realSurroundings } from '../../agent/composition/surroundings.ts'
 import { HoldfastError } from '../../shared/errors.ts'
 import { type AgentGroup, type GroupAgent, startAgents } from '../support/agent-group.ts'
 
@@ -59,44 +55,6 @@ test('a machine that is shut out is refused by all, its invitation lets nobody i
   assert.deepEqual((await two.run('status', {})).network?.online, 1, 'nobody answers it any more')
   await assert.rejects(admin.run('network revoke', { machine: 'machine-3' }), withCode('already-exists'))
 })
-
-test('a machine that was off while another one was shut out does not let it in before it has heard of that', async (t) => {
-  const asked: { record?: string | undefined; answer?: Promise<unknown> } = {}
-  const askTheDoor: Surroundings = {
-    ...realSurroundings,
-    openDoor: async (options) => {
-      const { record } = asked
-      const door = await realSurroundings.openDoor(options)
-      if (record !== undefined) asked.answer = untilMember(async () => await options.membership.admits(record))
-      return door
-    },
-  }
-  const group = await startAgents(t, 3, { surroundings: askTheDoor })
-  const [admin, away, thief] = three(group)
-  await away.until('peers', {}, ({ peers }) => peers.length === 3)
-  await away.stop()
-  const peers = join(group.roster, 'peers')
-  asked.record = readdirSync(peers).map((name) => readFileSync(join(peers, name), 'utf8').trim()).find((text) => recordName(text) === thief.name)
-  await admin.run('network revoke', { machine: 'machine-3', why: 'stolen' })
-  await away.start()
-  await assert.rejects(async () => { await asked.answer }, withCode('revoked'))
-})
-
-/** The door is open a moment before the agent knows its group. */
-async function untilMember<T>(ask: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await ask()
-    } catch (error) {
-      if (!(error instanceof HoldfastError && error.code === 'not-a-member')) throw error
-      await setImmediate()
-    }
-  }
-}
-
-function recordName(jws: string): unknown {
-  return (JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString()) as { name: unknown }).name
-}
 
 test('a lost machine is gone at once, what it kept is made good elsewhere, and it may be found again', async (t) => {
   const group = await startAgents(t, 4, { redundancy: 'mirror-2' })

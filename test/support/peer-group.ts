@@ -27,6 +27,7 @@ export interface AgentOptions {
   readonly agree?: HostOptions['agree']
   readonly pacing?: HostOptions['pacing']
   readonly sparesLink?: HostOptions['sparesLink']
+  readonly caughtUp?: HostOptions['caughtUp']
 }
 
 export class TestAgent implements AsyncDisposable {
@@ -66,7 +67,7 @@ export class TestAgent implements AsyncDisposable {
 
   async open(port = 0): Promise<void> {
     const onEvent = (event: DoorEvent | HostEvent) => { this.events.push(event) }
-    const host = new Host({ store: this.store, membership: this.membership, about: { name: this.name, agent: 'test' }, clock: systemClock, agree: this.#options.agree, pacing: this.#options.pacing, sparesLink: this.#options.sparesLink, onEvent })
+    const host = new Host({ store: this.store, membership: this.membership, about: { name: this.name, agent: 'test' }, clock: systemClock, agree: this.#options.agree, pacing: this.#options.pacing, sparesLink: this.#options.sparesLink, caughtUp: this.#options.caughtUp, onEvent })
     this.#door = await Door.open({
       identity: this.identity, listen: { host: '127.0.0.1', port }, membership: this.membership, clock: this.#options.clock ?? systemClock,
       limits: this.#options.limits, onEvent,

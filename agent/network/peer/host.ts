@@ -43,6 +43,8 @@ export interface HostOptions {
   readonly pacing?: Pacing | undefined
   /** Whether no shard is taken for now, because this machine's connection costs money; what is here is served all the same. Left out: never. */
   readonly sparesLink?: (() => Promise<boolean>) | undefined
+  /** Settles once this machine knows what happened while it was off; until then members are spoken with, and not served. Left out: it does. */
+  readonly caughtUp?: (() => Promise<void>) | undefined
   /** Makes the membership durable, before something of it is acknowledged. */
   readonly save?: (() => Promise<void>) | undefined
   readonly onEvent?: ((event: HostEvent) => void) | undefined
@@ -57,6 +59,9 @@ interface Visit {
   readonly paces: Paces
   listing: { readonly owner: OwnerId; readonly shards: readonly ShardEntry[] } | undefined
 }
+
+/** What tells who is who, and so whom an admin shut out. */
+const talk: ReadonlySet<WireEvent> = new Set(['hello', 'gossip', 'gossip.push', 'members'])
 
 type Handlers = { readonly [E in WireEvent]: (visit: Visit, request: WireRequest<E>) => Promise<object> }
 
@@ -79,7 +84,10 @@ export class Host {
     guest.onEnd(() => { void transfers.leave() })
     guest.serveLane((transfer, bytes) => bothOf(transfers.take(transfer, bytes), paces.download?.(bytes.length)))
     guest.serve(
-      async (event, request) => await (this.#handlers[event] as (visit: Visit, request: unknown) => Promise<object>)(visit, request),
+      async (event, request) => {
+        if (caller.as === 'member' && !talk.has(event)) await this.#options.caughtUp?.()
+        return await (this.#handlers[event] as (visit: Visit, request: unknown) => Promise<object>)(visit, request)
+      },
       (event, error) => {
         onEvent?.({ type: 'request-refused', caller, event, error })
         if (this.#options.membership.isRevoked(caller.machine)) guest.end()

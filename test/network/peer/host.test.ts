@@ -52,6 +52,26 @@ test('a member that is no device of the owner and keeps nothing of it gets nothi
   assert.deepEqual(refusals(holder), Array.from({ length: 4 }, () => 'unauthorized'))
 })
 
+test('a machine that was off speaks with members at once, and serves nobody before it has heard who was shut out meanwhile', async () => {
+  await using group = await TestGroup.create()
+  const news = Promise.withResolvers<void>()
+  const owner = await makeOwner()
+  const holder = await group.open('holder', { store: new MemoryShardStore([owner.certificate]), caughtUp: async () => { await news.promise } })
+  const thief = await group.agent('thief', { owners: [owner] })
+  const good = await group.agent('good', { owners: [await makeOwner()] })
+  await using stolen = await thief.dial(holder)
+  await using link = await good.dial(holder)
+  assert.equal((await link.call('members', { after: 0 })).more, false)
+  const asked: string[] = []
+  const served = [Array.fromAsync(over(stolen).list(owner.root.id)), Array.fromAsync(over(link).list(owner.root.id))]
+  for (const one of served) one.then(() => asked.push('served'), () => asked.push('refused'))
+  await link.call('members', { after: 0 })
+  assert.deepEqual(asked, [], 'they wait')
+  await holder.membership.ingest([await group.revoke(thief.id)], { kind: 'roster', name: 'roster' })
+  news.resolve()
+  await assert.rejects(served[0] as Promise<unknown>, withCode('revoked', 'peer-unreachable'))
+})
+
 test('a device of a lower epoch is shut out of reading and writing as soon as the higher one is seen', async () => {
   await using group = await TestGroup.create()
   const { owner, holder, link, memory } = await pair(group)
