@@ -34,6 +34,8 @@ test('the package installs with npm alone, and what it installs backs up, restor
   const homes = ['one', 'two'].map((name) => join(directory, name)) as [string, string]
   const panes: string[] = []
   for (const home of homes) {
+    mkdirSync(home, { mode: 0o700 })
+    writeFileSync(join(home, 'config.json'), JSON.stringify({ offer: { minFree: 0 } })) // however full the disk of who tests is
     const child = spawn(join(directory, 'bin/holdfast'), ['agent', '--home', home, '--json', '--pane-port', '0', '--peer-port', '0', '--peer-host', '127.0.0.1'], { stdio: ['ignore', 'pipe', 'inherit'] })
     ending.defer(async () => {
       const ended = once(child, 'exit')
