@@ -42,7 +42,7 @@ export const syntax: Record<string, Syntax> = {
   'network invitations': { usage: 'network invitations', summary: 'invitations, who came in by them, and which are open' },
   'network uninvite': { usage: 'network uninvite ID', summary: 'revoke an invitation; who came in by it stays' },
   'network move-roster': { usage: 'network move-roster LOCATOR [--keep]', summary: 'take the list of peers to another place, or with --keep to one place more', options: { keep: flag } },
-  'network leave': { usage: 'network leave [--keep-days N | --hand-to MACHINE [--keep-days N] | --erase] [--force] [--yes]', summary: 'hand over what this machine keeps for others and leave; its own backups are kept for N days (90), kept for a colleague who can restore them (365), or erased', options: { 'keep-days': text, 'hand-to': text, 'erase': flag, 'force': flag, 'yes': flag } },
+  'network leave': { usage: 'network leave [--keep-days N | --hand-to MACHINE [--keep-days N] | --erase] [--force] [--yes]', summary: 'hand over what this machine keeps for others and leave; its own backups are kept for N days (90; 56 at least), kept for a colleague who can restore them (365), or erased', options: { 'keep-days': text, 'hand-to': text, 'erase': flag, 'force': flag, 'yes': flag } },
   'network requests': { usage: 'network requests', summary: 'machines that wait for an admin\'s approval' },
   'network approve': { usage: 'network approve MACHINE', summary: 'let a machine in that waits' },
   'network announce': { usage: 'network announce GROUP [--app entra:TENANT?client=ID] [--withdraw] [--device-code]', summary: 'tell everybody in a group of Microsoft Entra where the rosters are', options: { 'app': text, 'withdraw': flag, 'device-code': flag } },

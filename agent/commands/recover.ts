@@ -49,9 +49,9 @@ export async function recover(context: AgentContext, request: CommandRequest<'re
 
 /** A recovery that ended between the membership and the head goes on; anything else on a member is a mistake. */
 async function assertUnfinished(context: AgentContext, root: OwnerRoot): Promise<void> {
-  const { admission } = context.group().membership.own
-  const isOurs = admission !== undefined && context.ownerFile()?.owner === root.id
-  if (isOurs && (await context.backup()).repository.head === undefined) return
+  const owner = context.ownerFile()
+  const isBegun = owner?.owner === root.id && owner.epoch > 1 // who joins is of the first epoch, a recovery of a later one
+  if (isBegun && (await context.backup()).repository.head === undefined) return
   throw new HoldfastError('already-exists', 'Cannot recover here: this machine is in a work group already; recover on an empty one (another --home)')
 }
 

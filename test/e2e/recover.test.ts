@@ -93,6 +93,9 @@ test('wrong words recover nothing', async () => {
   await assert.rejects(fresh.run('recover', { words: swapped, locator }), (error: unknown) => hasCode(error, 'recovery-words-invalid', 'not-found'))
   const stranger = `${'abandon '.repeat(23)}art`
   await assert.rejects(fresh.run('recover', { words: stranger, locator }), (error: unknown) => hasCode(error, 'not-found'))
+  const member = group.agents[1]!
+  const kit = await member.run('key show', {})
+  await assert.rejects(member.run('recover', kit), (error: unknown) => hasCode(error, 'already-exists'), 'a member has nothing to recover, though it never backed up')
 })
 
 test('shard folders copied off the holders\' disks and the words are enough, with no agent anywhere', async () => {
