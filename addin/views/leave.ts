@@ -1,6 +1,7 @@
 /** Out of the work group in good order: what becomes of my backups, the way of what this computer keeps for the others, and what is in the way. */
 import { type TemplateResult, html, nothing } from 'lit-html'
 import type { CommandInput } from '../../shared/api.ts'
+import { leastKeepDays } from '../../shared/network-commands.ts'
 import type { Problem } from '../agent-client.ts'
 import type { App } from '../app.ts'
 import type { Member } from '../members.ts'
@@ -11,8 +12,6 @@ import type { Administration } from './administration.ts'
 type Way = 'keep' | 'hand' | 'erase'
 const ways = ['keep', 'hand', 'erase'] as const
 const usualDays = { keep: '90', hand: '365' } as const
-/** The others keep them so long in any case. */
-const leastDays = 56
 const mostDays = 36_500
 
 export class Leave {
@@ -156,7 +155,7 @@ export class Leave {
   /** Days as typed; undefined when they are none. */
   #daysOf(way: 'keep' | 'hand'): number | undefined {
     const days = Number(this.#days[way])
-    return Number.isInteger(days) && days >= leastDays && days <= mostDays ? days : undefined
+    return Number.isInteger(days) && days >= leastKeepDays && days <= mostDays ? days : undefined
   }
 
   #members(): readonly Member[] {

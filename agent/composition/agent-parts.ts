@@ -1,6 +1,6 @@
 /**
  * The parts of an agent for one home, and what commands see of them (AgentContext). agent/main.ts says in which order they
- * start; what starts only once the machine is in a work group (the group's services, the backup) is kept in `#later`.
+ * start; what starts only once the machine is in a work group (the group's services, the backup) is the work group's (work-group.ts).
  */
 import { readFileSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'

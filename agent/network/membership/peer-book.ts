@@ -161,10 +161,7 @@ export class PeerBook {
 
   /** Machines, this one included, that an invitation or an admin key (by its id) let in and that are members now. */
   admittedBy(id: string): MachineId[] {
-    const { own, self } = this.#options
-    const mine = own()
-    return [...this.all(), ...(mine === undefined ? [] : [mine])].filter(({ admission, record }) => {
-      if (record.id !== self && this.member(record.id) === undefined) return false
+    return this.#present().filter(({ admission }) => {
       if (admission.by === 'admin') return thumbprint(admission.grant.by) === id
       return admission.by === 'invitation' && [admission.invitation.id, thumbprint(admission.invitation.by), admission.grant && thumbprint(admission.grant.by)].includes(id)
     }).map((peer) => peer.record.id)
@@ -172,11 +169,13 @@ export class PeerBook {
 
   /** Machines, this one included, that came in by their owner's word in the place of `machine` and that are members now. */
   replacedBy(machine: MachineId): MachineId[] {
-    const { own, self } = this.#options
-    const mine = own()
-    return [...this.all(), ...(mine === undefined ? [] : [mine])]
-      .filter(({ admission, record }) => admission.by === 'owner' && admission.grant.old === machine && (record.id === self || this.member(record.id) !== undefined))
-      .map((peer) => peer.record.id)
+    return this.#present().filter(({ admission }) => admission.by === 'owner' && admission.grant.old === machine).map((peer) => peer.record.id)
+  }
+
+  /** Members, this machine included. */
+  #present(): VerifiedPeer[] {
+    const mine = this.#options.own()
+    return [...this.all().filter(({ record }) => this.member(record.id) !== undefined), ...(mine === undefined ? [] : [mine])]
   }
 
   /** Machines that came in by this owner's word, after recoveries. */

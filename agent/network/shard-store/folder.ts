@@ -4,19 +4,16 @@
  * Layout under the folder: `<owner in hex>/<object id>.<number>.shard` and `<owner in hex>/<machine in hex>.head`, which
  * alone suffice to restore from; `incoming/` with interrupted transfers; `index.sqlite` (rebuilt from the folder when it
  * was not closed cleanly) and `heads.sqlite` (what named each object when).
- * A shard is taken in when its header is signed by a device whose certificate is known, of the owner's highest epoch, or
- * of an older one when a head of the highest epoch names the object (a repair of what was written before).
+ * Whose signature makes a shard one that is taken in: shard-signers.ts.
  * Nothing is deleted on anybody's word: expire() drops what no head names any more, after the delay and the floor of
  * retention.ts, by this holder's own time.
  */
-import type { KeyObject } from 'node:crypto'
 import type { StatsFs } from 'node:fs'
 import { type FileHandle, mkdir, open as openFile, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError, hasCode } from '../../../shared/errors.ts'
-import { type MachineId, type OwnerId, shortId } from '../../../shared/ids.ts'
-import { type DeviceCertificate, verifyDeviceCertificate } from '../../identity/device.ts'
-import { importPublicKey } from '../../identity/jws.ts'
+import { type OwnerId, shortId } from '../../../shared/ids.ts'
+import type { DeviceCertificate } from '../../identity/device.ts'
 import { idToBytes } from '../../identity/machine.ts'
 import { leafLength, hashLength } from '../../merkle.ts'
 import type { PublishedHead } from '../../object-store.ts'
@@ -24,7 +21,7 @@ import { type Clock, systemClock } from '../clock.ts'
 import { isBeyondShare } from '../fair-share.ts'
 import { FolderSync, writeDurably } from '../durable-file.ts'
 import { compareHeads, headToJson, verifyPublishedHead, type VerifiedHead } from '../published-head.ts'
-import { type ShardHeader, bytesOffset, checkLeaves, checkRange, checkRef, damaged, isDamage, parseHeader, verifyHeader } from '../shard.ts'
+import { type ShardHeader, bytesOffset, checkLeaves, checkRange, checkRef, damaged, isDamage, parseHeader } from '../shard.ts'
 import { shardLength } from '../erasure/reed-solomon.ts'
 import { WriteAreas } from './appending-writer.ts'
 import { type ExpiryReport, expire } from './expiry.ts'
@@ -35,6 +32,7 @@ import { OwnTime } from './own-time.ts'
 import { reconcile } from './reconcile.ts'
 import { type ScrubOptions, type ScrubReport, type ScrubStanding, scrub, scrubStanding } from './scrub.ts'
 import { fill, readHead, readRange } from './shard-file.ts'
+import { type CertificateSource, ShardSigners } from './shard-signers.ts'
 import type { CallOptions, HolderAccounts, NewShard, OpenedShard, OwnerAccount, PutOptions, ShardEntry, ShardReading, ShardRef, ShardTransfer, Space, TransferringShardStore } from './port.ts'
 
 const incomingAgeMs = 3 * 86_400_000
@@ -48,8 +46,7 @@ export interface FolderOptions {
   readonly quota?: number | undefined
   /** Share of the disk that stays free whatever the quota says, 0 to 1; 0 switches the reserve off. */
   readonly minFree?: number | (() => number) | undefined
-  /** Verified certificate of a device from a peer record; heads bring their own. */
-  readonly certificateOf: (owner: OwnerId, machine: MachineId) => DeviceCertificate | undefined | Promise<DeviceCertificate | undefined>
+  readonly certificateOf: CertificateSource
   /** Bytes that an owner may have of `offer` here; undefined: as much as fits. */
   readonly fairShare?: ((owner: OwnerId, offer: number) => number | undefined) | undefined
   /** For how many days the shards of an owner are kept who left the group; undefined for who did not. */
@@ -68,6 +65,7 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
   readonly #options: FolderOptions
   readonly #index: FolderIndex
   readonly #history: HeadHistory
+  readonly #signers: ShardSigners
   readonly #clock: Clock
   /** The holder's own time: what retention counts by. */
   readonly #time: OwnTime
@@ -75,7 +73,6 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
   readonly #transfers = new Map<string, { transfer: Promise<FolderTransfer>; size: number }>()
   readonly #puts = new Map<string, Promise<unknown>>()
   readonly #begins = new Map<string, Promise<unknown>>()
-  readonly #keys = new Map<MachineId, KeyObject>()
   readonly #areas = new WriteAreas()
   #headTurn: Promise<void> = Promise.resolve()
 
@@ -83,6 +80,7 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
     this.#options = options
     this.#index = index
     this.#history = history
+    this.#signers = new ShardSigners(history, options.certificateOf)
     this.#clock = options.clock ?? systemClock
     this.#time = new OwnTime({
       state: history.time, now: () => this.#clock.now(), monotonic: options.monotonic ?? (() => performance.now()), save: (state) => { history.saveTime(state) },
@@ -137,7 +135,7 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
 
   async begin(shard: Omit<NewShard, 'bytes'>, { signal }: CallOptions = {}): Promise<ShardTransfer | 'stored'> {
     signal?.throwIfAborted()
-    const header = await this.#verified(shard)
+    const header = await this.#signers.verified(shard)
     const name = nameOf(shard)
     const turn = (this.#begins.get(name) ?? Promise.resolve()).catch(() => undefined).then(async () => await this.#begin(shard, header, name))
     this.#begins.set(name, turn)
@@ -185,35 +183,6 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
     const used = this.#index.usedBy(owner)
     if (!isBeyondShare({ used, size, fair, free, offer })) return
     throw new HoldfastError('quota-exceeded', `Cannot store the shard: ${megabytes(used)} of this owner are here, ${megabytes(fair)} are its fair share, and less than half of what this machine offers is free; offer more space to the group, or forget old snapshots`, { details: { used, fair: Math.floor(fair) } })
-  }
-
-  async #verified(shard: Omit<NewShard, 'bytes'>): Promise<ShardHeader> {
-    const { owner, machine, epoch, id } = parseHeader(shard.header)
-    const certificate = await this.#certificateOf(owner, machine)
-    if (certificate === undefined || certificate.epoch < epoch) {
-      throw new HoldfastError('record-invalid', `Cannot store the shard: no certificate of epoch ${epoch} for ${shortId(machine)} is known`)
-    }
-    const header = verifyHeader(shard.header, this.#keyOf(certificate))
-    checkRef(header, shard)
-    checkLeaves(header, shard.leaves)
-    if (epoch < this.#history.ownerEpoch(owner) && !this.#history.isNamed(owner, id)) {
-      throw new HoldfastError('revoked', `Cannot store the shard: epoch ${epoch} of its owner is over`)
-    }
-    return header
-  }
-
-  async #certificateOf(owner: OwnerId, machine: MachineId): Promise<DeviceCertificate | undefined> {
-    const known = this.#history.device(owner, machine)
-    const told = await this.#options.certificateOf(owner, machine)
-    if (told !== undefined) this.#history.raiseEpoch(owner, told.epoch)
-    if (known === undefined || (told !== undefined && told.epoch >= known.epoch)) return told
-    return await verifyDeviceCertificate(known.certificate)
-  }
-
-  #keyOf(certificate: DeviceCertificate): KeyObject {
-    const key = this.#keys.get(certificate.machine) ?? importPublicKey(certificate.jwk)
-    this.#keys.set(certificate.machine, key)
-    return key
   }
 
   /** A verified certificate was seen somewhere (a record, gossip): devices of lower epochs are shut out from now on. */
@@ -390,9 +359,8 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
 
   /** All of a shard's file, and its signature where the device's certificate is known. */
   async #checkSigned(ref: ShardRef): Promise<void> {
-    const { machine, owner } = await this.#checkFile(ref)
-    const certificate = await this.#certificateOf(owner, machine)
-    if (certificate !== undefined) verifyHeader((await this.open(ref)).header, this.#keyOf(certificate))
+    await this.#checkFile(ref)
+    await this.#signers.check((await this.open(ref)).header)
   }
 
   async space({ signal }: CallOptions = {}): Promise<Space> {
