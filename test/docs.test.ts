@@ -16,15 +16,29 @@ test('every file that a document names is there', () => {
   }
 })
 
-test('every promise of the threat model names the test that holds it', () => {
+/** `test/….ts "words of a title", "and of another one"`: as documents name tests. */
+const namedTests = /(test\/[\w/-]+\.ts)((?:,? "[^"]+")*)/g
+
+test('every promise of the threat model names the tests that hold it, and every test that a document names is there', () => {
   const [promises = '', badInput = ''] = readFileSync(join(top, 'docs/threat-model.md'), 'utf8').split('\n## ')
   const rowsOf = (text: string) => text.split('\n').filter((line) => line.startsWith('| ')).slice(1)
-  for (const row of rowsOf(badInput)) assert.match(row.split('|')[2] ?? '', /test\/[\w/-]+\.test\.ts/, row)
+  for (const row of rowsOf(badInput)) assert.match(row.split('|')[2] ?? '', /test\/[\w/-]+\.test\.ts "/, row)
   const rows = rowsOf(promises)
   assert.ok(rows.length > 10)
   for (const row of rows) {
     const [adversary = '', , cannot = '', heldBy = ''] = row.split('|').slice(1, -1).map((cell) => cell.trim())
-    if (cannot !== '—') assert.match(heldBy, /test\/[\w/-]+\.test\.ts/, adversary)
+    if (cannot !== '—') assert.match(heldBy, /test\/[\w/-]+\.test\.ts "/, adversary)
     for (const [name] of heldBy.matchAll(/\S+\.test\.ts/g)) assert.match(name, /^test\//, `${adversary}: a path, so that the test above finds it missing`)
+    for (const [, file, quoted] of row.matchAll(namedTests)) assert.notEqual(quoted, '', `${adversary}: which test of ${file}`)
+  }
+  for (const document of documents) {
+    for (const [, file = '', quoted = ''] of readFileSync(join(top, document), 'utf8').matchAll(namedTests)) {
+      for (const [, words = ''] of quoted.matchAll(/"([^"]+)"/g)) assert.ok(titlesIn(file).some((title) => title.includes(words)), `${document}: ${file} has no test "${words}"`)
+    }
   }
 })
+
+function titlesIn(file: string): string[] {
+  const titles = readFileSync(join(top, file), 'utf8').matchAll(/\b(?:test|check)\(\s*(['"`])((?:\\.|(?!\1).)*)\1/g)
+  return [...titles].map(([, , title = '']) => title.replaceAll(/\\(.)/g, '$1'))
+}
