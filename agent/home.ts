@@ -39,6 +39,8 @@ export interface Home {
   readonly helping: string
   /** Ids of volume shadow copies that are to be removed (Windows). */
   readonly shadowCopies: string
+  /** Outlook archives that were restored here. */
+  readonly restoredArchives: string
 }
 
 export function homeAt(directory: string): Home {
@@ -49,7 +51,7 @@ export function homeAt(directory: string): Home {
     scratch: at('scratch'), log: at('agent.log'), signIns: at('sign-ins.json'), rosters: at('rosters'),
     paneCertificate: at('pane-certificate.json'), paneTokens: at('pane-tokens.json'), entraKeys: at('entra-keys.json'), checks: at('checks.json'),
     audits: at('audits.sqlite'), online: at('online.json'), agreements: at('agreements.json'), alerts: at('alerts.json'), helping: at('helping'),
-    shadowCopies: at('shadow-copies.json'),
+    shadowCopies: at('shadow-copies.json'), restoredArchives: at('restored-archives.json'),
   }
 }
 

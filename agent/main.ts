@@ -24,6 +24,7 @@ import { keyConfirm, keyShow } from './commands/key.ts'
 import { networkLeave } from './commands/leave.ts'
 import { mailTest } from './commands/mail.ts'
 import { networkMoveRoster } from './commands/move-roster.ts'
+import { outlook, outlookOpen } from './commands/outlook.ts'
 import { peers } from './commands/peers.ts'
 import { protect, unprotect } from './commands/protect.ts'
 import { prune } from './commands/prune.ts'
@@ -98,7 +99,7 @@ const handlers: Handlers = {
   'protect': protect, 'unprotect': unprotect,
   'backup': backup, 'snapshots': listSnapshots, 'ls': listEntries, 'restore': restore, 'verify': verify, 'repair': repair, 'audit': audit, 'drill': drill, 'forget': forget, 'prune': prune, 'mail test': mailTest, 'peers': peers,
   'status': status, 'coverage': coverage, 'coverage list': coverageList, 'key show': keyShow, 'key confirm': keyConfirm, 'recover': recover, 'doctor': doctor, 'sign-in': signIn, 'search': search,
-  'settings': settings, 'pause': pause, 'suggestions': suggestions, 'folders': folders,
+  'settings': settings, 'pause': pause, 'suggestions': suggestions, 'folders': folders, 'outlook': outlook, 'outlook open': outlookOpen,
   'recovery-contact add': contactAdd, 'recovery-contact remove': contactRemove, 'recovery-contact list': contactList,
   'recovery-contact request': contactRequest, 'recovery-contact snapshots': contactSnapshots, 'recovery-contact restore': contactRestore,
   'handed-over list': handedOverList, 'handed-over snapshots': handedOverSnapshots, 'handed-over ls': handedOverLs, 'handed-over restore': handedOverRestore, 'handed-over pass-on': handedOverPassOn, 'handed-over remove': handedOverRemove,

@@ -181,6 +181,17 @@ export const commands = {
     request: z.strictObject({ hours: z.number().positive().max(24 * 31).nullable() }),
     result: z.object({ pausedUntil: time.nullable() }),
   },
+  outlook: {
+    /** Whether an archive can be opened in Outlook by this agent, and which it restored and still has. `detail`: in English, why not and what to do. */
+    request: z.strictObject({}),
+    result: z.object({ available: z.boolean(), reason: z.enum(['not-windows', 'no-session', 'not-installed', 'rights', 'unknown']).nullable(), detail: z.string().nullable(), archives: z.array(z.string()) }),
+  },
+  'outlook open': {
+    /** Only of an archive that this agent restored. */
+    request: z.strictObject({ path }),
+    /** `name`: in the folder list of Outlook; `wasOpen`: it was there already. */
+    result: z.object({ path: z.string(), name: z.string(), wasOpen: z.boolean() }),
+  },
   suggestions: {
     request: z.strictObject({}),
     result: z.object({ archives: z.array(z.object({ path: z.string(), bytes, modified: time, kind: z.enum(['pst', 'ost']), protected: z.boolean() })) }),
@@ -291,7 +302,7 @@ export const commands = {
 export type CommandName = keyof typeof commands
 
 /** Commands that only ask: when they end, nothing is different. */
-export const questions: ReadonlySet<CommandName> = new Set(['status', 'snapshots', 'ls', 'search', 'folders', 'suggestions', 'coverage', 'peers', 'key show', 'recovery-contact list', 'recovery-contact snapshots', 'handed-over list', 'handed-over snapshots', 'handed-over ls', 'network invitations', 'network requests'])
+export const questions: ReadonlySet<CommandName> = new Set(['status', 'snapshots', 'ls', 'search', 'folders', 'suggestions', 'outlook', 'coverage', 'peers', 'key show', 'recovery-contact list', 'recovery-contact snapshots', 'handed-over list', 'handed-over snapshots', 'handed-over ls', 'network invitations', 'network requests'])
 
 export type CommandRequest<C extends CommandName> = z.output<(typeof commands)[C]['request']>
 export type CommandInput<C extends CommandName> = z.input<(typeof commands)[C]['request']>

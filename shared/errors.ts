@@ -44,6 +44,7 @@ const kinds = {
   'key-missing': { title: 'The key is missing', status: 409, retry: false, guidance: 'Recover with the recovery kit: `holdfast recover`.' },
   'key-cloned': { title: 'Two machines use one key', status: 409, retry: false, guidance: 'Stop the copy of this home. When you know of none, recover with the recovery kit on an empty machine: that shuts both out.' },
   'contact-waiting': { title: 'The owner may still refuse', status: 409, retry: true, guidance: 'Run the command again later; the owner was told of the request.' },
+  'outlook-unavailable': { title: 'Outlook did not open the archive', status: 503, retry: true, guidance: 'In Outlook: File, Open & Export, Open Outlook Data File, and choose the restored file.' },
   'file-changed': { title: 'The file changed while it was read', status: 409, retry: true, guidance: 'It is read again at the next run.' },
   'file-unreadable': { title: 'The file cannot be read', status: 500, retry: true, guidance: 'Check its permissions, or close the program that locks it.' },
   'target-newer': { title: 'The target has a newer file', status: 409, retry: false, guidance: 'Restore to another folder, or add --overwrite.' },

@@ -36,6 +36,7 @@ export const de: Messages = {
       'quota-exceeded': { title: 'Die anderen Rechner haben keinen Platz mehr für Sie', guidance: 'Bitten Sie Kollegen, in den Einstellungen mehr anzubieten, oder laden Sie einen Rechner dazu ein.' },
       'disk-full': { title: 'Die Platte ist voll', guidance: 'Schaffen Sie Platz und starten Sie neu; es geht dort weiter, wo es stand.' },
       'too-few-holders': { title: 'Zu wenige Rechner des Teams sind an', guidance: 'Schalten Sie andere ein oder laden Sie welche ein. Dann geht es von selbst weiter.' },
+      'outlook-unavailable': { title: 'Outlook hat das Archiv nicht geöffnet', guidance: 'Öffnen Sie es von Hand, wie es darunter steht.' },
       'object-missing': { title: 'Ein Teil der Sicherung ist gerade nicht erreichbar', guidance: 'Schalten Sie die Rechner ein, die ihn haben (Schutz, „Wo die Kopien sind“), und versuchen Sie es noch einmal.' },
       'object-damaged': { title: 'Ein Teil der Sicherung ist beschädigt', guidance: 'Wählen Sie eine ältere Sicherung oder rufen Sie `holdfast repair` auf: Andere Rechner haben ihn vielleicht ganz.' },
       'format-unknown': { title: 'Von einem neueren Holdfast geschrieben', guidance: 'Bringen Sie Holdfast auf diesem Rechner auf den neuen Stand.' },
@@ -121,6 +122,7 @@ export const de: Messages = {
     incomplete: 'einige Dateien waren nicht lesbar', damaged: 'enthält ein Archiv, das schon beschädigt war', sound: 'Die neueste Sicherung enthält ein Archiv, das schon beschädigt war. Dies ist die neueste unbeschädigte.', browse: 'Hineinsehen', searchLabel: 'Datei oder Ordner suchen', noHits: 'Nichts dieses Namens in dieser Sicherung.', more: 'Es gibt mehr: Suchen Sie nach einem längeren Teil des Namens.',
     found: (answered, asked) => `Neueste gefundene: ${answered} von ${asked} Rechnern haben geantwortet. Auf einem ausgeschalteten kann eine neuere sein.`, confirmed: 'Jeder Rechner wurde gefragt: Das ist die neueste.',
     done: 'Es ist wieder da', doneSame: 'Es war schon da und ist gleich.', where: 'Wo', skipped: (count) => `${count} ${one(count, 'Datei konnte', 'Dateien konnten')} nicht zurückgeholt werden`,
+    openInOutlook: 'In Outlook öffnen', opening: 'Outlook öffnet es …', opened: (name) => `Es ist in Outlook offen: „${name}“ in der Liste der Ordner.`, byHand: 'Oder von Hand:',
     inOutlook: 'Zum Lesen in Outlook: Datei, Öffnen und exportieren, Outlook-Datendatei öffnen, dann diese Datei wählen:', inOutlookHere: 'Zum Lesen hier: Datei, Öffnen und exportieren, Outlook-Datendatei öffnen, dann diese Datei wählen:', toBeside: 'Doch neben das Original', toNewest: 'Zurück zur neuesten', otherTarget: 'Anderer Ordner', target: 'Ordner, in den zurückgeholt wird', here: 'In diesen Ordner zurückholen', again: 'Etwas anderes zurückholen', download: 'Herunterladen', computer: (host) => `von ${host}`,
   },
   attach: {

@@ -40,6 +40,7 @@ export const en = {
       'quota-exceeded': { title: 'The other computers have no space left for you', guidance: 'Ask your colleagues to offer more in their settings, or invite another computer.' },
       'disk-full': { title: 'The disk is full', guidance: 'Free some space and start again; it goes on where it stopped.' },
       'too-few-holders': { title: 'Too few computers of the team are on', guidance: 'Switch on others or invite some. It goes on by itself when they are there.' },
+      'outlook-unavailable': { title: 'Outlook did not open the archive', guidance: 'Open it by hand, as it says below.' },
       'object-missing': { title: 'A part of the backup cannot be reached now', guidance: 'Switch on the computers that keep it (Protection, "Where the copies are"), then try again.' },
       'object-damaged': { title: 'A part of the backup is damaged', guidance: 'Choose an older backup, or run `holdfast repair`: other computers may have it whole.' },
       'format-unknown': { title: 'Written by a newer Holdfast', guidance: 'Update Holdfast on this computer.' },
@@ -125,6 +126,7 @@ export const en = {
     incomplete: 'some files could not be read', damaged: 'holds an archive that was damaged already', sound: 'The newest backup holds an archive that was damaged already. This is the newest one that is sound.', browse: 'Look inside', searchLabel: 'Search for a file or folder', noHits: 'Nothing of that name in this backup.', more: 'There are more: search for a longer part of the name.',
     found: (answered: number, asked: number) => `Newest found: ${answered} of ${asked} computers answered. A newer backup may exist on one that is off.`, confirmed: 'Every computer was asked: this is the newest.',
     done: 'It is back', doneSame: 'It was there already and is the same.', where: 'Where', skipped: (count: number) => `${count} ${one(count, 'file', 'files')} could not be restored`,
+    openInOutlook: 'Open in Outlook', opening: 'Outlook is opening it…', opened: (name: string) => `It is open in Outlook: “${name}”, in the list of folders.`, byHand: 'Or by hand:',
     inOutlook: 'To read it, in Outlook: File, Open & Export, Open Outlook Data File, and choose this file:', inOutlookHere: 'To read it here: File, Open & Export, Open Outlook Data File, and choose this file:', toBeside: 'Beside the original again', toNewest: 'Back to the newest', otherTarget: 'Another folder', target: 'Folder to restore to', here: 'Restore to this folder', again: 'Restore something else', download: 'Download', computer: (host: string) => `from ${host}`,
   },
   attach: {

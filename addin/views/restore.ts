@@ -8,6 +8,7 @@ import { inWords } from '../notices.ts'
 import { FolderBrowser } from '../parts/folder-browser.ts'
 import { emptyPlace, loading, nameOf, progressOf } from '../parts/parts.ts'
 import { saveBlob } from '../parts/save.ts'
+import { OutlookOpener } from '../parts/outlook-opener.ts'
 import { SnapshotBrowser } from '../parts/snapshot-browser.ts'
 import { Timeline } from '../parts/timeline.ts'
 import { restoredOf } from '../state.ts'
@@ -19,6 +20,7 @@ export class RestoreView implements View {
   readonly #timeline: Timeline
   readonly #inside: SnapshotBrowser
   readonly #targets: FolderBrowser
+  readonly #opener: OutlookOpener
   #picked: SnapshotSummary | undefined
   /** A folder; null: beside the original. */
   #target: string | null = null
@@ -29,11 +31,13 @@ export class RestoreView implements View {
   constructor(app: App) {
     this.#app = app
     this.#timeline = new Timeline(app, (snapshot) => { this.#pick(snapshot) })
+    this.#opener = new OutlookOpener(app)
     this.#inside = new SnapshotBrowser(app, (entry) => this.#entryActions(entry))
     this.#targets = new FolderBrowser(app, { files: false, here: (path) => html`<fluent-button size="small" appearance="primary" @click=${() => { this.#setTarget(path) }}>${app.messages.restore.here}</fluent-button>` })
   }
 
   async enter(): Promise<void> {
+    void this.#opener.look()
     const snapshots = await this.#app.run('snapshots', {})
     this.#picked = undefined
     this.#app.set({ snapshots })
@@ -99,7 +103,7 @@ export class RestoreView implements View {
   }
 
   #done(answer: unknown): TemplateResult {
-    const { messages: { restore: m }, formats: f, host } = this.#app
+    const { messages: { restore: m }, formats: f } = this.#app
     const restored = restoredOf(answer)
     if (restored === undefined) return html`${nothing}`
     const { files, bytes, written, skipped, target, unchangedFiles } = restored
@@ -108,7 +112,7 @@ export class RestoreView implements View {
       <h2><span class="sign" aria-hidden="true">✓</span> ${m.done}</h2>
       <p>${files === 0 && unchangedFiles > 0 ? m.doneSame : `${m.files(files, f.number(files))}, ${f.bytes(bytes)}`}</p>
       ${archives.length === 1 && written.length === 1 ? nothing : html`<p class="facts">${m.where}: <code class="path">${written.length === 1 ? written[0] : target}</code></p>`}
-      ${archives.length === 0 ? nothing : html`<div class="message"><p>${host.name === 'browser' ? m.inOutlook : m.inOutlookHere}</p>${archives.map((path) => html`<div class="row"><code class="grow path">${path}</code><fluent-button size="small" @click=${() => { void this.#app.copy(path) }}>${this.#app.messages.common.copy}</fluent-button></div>`)}</div>`}
+      ${archives.length === 0 ? nothing : this.#opener.render(archives)}
       ${skipped.length === 0 ? nothing : html`<details><summary class="warning">${m.skipped(skipped.length)}</summary><ul class="notes">${skipped.map(({ path, reason }) => html`<li>${path} <span class="facts" lang="en">${reason}</span></li>`)}</ul></details>`}
       <fluent-button @click=${() => { this.#again() }}>${m.again}</fluent-button>
     </section>`

@@ -54,6 +54,8 @@ export const syntax: Record<string, Syntax> = {
   'ls': { usage: 'ls SNAPSHOT[:PATH]', summary: 'list what a snapshot holds; SNAPSHOT may be `latest`' },
   'search': { usage: 'search TEXT [--snapshot SNAPSHOT]', summary: 'find files of a snapshot by a part of their names', options: { snapshot: text } },
   'restore': { usage: 'restore SNAPSHOT[:PATH] [--target DIR [--overwrite] [--from DIR…]]', summary: 'bring files back, beside the originals or to DIR; --from reads collected shard folders', options: { target: text, overwrite: flag, from: list } },
+  'outlook': { usage: 'outlook', summary: 'whether a restored archive can be opened in Outlook from here, and which there are' },
+  'outlook open': { usage: 'outlook open FILE', summary: 'open an archive that was restored here in Outlook (Windows, classic Outlook)' },
   'suggestions': { usage: 'suggestions', summary: 'Outlook archives on this machine, protected or not' },
   'folders': { usage: 'folders [PATH]', summary: 'what the agent sees in a folder of this machine' },
   'settings': { usage: 'settings [NAME=VALUE]…', summary: 'show or change the settings, such as limits.uploadBytesPerSecond=2000000' },
@@ -202,7 +204,8 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
       none()
       return { name, input: { kept: values['kept'] === true } }
     case 'retention approve': return { name, input: { agreement: one('AGREEMENT') } }
-    case 'suggestions': case 'repair': case 'audit': case 'peers': case 'status': case 'coverage': case 'mail test': case 'key show': case 'key confirm': case 'network invitations': case 'network requests': case 'recovery-contact list': case 'handed-over list':
+    case 'outlook open': return { name, input: { path: resolve(one('FILE')) } }
+    case 'suggestions': case 'outlook': case 'repair': case 'audit': case 'peers': case 'status': case 'coverage': case 'mail test': case 'key show': case 'key confirm': case 'network invitations': case 'network requests': case 'recovery-contact list': case 'handed-over list':
       none()
       return { name, input: {} }
     case 'doctor':

@@ -210,6 +210,11 @@ export const renderers: Renderers = {
     ...settingLines(settings), ...(afterRestart.length === 0 ? [] : [`Taken up when the agent starts next: ${afterRestart.join(', ')}`]),
   ].join('\n'),
   'pause': ({ pausedUntil }) => (pausedUntil === null ? 'Automatic backups go on.' : `No backup starts by itself before ${formatTime(pausedUntil)}; \`holdfast resume\` ends the pause.`),
+  'outlook': ({ detail, archives }) => [
+    detail === null ? 'Archives can be opened in Outlook from here: holdfast outlook open FILE' : `Archives cannot be opened in Outlook from here: ${detail}`,
+    ...(archives.length === 0 ? ['No archive was restored here that is still there.'] : ['Restored archives:', ...archives.map((path) => `  ${printable(path)}`)]),
+  ].join('\n'),
+  'outlook open': ({ path, name, wasOpen }) => `${printable(path)} ${wasOpen ? 'was open in Outlook already' : 'is open in Outlook'}; its folder list calls it “${printable(name)}”`,
   'suggestions': ({ archives }) => (archives.length === 0 ? 'No Outlook archives found. Name folders with: holdfast settings watchFolders=DIR' : formatTable(archives.map((archive) => [
     archive.protected ? 'protected' : 'NOT protected', formatBytes(archive.bytes).padStart(8), formatTime(archive.modified), printable(archive.path),
   ]))),

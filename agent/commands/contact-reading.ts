@@ -64,6 +64,7 @@ export function listing(options: RunOptions): ReadWork<CommandResult<'recovery-c
 export function restoring(context: AgentContext, { target, snapshot, path }: { target: string; snapshot: string; path: string }, startedMs: number, options: RunOptions): ReadWork<CommandResult<'restore'>> {
   return async (repository, freshness) => {
     const restored = await restoreSnapshot(repository, { snapshot, path, target, overwrite: false, restoredAt: new Date(context.clock.now()) }, options)
+    context.restoredArchives.add(restored.written)
     return { ...restored, seconds: (performance.now() - startedMs) / 1000, freshness }
   }
 }

@@ -25,9 +25,11 @@ import type { Keyring } from '../repository/keyring.ts'
 import type { TrustStore } from '../trust/port.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { ShadowCopies } from '../source/shadow-copies.ts'
+import type { Outlook } from '../outlook/port.ts'
 import type { Pace } from '../conditions/port.ts'
 import type { AlertBook } from './alert-book.ts'
 import type { Checks } from './checks.ts'
+import type { RestoredArchives } from './restored-archives.ts'
 import type { Settings } from './settings.ts'
 
 export interface Clock {
@@ -126,6 +128,8 @@ export interface AgentContext {
   trustStores(): TrustStore[]
   /** For one run; undefined where the system has none. */
   shadowCopies(): ShadowCopies | undefined
+  readonly outlook: Outlook
+  readonly restoredArchives: RestoredArchives
   /** Where peers reach this agent; empty while it does not listen. */
   addresses(): readonly Address[]
   isMember(): boolean

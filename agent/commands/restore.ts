@@ -22,6 +22,7 @@ export async function restore(context: AgentContext, request: Request, options: 
   const restored = target === null
     ? await restoreBeside(services.repository, { snapshot, path, restoredAt }, options)
     : await restoreSnapshot(services.repository, { snapshot, path, target, overwrite, restoredAt }, options)
+  context.restoredArchives.add(restored.written)
   return { ...restored, freshness, seconds: (context.clock.monotonic() - startedMs) / 1000 }
 }
 

@@ -11,6 +11,7 @@ import type { RunOptions } from '../commands/command.ts'
 import type { AgentContext, Backup, RecoverySession, ServedPane } from '../commands/context.ts'
 import { AlertBook } from '../commands/alert-book.ts'
 import { Checks } from '../commands/checks.ts'
+import { RestoredArchives } from '../commands/restored-archives.ts'
 import { Settings } from '../commands/settings.ts'
 import type { Config } from '../config.ts'
 import { type Home, readFileIfThere, writePrivateFile } from '../home.ts'
@@ -31,6 +32,7 @@ import { needsRepair } from '../network/repair.ts'
 import type { FolderShardStore } from '../network/shard-store/folder.ts'
 import type { Keyring } from '../repository/keyring.ts'
 import { WindowsShadowCopies } from '../source/shadow-copies.ts'
+import { systemOutlook } from '../outlook/system.ts'
 import { openInBrowser } from '../system-browser.ts'
 import type { Pace } from '../conditions/port.ts'
 import { Politeness } from '../triggers/politeness.ts'
@@ -82,6 +84,8 @@ export class AgentParts implements AgentContext {
   readonly runs: CommandRuns
   readonly politeness: Politeness
   readonly signIns: SignIns
+  readonly outlook = systemOutlook()
+  readonly restoredArchives: RestoredArchives
   readonly #home: Home
   readonly #options: AgentOptions
   readonly #surroundings: Surroundings
@@ -130,6 +134,7 @@ export class AgentParts implements AgentContext {
     this.homeDirectory = home.directory
     this.#checks = new Checks(keptText(home.checks))
     this.#alerts = new AlertBook(keptText(home.alerts))
+    this.restoredArchives = new RestoredArchives(keptText(home.restoredArchives))
     this.#home = home
     this.#options = options
     this.runs = new CommandRuns(async (name, request, runOptions) => {

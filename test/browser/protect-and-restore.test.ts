@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
+import type { Route } from 'playwright-core'
 import { growArchive } from '../../agent/demo/outlook-archive/archive.ts'
+import { HoldfastError, toProblem } from '../../shared/errors.ts'
 import { PaneBrowser, paneSize, withoutBrowser } from '../support/pane-browser.ts'
 import { startScene } from '../support/pane-scene.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
@@ -45,6 +47,11 @@ test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) =
     assert.ok(backedUp.equals(await readFile(archive)))
     assert.match(await page.locator('.done').innerText(), /Open Outlook Data File/u)
     assert.ok((await page.locator('.done').innerText()).includes(beside[0] as string))
+    assert.equal(await page.getByText('Open in Outlook').count(), 0, 'no Outlook can be asked here')
+    const { available, reason, archives } = await owner.run('outlook', {})
+    assert.deepEqual([available, reason, archives], [false, 'not-windows', [join(documents, beside[0] as string)]])
+    await assert.rejects(owner.run('outlook open', { path: archives[0] as string }), /only Outlook on Windows/u)
+    await assert.rejects(owner.run('outlook open', { path: archive }), /no archive that was restored here/u)
 
     await rm(join(documents, beside[0] as string))
     await page.getByRole('navigation').getByText('Protection').click()
@@ -53,6 +60,33 @@ test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) =
     await button(page, 'Restore my archive').click()
     await page.getByRole('heading', { name: 'It is back' }).waitFor()
     assert.ok(backedUp.equals(await readFile(join(documents, beside[0] as string))), 'in the same two clicks once more')
+  })
+
+  await t.test('where Outlook can be asked, a button opens the restored archive in it, and says what Outlook answered', async () => {
+    await using pane = await openView(browser, owner, 'protection', narrow)
+    const { page } = pane
+    const restored = join(returned, 'archive.pst')
+    const asked: unknown[] = []
+    let answer: object = { problem: toProblem(new HoldfastError('outlook-unavailable', 'Cannot open it in Outlook: Outlook waits for an answer')) }
+    const answering = async (route: Route, line: object) => { await route.fulfill({ contentType: 'application/x-ndjson', body: `${JSON.stringify(line)}\n` }) }
+    await page.route('**/api/commands/outlook', async (route) => { await answering(route, { result: { available: true, reason: null, detail: null, archives: [] } }) })
+    await page.route('**/api/commands/outlook-open', async (route) => {
+      asked.push(route.request().postDataJSON())
+      await answering(route, answer)
+    })
+    await goTo(page, 'restore')
+    await button(page, 'Another folder').click()
+    await button(page, '▸ returned').click()
+    await button(page, 'Restore to this folder').click()
+    await button(page, 'Restore: archive.pst').click()
+    await page.getByRole('heading', { name: 'It is back' }).waitFor()
+    await button(page, 'Open in Outlook: archive.pst').click()
+    await page.getByRole('alert').filter({ hasText: 'Outlook waits for an answer' }).getByText('Open it by hand').waitFor()
+    answer = { result: { path: restored, name: 'Old mail', wasOpen: false } }
+    await button(page, 'Open in Outlook: archive.pst').click()
+    await page.getByText('It is open in Outlook: “Old mail”').waitFor()
+    assert.deepEqual(asked, [{ path: restored }, { path: restored }])
+    await page.getByText('Open Outlook Data File').waitFor()
   })
 
   await t.test('of an older backup one file by its name into a folder of choice, and a folder beside the original', async () => {

@@ -1,0 +1,50 @@
+/** Which Outlook archives this agent restored: the only files that it asks Outlook to open. Kept in the home, the newest few. */
+import { realpathSync } from 'node:fs'
+import { z } from 'zod'
+
+const most = 200
+const fileSchema = z.object({ v: z.literal(1), paths: z.array(z.string()).max(most) })
+
+export interface RestoredArchivesFile {
+  read(): string | undefined
+  write(text: string): void
+}
+
+export class RestoredArchives {
+  readonly #file: RestoredArchivesFile
+
+  constructor(file: RestoredArchivesFile) {
+    this.#file = file
+  }
+
+  /** Newest first, absolute and without links. A damaged file counts as none. */
+  paths(): string[] {
+    try {
+      return fileSchema.parse(JSON.parse(this.#file.read() ?? '')).paths
+    } catch {
+      return []
+    }
+  }
+
+  /** Of all that a restore wrote, the archives. */
+  add(written: readonly string[]): void {
+    const archives = written.filter((path) => /\.pst$/i.test(path)).map((path) => wholePath(path)).filter((path) => path !== undefined)
+    if (archives.length === 0) return
+    this.#file.write(JSON.stringify({ v: 1, paths: [...new Set([...archives.toReversed(), ...this.paths()])].slice(0, most) }))
+  }
+
+  /** The file that the path names, when it is one of them: no link leads there, and no way around. */
+  find(path: string): string | undefined {
+    const whole = wholePath(path)
+    return whole !== undefined && this.paths().includes(whole) ? whole : undefined
+  }
+}
+
+/** Undefined when there is nothing. */
+function wholePath(path: string): string | undefined {
+  try {
+    return realpathSync.native(path)
+  } catch {
+    return undefined
+  }
+}
