@@ -67,6 +67,8 @@ export interface Group {
   readonly agreements: Agreements
   /** Reads the rosters and hears the peers that answer at once, so that a change is made on top of the newest. */
   catchUp(signal: AbortSignal): Promise<void>
+  /** Reads the rosters now that can be read as often as one likes; waits for them for a few seconds. */
+  lookAtRosters(signal: AbortSignal): Promise<void>
   /** Takes what is new here to the rosters and peers that answer within a few seconds; the others hear of it by gossip. */
   announce(signal: AbortSignal): Promise<Told>
   /** Makes the membership durable, and tells three peers what is new, without waiting for them. */

@@ -32,7 +32,7 @@ export async function status(context: AgentContext, { fresh }: CommandRequest<'s
   const group = context.group()
   const { membership } = group
   const services = await context.backup()
-  const answering = fresh ? await group.meetPeers(signal, { patienceMs: meetMs }) : onlineOf(membership)
+  const [answering] = fresh ? await Promise.all([group.meetPeers(signal, { patienceMs: meetMs }), group.lookAtRosters(signal)]) : [onlineOf(membership)]
   const headNotices = fresh ? await headNoticesOf(services, signal) : []
   const { snapshots } = await services.repository.snapshots({ signal })
   const places = livePlacesOf(services)

@@ -182,6 +182,10 @@ export class GroupServices implements Group, AsyncDisposable {
     await Promise.all([this.#meetings.rostersRead(signal), this.meetPeers(signal, { patienceMs: rosterPatienceMs })])
   }
 
+  async lookAtRosters(signal: AbortSignal): Promise<void> {
+    await this.#meetings.rostersRead(signal, { metered: false })
+  }
+
   async announce(signal: AbortSignal): Promise<Told> {
     await this.#renew()
     await this.#options.store.save()

@@ -67,12 +67,12 @@ export class Meetings {
     }))
   }
 
-  /** Resolves when the rosters were read and written once, or patience is over. */
-  async rostersRead(signal: AbortSignal): Promise<void> {
+  /** Resolves when the rosters were read and written once, with or without those that count requests, or patience is over. */
+  async rostersRead(signal: AbortSignal, which: { metered?: boolean } = {}): Promise<void> {
     const { clock, rosters, track } = this.#parts
     const { promise, resolve } = Promise.withResolvers<void>()
     const enough = clock.after(rosterPatienceMs, resolve)
-    track(rosters.syncOnce().finally(resolve))
+    track(rosters.syncOnce(which).finally(resolve))
     try {
       await unlessAborted(promise, signal)
     } finally {

@@ -15,7 +15,7 @@ import type { Roster, RosterRecord } from './port.ts'
 
 export interface RosterStatus {
   readonly locator: string
-  /** `empty`: nothing of the group is there. `foreign`: it belongs to another group, and nothing is written to it. */
+  /** `empty`: nothing of the group is there, until it was written there. `foreign`: it belongs to another group, and nothing is written to it. */
   readonly state: 'unread' | 'ok' | 'unavailable' | 'empty' | 'foreign' | 'rolled-back'
   /** When it was last read, in milliseconds of `now`. */
   readonly readAt: number | undefined
@@ -147,9 +147,9 @@ export class RosterSync implements AsyncDisposable {
     }))
   }
 
-  /** One turn over all rosters now; never rejects for what a roster does. */
-  async syncOnce(): Promise<void> {
-    await Promise.all(this.#places.map((place) => this.#turn(place)))
+  /** One turn over all rosters now, with or without those that count requests; never rejects for what a roster does. */
+  async syncOnce({ metered = true } = {}): Promise<void> {
+    await Promise.all(this.#places.filter(({ roster }) => metered || roster.isMetered !== true).map((place) => this.#turn(place)))
   }
 
   /** Writes a record that nobody keeps in step to every roster that can be written now (not to one that asked to be left alone). Returns how many took it. */
@@ -224,7 +224,10 @@ export class RosterSync implements AsyncDisposable {
     place.status = { ...place.status, state: this.#stateOf(place), readAt: now(), ignored, problem: undefined, needsSignIn: false }
     this.#firstRead.resolve()
     if (membership.revision !== before) await onChange?.()
-    if (place.status.state !== 'foreign') await this.#publish(place, signal)
+    if (place.status.state !== 'foreign') {
+      await this.#publish(place, signal)
+      place.status = { ...place.status, state: this.#stateOf(place) } // an empty one is filled now
+    }
     this.#rest(place, roster.restSeconds)
     if (place.isFormer) this.#places = this.#places.filter((other) => other !== place)
   }

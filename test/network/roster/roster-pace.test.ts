@@ -170,6 +170,9 @@ test('an answer that says that the limit is near is the last of its turn for as 
   await crowd.pass(40)
   assert.equal(crowd.impatient, 0)
   assertRecovered(crowd)
+  const requests = crowd.agents.map(({ asked }) => asked.length)
+  for (const { sync } of crowd.agents) await sync.syncOnce({ metered: false })
+  assert.deepEqual(crowd.agents.map(({ asked }) => asked.length), requests, 'whoever asks how it stands makes no request')
 })
 
 test('a metered place is polled by lot: once a minute by all together however many they are, in a small group every five minutes, and every eight hours at least', async () => {

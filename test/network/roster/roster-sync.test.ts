@@ -119,11 +119,9 @@ test('a wiped roster is filled again from what the machine knows', async (t) => 
   await sync.syncOnce()
   for (const name of await readdir(path)) await rm(join(path, name), { recursive: true })
   await sync.syncOnce()
-  assert.equal(sync.status[0]?.state, 'empty')
   const { records } = await roster.list()
   assert.deepEqual(records.map((record) => record.name).sort(), [networkName(1), peerName(machine.id)])
-  await sync.syncOnce()
-  assert.equal(sync.status[0]?.state, 'ok')
+  assert.equal(sync.status[0]?.state, 'ok', 'what was filled in the same turn is not called empty')
 })
 
 test('a folder restored from an old copy is reported, and gets the newest records again', async (t) => {
