@@ -51,6 +51,7 @@ test('every command that an agent knows can be reached from the command line, wi
     'unprotect': ['/a'], 'ls': ['latest'], 'restore': ['latest', '--target', '/t'], 'search': ['mail'], 'network announce': ['team@contoso.com'], 'network find': ['entra:contoso.com?client=x'], 'retention approve': ['holdfast-retention:x'], 'settings': ['limits.uploadBytesPerSecond=1000', 'label=Desk'],
     'recovery-contact restore': ['desk', '--target', '/t', '--snapshot', 'abc:/home/eve'],
     'handed-over restore': ['desk', '--target', '/t', '--snapshot', 'abc:/home/eve'],
+    'outlook open': ['/back/mail.pst'],
     'handed-over pass-on': ['desk', '--to', 'lamp'],
     'network settings': ['name=2026', 'minFree=0.2', 'schedule.cron=0 11 * * *'], 'network uninvite': ['abcdefgh'], 'network move-roster': ['folder:/r', '--keep'],
     ...Object.fromEntries(['network admin add', 'network admin remove', 'network revoke', 'network lost', 'network approve', 'recovery-contact add', 'recovery-contact remove', 'recovery-contact request', 'recovery-contact snapshots', 'handed-over snapshots', 'handed-over ls', 'handed-over remove'].map((name) => [name, ['desk']])),
