@@ -14,6 +14,8 @@ export interface Home {
   readonly machine: string
   readonly owner: string
   readonly group: string
+  /** What a machine began to found and did not enter. */
+  readonly founding: string
   readonly runtime: string
   readonly repository: string
   readonly placement: string
@@ -46,7 +48,7 @@ export interface Home {
 export function homeAt(directory: string): Home {
   const at = (name: string) => join(directory, name)
   return {
-    directory, config: at('config.json'), machine: at('machine.json'), owner: at('owner.json'), group: at('group.json'),
+    directory, config: at('config.json'), machine: at('machine.json'), owner: at('owner.json'), group: at('group.json'), founding: at('founding.json'),
     runtime: at('agent.json'), repository: at('repository'), placement: at('placement.sqlite'), holder: at('holder'),
     scratch: at('scratch'), log: at('agent.log'), signIns: at('sign-ins.json'), rosters: at('rosters'),
     paneCertificate: at('pane-certificate.json'), paneTokens: at('pane-tokens.json'), entraKeys: at('entra-keys.json'), checks: at('checks.json'),

@@ -11,6 +11,7 @@ import type { Dispersal } from '../network/dispersal.ts'
 import type { HandoverParts } from '../network/handover.ts'
 import type { HeadDistribution } from '../network/head-distribution.ts'
 import type { FairShares } from '../network/fair-share.ts'
+import type { FoundingAttempts } from '../network/founding.ts'
 import type { Agreements } from '../network/agreements.ts'
 import type { CoverageContent } from '../network/membership/coverage-report.ts'
 import type { Membership } from '../network/membership/membership.ts'
@@ -137,6 +138,7 @@ export interface AgentContext {
   isMember(): boolean
   /** It was a member, and left since the agent started. */
   hasLeft(): boolean
+  readonly founding: FoundingAttempts
   /** In no group, or in one that it left or was taken out of. */
   mayEnter(): boolean
   /** Throws `not-a-member`. */

@@ -21,9 +21,10 @@ export async function networkCreate(context: AgentContext, request: CommandReque
   await roster.prepare({ signal })
   const { root, owner, keyring } = await newOwner(context)
   const membership = await createNetwork({ name: request.name, redundancy: request.redundancy, minFree: context.settings.config.offer.minFree, admission: 'open' }, {
-    machine: context.machine.id, admin: root.admin, rosters: [roster], ...context.clock, signal,
+    machine: context.machine.id, admin: root.admin, rosters: [roster], attempts: context.founding, ...context.clock, signal,
   })
   const former = await enter(context, { membership, owner, keyring, label: request.label })
+  context.founding.clear()
   return { network: membership.net, name: request.name, owner: owner.owner, machine: context.machine.id, redundancy: request.redundancy, former }
 }
 

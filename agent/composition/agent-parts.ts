@@ -19,6 +19,7 @@ import type { PublicJwk } from '../identity/jws.ts'
 import type { Machine } from '../identity/machine.ts'
 import { type OwnerFile, openAdminKey, openFromMachine, parseOwnerFile } from '../identity/owner-file.ts'
 import type { OwnerRoot } from '../identity/owner.ts'
+import type { FoundingAttempts } from '../network/founding.ts'
 import { adminsOf } from '../network/membership/admins.ts'
 import type { Membership } from '../network/membership/membership.ts'
 import type { Address } from '../network/membership/records.ts'
@@ -45,6 +46,7 @@ import { AgentTriggers } from './agent-triggers.ts'
 import { CommandRuns } from './command-runs.ts'
 import { keepCoverageList } from './coverage-list-upkeep.ts'
 import { CoverageReports } from './coverage-reports.ts'
+import { foundingAttempts } from './founding-attempts.ts'
 import type { GroupServices } from './group-services.ts'
 import { keptText } from './kept-text.ts'
 import { loadMachine } from './identity-files.ts'
@@ -86,6 +88,7 @@ export class AgentParts implements AgentContext {
   readonly signIns: SignIns
   readonly outlook = systemOutlook()
   readonly restoredArchives: RestoredArchives
+  readonly founding: FoundingAttempts
   readonly #home: Home
   readonly #options: AgentOptions
   readonly #surroundings: Surroundings
@@ -131,6 +134,7 @@ export class AgentParts implements AgentContext {
     this.machine = machine
     this.#holder = holder
     this.signIns = new SignIns(home, { machine, version: packageVersion() })
+    this.founding = foundingAttempts(home)
     this.homeDirectory = home.directory
     this.#checks = new Checks(keptText(home.checks))
     this.#alerts = new AlertBook(keptText(home.alerts))

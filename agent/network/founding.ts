@@ -12,7 +12,7 @@ import {
   type Admission, type KeySigner, type NetworkRecord, admitGrantSchema, networkIdOf, networkRecordSchema, recordTypes,
   replaceGrantSchema, sign, verifyClaim, verifyNetwork,
 } from './membership/records.ts'
-import { claimName, networkName } from './roster/names.ts'
+import { claimName, isGrantName, networkName } from './roster/names.ts'
 import type { Roster, RosterRecord } from './roster/port.ts'
 
 export interface Clocks {
@@ -28,7 +28,18 @@ export interface FoundOptions extends Clocks {
   readonly machine: MachineId
   readonly admin: KeySigner
   readonly rosters: readonly Roster[]
+  readonly attempts?: FoundingAttempts | undefined
   readonly signal?: AbortSignal | undefined
+}
+
+/** Remembers what this machine began to found: a network that ends after the record was written leaves a group without members. */
+export interface FoundingAttempts {
+  /** The network records of groups that were not entered. */
+  records(): readonly string[]
+  /** Called before the record is written to a roster. */
+  add(jws: string): void
+  /** The group was entered. */
+  clear(): void
 }
 
 /** Longer than a record needs to be written, or removed, and seen by who asks next. */
@@ -40,12 +51,13 @@ const maxAttempts = 3
  * roster holds a group already, `roster-unavailable` when one cannot be written.
  */
 export async function createNetwork(policy: Policy, options: FoundOptions): Promise<Membership> {
-  const { machine, admin, rosters, now, monotonic, signal } = options
-  for (const roster of rosters) await refuseOccupied(roster, signal)
+  const { machine, admin, rosters, now, monotonic, attempts, signal } = options
+  for (const roster of rosters) await refuseOccupied(roster, { attempts, signal })
   const jws = await sign(recordTypes.network, networkRecordSchema, {
     ...policy, v: 1, by: admin.jwk, epoch: 1, admins: [admin.jwk], revoked: [], rosters: rosters.map((roster) => roster.locator),
     time: new Date(now()).toISOString(),
   }, admin)
+  attempts?.add(jws)
   for (const roster of rosters) await takePlace(jws, roster, signal)
   const membership = new Membership({ net: networkIdOf(jws), self: machine, now, monotonic })
   await membership.ingest([jws], { kind: 'self', name: machine })
@@ -53,36 +65,55 @@ export async function createNetwork(policy: Policy, options: FoundOptions): Prom
   return membership
 }
 
-async function refuseOccupied(roster: Roster, signal: AbortSignal | undefined): Promise<void> {
-  if ((await networksIn(roster, signal)).length > 0) throw occupied(roster)
+/** What an earlier attempt left there goes away, as long as nothing else lies there: nobody can be in that group. */
+async function refuseOccupied(roster: Roster, { attempts, signal }: Pick<FoundOptions, 'attempts' | 'signal'>): Promise<void> {
+  const { records } = await roster.list(undefined, { signal })
+  const [first, ...more] = records
+  if (first === undefined) return
+  if (more.length === 0 && attempts?.records().includes(first.text.trim()) === true) await roster.remove(first.name, { signal })
+  else if ((await networksOf(records)).length > 0) throw occupied(roster)
 }
 
-async function networksIn(roster: Roster, signal: AbortSignal | undefined): Promise<RosterRecord[]> {
-  const { records } = await roster.list(undefined, { signal })
+async function networksOf(records: readonly RosterRecord[]): Promise<RosterRecord[]> {
   const named = records.filter(({ name }) => name.startsWith('network/')).map(({ name, text }) => ({ name, text: text.trim() }))
   const isOne = await Promise.all(named.map(({ text }) => isNetwork(text)))
   return named.filter((_, index) => isOne[index])
 }
 
-/**
- * Some places create one name twice (below two computer objects, in two copies of a library). So whoever sees another
- * group's record beside its own takes its own away, and tries again after a pause that grows with the record's rank, unless
- * one of them stayed. Who saw none is the founder: all that come later see its record. A place may also have taken the
- * record though its answer was lost, and then says of the second attempt that it exists.
- */
 async function takePlace(jws: string, roster: Roster, signal: AbortSignal | undefined): Promise<void> {
-  const name = networkName(1)
+  const rivals = async (records: readonly RosterRecord[]) => (await networksOf(records)).filter(({ text }) => text !== jws).map(({ text }) => text)
+  if (!await createAlone({ roster, name: networkName(1), text: jws, rivals, signal })) throw occupied(roster)
+}
+
+interface Placing {
+  readonly roster: Roster
+  readonly name: string
+  readonly text: string
+  /** The texts of others that stand where this record wants to stand alone. */
+  readonly rivals: (records: readonly RosterRecord[]) => Promise<string[]>
+  readonly signal: AbortSignal | undefined
+}
+
+/**
+ * True when the record stands there alone; false when somebody else's stands there, and none of ours.
+ *
+ * Some places create one name twice (below two computer objects, in two copies of a library). So whoever sees another's
+ * record beside its own takes its own away, and tries again after a pause that grows with the record's rank, unless one of
+ * them stayed. Who saw none has it: all that come later see its record. A place may also have taken the record though its
+ * answer was lost, and then says of the second attempt that it exists.
+ */
+async function createAlone({ roster, name, text, rivals, signal }: Placing): Promise<boolean> {
   for (let attempt = 1; ; attempt++) {
-    const outcome = await roster.createOnce(name, jws, { signal })
-    const there = await networksIn(roster, signal)
-    const others = there.filter(({ text }) => text !== jws).map(({ text }) => text)
-    const isOurs = there.some((record) => record.name === name && record.text === jws)
-    if (others.length === 0 && (outcome === 'created' || isOurs)) return
-    if (!isOurs) throw occupied(roster)
+    const outcome = await roster.createOnce(name, text, { signal })
+    const { records } = await roster.list(undefined, { signal })
+    const others = await rivals(records)
+    const isOurs = records.some((record) => record.name === name && record.text.trim() === text)
+    if (others.length === 0 && (outcome === 'created' || isOurs)) return true
+    if (!isOurs) return false
     await roster.remove(name, { signal })
-    await delay(settleMs * (1 + others.filter((text) => text < jws).length), undefined, { signal })
-    await refuseOccupied(roster, signal)
-    if (attempt === maxAttempts) throw occupied(roster)
+    await delay(settleMs * (1 + others.filter((other) => other < text).length), undefined, { signal })
+    const later = await roster.list(undefined, { signal })
+    if (attempt === maxAttempts || (await rivals(later.records)).length > 0) return false
   }
 }
 
@@ -200,19 +231,26 @@ async function earlierClaim(invitation: string, { listings, machine }: ClaimCont
   return undefined
 }
 
-/** False when a roster has the slot already. The first roster that answers decides; the others get a copy. */
+/** False when somebody else has the slot. The first roster that answers decides; the others get a copy. */
 async function claimEverywhere(name: string, claim: string, { listings, signal }: ClaimContext): Promise<boolean> {
   let decided = false
   for (const { roster } of listings) {
     try {
-      const result = await roster.createOnce(name, claim, { signal })
-      if (result === 'exists' && !decided) return false
+      if (decided) await roster.createOnce(name, claim, { signal })
+      else if (!await createAlone({ roster, name, text: claim, rivals: async (records) => claimsBeside(name, claim, records), signal })) return false
       decided = true
     } catch (error) {
       if (!hasCode(error, 'roster-unavailable')) throw error
     }
   }
   return true
+}
+
+/** Claims of the same slot, copies with another ending of their name among them. */
+function claimsBeside(name: string, claim: string, records: readonly RosterRecord[]): string[] {
+  const slot = name.slice(0, -'.jws'.length)
+  const isOfSlot = (other: string) => other.startsWith(slot) && !/^\d/.test(other.slice(slot.length)) && !isGrantName(other)
+  return records.filter((record) => isOfSlot(record.name) && record.text.trim() !== claim).map(({ text }) => text.trim())
 }
 
 function refusedInvitation(state: string): HoldfastError {

@@ -1,16 +1,16 @@
 /** Machines that found a work group in one place. */
 import assert from 'node:assert/strict'
 import { HoldfastError } from '../../shared/errors.ts'
-import { createNetwork } from '../../agent/network/founding.ts'
+import { type FoundOptions, createNetwork } from '../../agent/network/founding.ts'
 import type { Membership } from '../../agent/network/membership/membership.ts'
 import { networkName } from '../../agent/network/roster/names.ts'
 import type { Roster } from '../../agent/network/roster/port.ts'
 import { TestClock, newMachine, newOwner } from './records-kit.ts'
 
-export async function found(roster: Roster): Promise<Membership> {
+export async function found(roster: Roster, { admin = newOwner().admin, attempts }: Pick<Partial<FoundOptions>, 'admin' | 'attempts'> = {}): Promise<Membership> {
   const { now, monotonic } = new TestClock()
   const { id } = await newMachine()
-  return await createNetwork({ name: 'Accounts', redundancy: 'auto', minFree: 0.1, admission: 'open' }, { machine: id, admin: newOwner().admin, rosters: [roster], now, monotonic })
+  return await createNetwork({ name: 'Accounts', redundancy: 'auto', minFree: 0.1, admission: 'open' }, { machine: id, admin, rosters: [roster], attempts, now, monotonic })
 }
 
 /** Two who begin at the same moment, in a place that is not made yet, and a third later. `other`: how the second one sees it. */

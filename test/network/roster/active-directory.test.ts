@@ -5,7 +5,12 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Client } from 'ldapts'
 import { HoldfastError } from '../../../shared/errors.ts'
+import type { MachineId } from '../../../shared/ids.ts'
+import { joinNetwork } from '../../../agent/network/founding.ts'
+import { makeInvitation } from '../../../agent/network/membership/invitation.ts'
+import { verifyClaim } from '../../../agent/network/membership/records.ts'
 import { parseRosterLocator } from '../../../agent/network/roster/locator.ts'
+import { claimName } from '../../../agent/network/roster/names.ts'
 import { openRoster } from '../../../agent/network/roster/open-roster.ts'
 import type { Roster } from '../../../agent/network/roster/port.ts'
 import { AgentProcess } from '../../../agent/demo/agent-process.ts'
@@ -14,9 +19,10 @@ import { rosterSuite } from '../../suites/roster.ts'
 import { type DomainController, delegatedContainer, missingForDomainController, password, startDomainController } from '../../support/domain-controller.ts'
 import { PaneBrowser, paneSize, withoutBrowser } from '../../support/pane-browser.ts'
 import { ticketHash } from '../../support/pane-scene.ts'
+import { TestClock, day, newMachine, newOwner, startMs } from '../../support/records-kit.ts'
 import { accessWith } from '../../support/roster-access.ts'
 import { type GroupAgent, startAgents } from '../../support/agent-group.ts'
-import { oneOfTwoFounds } from '../../support/founders.ts'
+import { found, oneOfTwoFounds } from '../../support/founders.ts'
 import { commandLine } from '../../support/process-group.ts'
 import { untilAnswer } from '../../support/until-answer.ts'
 
@@ -111,6 +117,21 @@ describe('Active Directory', { skip }, () => {
   test('of two founders at once below their own computer objects one founds a group, and the other is told that there is one', async () => {
     const locator = `${dc.ldaps}/?founders`
     await oneOfTwoFounds(() => rosterOf(locator, 'PC01$'), () => rosterOf(locator, 'PC02$'))
+  })
+
+  test('two who join at once below their own computer objects get slots of their own', async () => {
+    const locator = `${dc.ldaps}/?joiners`
+    const [ann, bob] = [rosterOf(locator, 'PC01$'), rosterOf(locator, 'PC02$')]
+    const admin = newOwner().admin
+    const { net } = await found(ann, { admin })
+    const { text, id } = await makeInvitation({ net, name: 'Accounts', count: 2, validMs: day * 1000, nowMs: startMs, approval: false, rosters: [locator], peers: [] }, admin)
+    const { now, monotonic } = new TestClock()
+    const machines = await Promise.all([newMachine(), newMachine()])
+    await Promise.all([ann, bob].map(async (roster, at) => await joinNetwork(text, { machine: machines[at]?.id as MachineId, rosters: [roster], now, monotonic })))
+    const claims = (await ann.list()).records.filter(({ name }) => name.startsWith('claims/'))
+    assert.deepEqual(claims.map(({ name }) => name).sort(), [claimName(id, 1), claimName(id, 2)])
+    const claimants = await Promise.all(claims.map(async ({ text: jws }) => (await verifyClaim(jws)).machine))
+    assert.deepEqual(claimants.sort(), machines.map((machine) => machine.id).sort())
   })
 
   test('a roster moves from a folder into the directory and on to another folder, and every agent follows', async (t) => {

@@ -47,6 +47,39 @@ for (const [name, locator, method, sent] of [['SharePoint', sharepoint, 'PUT', 2
   })
 }
 
+for (const [name, locator, method] of [['SharePoint', sharepoint, 'PUT'], ['Exchange', exchange, 'POST']] as const) {
+  test(`${name}: a record that was created while the answer was lost is our own, also for who tries again later, and nobody else's`, async () => {
+    const graph = new FakeGraph()
+    await machine(graph, locator).prepare()
+    const claim = `claims/${'ef'.repeat(32)}-1.jws`
+    assert.equal(await machine(losing(graph, method), locator).createOnce(claim, 'mine'), 'created')
+    assert.equal(await machine(graph, locator).createOnce(claim, 'mine'), 'created')
+    assert.equal(await machine(graph, locator).createOnce(claim, 'theirs'), 'exists')
+    assert.deepEqual((await machine(graph, locator).list()).records.map(({ text }) => text.trim()), ['mine'])
+  })
+
+  test(`${name}: where the network ended after the group was written, its founder founds again, and nobody else does until then`, async () => {
+    const graph = new FakeGraph()
+    await machine(graph, locator).prepare()
+    const kept: string[] = []
+    const attempts = { records: () => kept, add: (jws: string) => { kept.push(jws) }, clear: () => { kept.length = 0 } }
+    let ended = false
+    graph.fault = (asked, path) => {
+      const fault = ended ? 'no network' : undefined
+      if (asked === 'PUT' || (asked === 'POST' && path.endsWith('/messages'))) ended = true
+      return fault
+    }
+    await assert.rejects(found(machine(graph, locator), { attempts }), isUnavailable(/cannot be reached/))
+    graph.fault = () => undefined
+    assert.equal((await machine(graph, locator).list()).records[0]?.text.trim(), kept[0], 'the group without members')
+    await assert.rejects(found(machine(graph, locator)), (error) => error instanceof HoldfastError && error.code === 'already-exists')
+    const { chain } = await found(machine(graph, locator), { attempts })
+    assert.deepEqual((await machine(graph, locator).list()).records.map(({ text }) => text.trim()), [chain.current?.jws])
+    await machine(graph, locator).putOwn(peer, 'a member')
+    await assert.rejects(found(machine(graph, locator), { attempts }), (error) => error instanceof HoldfastError && error.code === 'already-exists')
+  })
+}
+
 test('Exchange: a record that was not taken when the answer was a fault is sent again, and one that came twice counts once', async () => {
   const graph = new FakeGraph()
   await machine(graph, exchange).prepare()

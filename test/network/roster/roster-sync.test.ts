@@ -10,7 +10,7 @@ import { makeInvitation } from '../../../agent/network/membership/invitation.ts'
 import type { Membership } from '../../../agent/network/membership/membership.ts'
 import { renewOwnRecord } from '../../../agent/network/membership/own-record.ts'
 import { FolderRoster } from '../../../agent/network/roster/folder.ts'
-import { headName, networkName, peerName } from '../../../agent/network/roster/names.ts'
+import { claimName, headName, networkName, peerName } from '../../../agent/network/roster/names.ts'
 import type { Roster } from '../../../agent/network/roster/port.ts'
 import { RosterSync } from '../../../agent/network/roster/roster-sync.ts'
 import { oneOfTwoFounds } from '../../support/founders.ts'
@@ -88,6 +88,35 @@ test('eight machines that join at once get eight slots, a repeated join its own 
   assert.equal(founder.members().length, 8)
   assert.deepEqual(new Set(Array.from({ length: 8 }, (_, slot) => founder.slotHolder(id, slot + 1))), new Set(machines.map((one) => one.id)))
   await assert.rejects(joined(text, roster, await newMachine()), withCode('invitation-invalid', /used up/))
+})
+
+/** A place where each machine writes in its own part, as below its own computer object: one name may be there twice. */
+function twoParts(own: FolderRoster, other: FolderRoster): Roster {
+  return {
+    locator: own.locator,
+    prepare: async (options) => { await own.prepare(options) },
+    list: async (_cursor, options) => {
+      const [first, second] = [await own.list(undefined, options), await other.list(undefined, options)]
+      return { records: [...first.records, ...second.records], cursor: '', ignored: 0, whole: true }
+    },
+    putOwn: async (name, text, options) => { await own.putOwn(name, text, options) },
+    createOnce: async (name, text, options) => await own.createOnce(name, text, options),
+    remove: async (name, options) => { await own.remove(name, options) },
+  }
+}
+
+test('two who join at once where both may write one name get slots of their own', async (t) => {
+  const [{ roster: one }, { roster: two }, machines] = [await place(t), await place(t), await Promise.all(Array.from({ length: 4 }, newMachine))]
+  const [founder, ann, bob, carl] = machines as [TestMachine, TestMachine, TestMachine, TestMachine]
+  const membership = await founded(one, founder)
+  await syncOf(membership, [one]).syncOnce()
+  const { text, id } = await inviteTo(membership, one, { count: 2 })
+  const joiners = await Promise.all([joined(text, twoParts(one, two), ann), joined(text, twoParts(two, one), bob)])
+  const { records } = await twoParts(one, two).list()
+  assert.deepEqual(records.filter(({ name }) => name.startsWith('claims/')).map(({ name }) => name).sort(), [claimName(id, 1), claimName(id, 2)])
+  await membership.ingest(joiners.map(({ own }) => own.peer?.jws ?? ''), { kind: 'roster', name: one.locator })
+  assert.deepEqual(membership.members().map((member) => member.id).sort(), [ann.id, bob.id].sort())
+  await assert.rejects(joined(text, twoParts(one, two), carl), withCode('invitation-invalid', /used up/))
 })
 
 test('an invitation by a stranger, a revoked one, or into a roster without the group is refused and says so', async (t) => {

@@ -96,7 +96,8 @@ export class ExchangeRoster implements Roster, DeltaSource {
     checkRecord(name, text)
     options.signal?.throwIfAborted()
     return await this.#asking(async () => {
-      if ((await this.#find(name, options)).length > 0) return 'exists'
+      const [earlier] = await this.#find(name, options)
+      if (earlier !== undefined) return isOf(earlier, text) ? 'created' : 'exists' // our own may have come though its answer was lost
       await this.#create(name, text, options)
       const found = await this.#find(name, options)
       const [first] = found

@@ -104,12 +104,14 @@ export class SharePointRoster implements Roster, DeltaSource {
     checkRecord(name, text)
     options.signal?.throwIfAborted()
     return await this.#asking(async () => {
+      const path = await this.#filePath(name, options)
       try {
-        await this.#graph.putText(`${await this.#filePath(name, options)}:/content?@microsoft.graph.conflictBehavior=fail`, text, options)
+        await this.#graph.putText(`${path}:/content?@microsoft.graph.conflictBehavior=fail`, text, options)
         return 'created'
       } catch (error) {
-        if (hasStatus(error, 409, 412)) return 'exists' // nameAlreadyExists, or another writer at this moment
-        throw error
+        if (!hasStatus(error, 409, 412)) throw error
+        // nameAlreadyExists, or another writer at this moment; or it is our own, and the answer to it was lost.
+        return await this.#textAt(path, options) === text ? 'created' : 'exists'
       }
     })
   }
@@ -163,10 +165,14 @@ export class SharePointRoster implements Roster, DeltaSource {
     }
   }
 
-  /** Undefined when it went away meanwhile. */
   async read(item: Item, options: Options): Promise<string | undefined> {
+    return await this.#textAt(`/drives/${await this.#driveId(options)}/items/${item.id}`, options)
+  }
+
+  /** Undefined when it went away meanwhile. */
+  async #textAt(path: string, options: Options): Promise<string | undefined> {
     try {
-      return await this.#graph.getText(`/drives/${await this.#driveId(options)}/items/${item.id}/content`, options)
+      return await this.#graph.getText(`${path}${path.includes('/root:/') ? ':' : ''}/content`, options)
     } catch (error) {
       if (hasStatus(error, 404)) return undefined
       throw error
