@@ -2,7 +2,7 @@
  * Signed records: compact JWS with EdDSA (RFC 7515, RFC 8037), the `typ` always checked, the payload always parsed.
  * Algorithms are pinned; a record that does not verify or parse is `record-invalid`, one of a newer version `format-unknown`.
  */
-import { type KeyObject, createPrivateKey, createPublicKey } from 'node:crypto'
+import { type KeyObject, createHash, createPrivateKey, createPublicKey } from 'node:crypto'
 import { CompactSign, compactVerify, decodeJwt, decodeProtectedHeader } from 'jose'
 import { z } from 'zod'
 import { HoldfastError } from '../../shared/errors.ts'
@@ -40,17 +40,35 @@ export async function signRecord(type: string, payload: object, signer: Signer):
 export async function verifyRecord<T>(type: string, jws: string, key: PublicJwk | KeyObject, schema: z.ZodType<T>): Promise<T> {
   if (jws.length > maxRecordLength) throw invalid(type, `it has ${jws.length} characters`)
   if (!isCanonical(jws)) throw invalid(type, 'it is not in canonical base64url')
-  let payload: Uint8Array
+  if (!await holds(type, jws, key)) throw invalid(type, 'it is of another type')
+  return parsePayload(type, Buffer.from(jws.split('.')[1] as string, 'base64url'), schema)
+}
+
+/**
+ * Hashes of records, with key and type, whose signature held: the same few certificates and records come with every head, shard
+ * header and gossip. Only that is remembered: what a record says is read from it each time.
+ */
+const held = new Set<string>()
+const heldKept = 4_096
+
+/** Whether a record that `key` signed is of that type. Throws `record-invalid` when the signature does not hold. */
+async function holds(type: string, jws: string, key: PublicJwk | KeyObject): Promise<boolean> {
+  const name = 'x' in key ? createHash('sha256').update(`${type}\n${key.x}\n${jws}`).digest('base64') : undefined
+  if (name !== undefined && held.delete(name)) {
+    held.add(name) // the newest last: the oldest is forgotten first
+    return true
+  }
   let header: { typ?: string | undefined }
   try {
-    const verified = await compactVerify(jws, 'x' in key ? importPublicKey(key) : key, { algorithms: ['EdDSA'] })
-    payload = verified.payload
-    header = verified.protectedHeader
+    header = (await compactVerify(jws, 'x' in key ? importPublicKey(key) : key, { algorithms: ['EdDSA'] })).protectedHeader
   } catch (cause) {
     throw invalid(type, 'its signature does not hold', cause)
   }
-  if (header.typ !== type) throw invalid(type, 'it is of another type')
-  return parsePayload(type, payload, schema)
+  if (header.typ !== type) return false
+  if (name !== undefined) held.add(name)
+  const [oldest] = held
+  if (held.size > heldKept && oldest !== undefined) held.delete(oldest)
+  return true
 }
 
 /** Reads a record before its key is known (the key stands inside): nothing of it may be believed until verifyRecord. */

@@ -73,3 +73,18 @@ test('verifyRecord() refuses another type, another key, and a version it does no
   const newer = await signRecord('holdfast-test', { v: 2 }, machine)
   await assert.rejects(verifyRecord('holdfast-test', newer, machine.jwk, schema), withCode('format-unknown'))
 })
+
+test('a record that held once is still refused with another key, as another type, changed, or with another signature', async () => {
+  const [machine, other] = [generateMachine(), generateMachine()]
+  const schema = z.object({ v: z.literal(1), text: z.string() })
+  const jws = await signRecord('holdfast-test', { v: 1, text: 'as signed' }, machine)
+  const verify = (text = jws, { type = 'holdfast-test', jwk = machine.jwk } = {}) => verifyRecord(type, text, jwk, schema)
+  for (let time = 0; time < 2; time++) assert.equal((await verify()).text, 'as signed')
+  const [header = '', payload = '', signature = ''] = jws.split('.')
+  const changed = Buffer.from(JSON.stringify({ v: 1, text: 'as forged' })).toString('base64url')
+  await assert.rejects(verify(jws, { jwk: other.jwk }), withCode('record-invalid'))
+  await assert.rejects(verify(jws, { type: 'holdfast-other' }), withCode('record-invalid'))
+  await assert.rejects(verify(`${header}.${changed}.${signature}`), withCode('record-invalid'))
+  await assert.rejects(verify(`${header}.${payload}.${(await signRecord('holdfast-test', { v: 1, text: 'as signed' }, other)).split('.')[2]}`), withCode('record-invalid'))
+  assert.equal((await verify()).text, 'as signed')
+})
