@@ -1,5 +1,6 @@
 /**
- * Cuts objects into shards, the parity in a worker thread so that links and the pane stay answered meanwhile.
+ * Cuts objects into shards, the parity in a worker thread so that links and the pane stay answered meanwhile; of a small object
+ * here, where it takes a few milliseconds and a thread would take a hundred to start.
  *
  * Parity and padded shards lie in memory that is shared with the worker and used again and again: fresh buffers for each
  * object would cost as much in page faults and collections of the heap as the coding itself.
@@ -7,13 +8,16 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { HoldfastError } from '../../shared/errors.ts'
+import { hashLeaves } from '../merkle.ts'
 import { moduleUrl } from '../module-url.ts'
-import { shardLength } from './erasure/reed-solomon.ts'
+import { ErasureCoder, shardLength } from './erasure/reed-solomon.ts'
 import type { ParityAnswer, ParityRequest } from './parity-worker.ts'
 import { type CutShard, countPadded, cutDataShards } from './shard-set.ts'
 
 /** Milliseconds without work after which thread and memory are given back. */
 const idleMs = 10_000
+/** Up to so many bytes an object is small. */
+const smallLength = 1_048_576
 /** Areas of memory that are kept for the next objects. */
 const areasKept = 2
 
@@ -26,6 +30,7 @@ export interface CutObject {
 
 export class ParityEncoder implements AsyncDisposable {
   #worker: Worker | undefined
+  #coder: ErasureCoder | undefined
   #calls = 0
   #areas: SharedArrayBuffer[] = []
   #cancelIdle: () => void = () => undefined
@@ -38,6 +43,7 @@ export class ParityEncoder implements AsyncDisposable {
       const shards = k > 1 ? data : Array.from({ length: n }, (_, number) => ({ ...data[0] as CutShard, number }))
       return { shards, release: () => undefined }
     }
+    if (object.bytes.length <= smallLength) return { shards: this.#cutSmall(object, k, n), release: () => undefined }
     const length = shardLength(object.bytes.length, k)
     const area = this.#takeArea((n - k + countPadded(object.bytes.length, k)) * length)
     let used = 0
@@ -47,6 +53,12 @@ export class ParityEncoder implements AsyncDisposable {
     const parity = into.map((bytes, row) => ({ number: k + row, bytes, leaves: leaves[row] as Uint8Array }))
     const shards = [...cutDataShards(object.bytes, object.leaves, k, take), ...parity]
     return { shards, release: () => { if (this.#areas.length < areasKept) this.#areas.push(area) } }
+  }
+
+  #cutSmall({ bytes, leaves }: { bytes: Uint8Array; leaves: Uint8Array }, k: number, n: number): CutShard[] {
+    this.#coder ??= new ErasureCoder()
+    const parity = this.#coder.encodeParity({ data: bytes, k, n }).map((shard, row) => ({ number: k + row, bytes: shard, leaves: hashLeaves(shard) }))
+    return [...cutDataShards(bytes, leaves, k), ...parity]
   }
 
   #takeArea(length: number): SharedArrayBuffer {
