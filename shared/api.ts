@@ -9,6 +9,7 @@ import { bytes, count, path, span, tag, time } from './fields.ts'
 import { handedOverCommands } from './handed-over-commands.ts'
 import { networkCommands } from './network-commands.ts'
 import { noticeSchema } from './notices.ts'
+import { bytesByCauseSchema } from './repair-causes.ts'
 import { entriesResult, entrySchema, freshnessSchema, restoreResult, skippedSchema, snapshotsResult } from './restore-results.ts'
 import { retentionSchema, settingsChangeSchema, settingsSchema } from './settings.ts'
 
@@ -124,7 +125,7 @@ export const commands = {
     /** `patient`: machines that are off count as having what they acknowledged, as when an agent repairs by itself. */
     request: z.strictObject({ patient: z.boolean().default(false) }),
     /** `respread`: packs of a former level of redundancy that were written again. */
-    result: z.object({ objects: count, rebuilt: count, respread: count, failed: count, bytesSent: bytes, protection: protectionSchema, problems: z.array(z.string()) }),
+    result: z.object({ objects: count, rebuilt: count, respread: count, failed: count, bytesSent: bytes, bytesByCause: bytesByCauseSchema, protection: protectionSchema, problems: z.array(z.string()) }),
   },
   audit: {
     /** `due`: only holders that were not audited today. */

@@ -1,6 +1,7 @@
 /** What a person sees of each command's result. `--json` prints the result itself instead. */
 import type { CommandName, CommandResult, Protection } from '../../shared/api.ts'
 import { noticeText } from '../../shared/notice-texts.ts'
+import { type BytesByCause, type RepairCause, repairCauses } from '../../shared/repair-causes.ts'
 import { formatBytes, formatDuration, formatTable, formatTime, printable } from './format.ts'
 import { addedLines, handedOverLines, listLines, requestedLines } from './render-contacts.ts'
 
@@ -118,6 +119,7 @@ export const renderers: Renderers = {
   ].join('\n'),
   'repair': (result) => [
     `${result.objects} objects checked, ${result.rebuilt} shards made anew, ${result.failed} failed, ${formatBytes(result.bytesSent)} sent`,
+    ...causeLines(result.bytesByCause),
     ...(result.respread === 0 ? [] : [`  ${result.respread} packs of a former level written again`]),
     `  ${protectionLine(result.protection)}`,
     ...result.problems.map((problem) => `  ${printable(problem)}`),
@@ -251,6 +253,16 @@ function restoreLines(result: CommandResult<'restore'>): string {
 /** What a drill tried of files that are too large to be tried whole. */
 function partLines(parts: readonly { path: string; bytes: number; size: number }[]): string[] {
   return parts.map(({ path, bytes, size }) => `  in part: ${formatBytes(bytes)} of ${formatBytes(size)} by lot of ${printable(path)}`)
+}
+
+const causeWords: Readonly<Record<RepairCause, string>> = {
+  silent: 'off for long', removed: 'left, replaced or given up', damaged: 'damaged', dropped: 'no longer kept by their machine', level: 'the level grew',
+  unfinished: 'never placed yet', unknown: 'not known',
+}
+
+function causeLines(bytesByCause: BytesByCause): string[] {
+  const parts = repairCauses.flatMap((cause) => (bytesByCause[cause] === undefined ? [] : [`${causeWords[cause]} ${formatBytes(bytesByCause[cause])}`]))
+  return parts.length === 0 ? [] : [`  why they lacked: ${parts.join(', ')}`]
 }
 
 function holderLines(holders: CommandResult<'status'>['holders']): string[] {

@@ -49,7 +49,7 @@ export async function repair(context: AgentContext, { patient }: CommandRequest<
   })
   const problems = [...warnings, ...(typeof moved === 'number' ? [] : [moved.message]), ...report.failed.map(({ object, error }) => `${object.kind} ${shortId(object.id)}: ${error instanceof Error ? error.message : 'unknown failure'}`)]
   return {
-    objects: report.before.objects, rebuilt: report.shardsMade, respread: typeof moved === 'number' ? moved : 0, failed: report.failed.length, bytesSent: report.bytesSent,
+    objects: report.before.objects, rebuilt: report.shardsMade, respread: typeof moved === 'number' ? moved : 0, failed: report.failed.length, bytesSent: report.bytesSent, bytesByCause: report.bytesByCause,
     protection: protectionOf(services), problems: problems.slice(0, mostShown),
   }
 }

@@ -57,8 +57,8 @@ export class BackupUpkeep implements AsyncDisposable {
   async #repair(signal: AbortSignal): Promise<void> {
     const { needsRepair, run, log, isRespreadDue } = this.#options
     if (!await needsRepair() && !await isRespreadDue()) return
-    const { rebuilt, respread, failed } = await run('repair', { patient: true }, politely(signal))
-    log('automatic-repair', { rebuilt, respread, failed })
+    const { rebuilt, respread, failed, bytesByCause } = await run('repair', { patient: true }, politely(signal))
+    log('automatic-repair', { rebuilt, respread, failed, bytesByCause })
   }
 
   async #audit(signal: AbortSignal): Promise<void> {

@@ -40,7 +40,7 @@ export interface HolderRepairOptions {
   readonly timings?: Partial<DispersalTimings> | undefined
 }
 
-export interface OwnerRepair extends Pick<RepairReport, 'mended' | 'improved' | 'failed' | 'shardsMade' | 'bytesSent'> {
+export interface OwnerRepair extends Pick<RepairReport, 'mended' | 'improved' | 'failed' | 'shardsMade' | 'bytesSent' | 'bytesByCause'> {
   readonly owner: OwnerId
 }
 

@@ -1,18 +1,32 @@
 /**
  * Which shards of an object are to be made anew: pure functions of where the others are.
  *
- * At once: every number that no machine of its own has. With patience: a machine that is off counts as having what it
- * acknowledged, for 10 days; then (doubtful) its shards are made anew only as far as the margin, what may still be lost
- * besides it, is 1 or less; after 21 days, or by an admin's word, it is gone and everything on it is lacking. So two weeks of
- * leave cost nothing while others are there.
+ * At once: every number that no machine of its own has. With patience (decision 0023): what is on machines that left, were
+ * replaced or are gone by an admin's word lacks at once. A machine that is merely silent counts as having what it
+ * acknowledged, but the longer it is silent, the fewer losses the others may be short of: after 10 days one more has to be
+ * survivable without it, after 17 (two weeks of leave and the weekends around them) two more, after 21 as many as the
+ * object is shown as protected with, and after 42 all of its shards lack. So leave costs nothing while margins are wide.
+ * When it comes back its shards count again, beside those made in their place.
  */
 import { type Place, matchShards } from './placement.ts'
 
-/** As few losses as an object shall survive without counting on machines that nobody heard of for 10 days. */
-const safeMargin = 2
+/** After so many days of silence the others have to be able to lose so many more. */
+const stages = [{ days: 10, losses: 1 }, { days: 17, losses: 2 }] as const
+const shownDays = 21
+const givenUpDays = 42
 
 export interface PatientPlace extends Place {
-  readonly doubtful: boolean
+  /** Since anybody heard of the machine. */
+  readonly silentDays: number
+}
+
+export interface PatientRequest {
+  readonly k: number
+  readonly target: number
+  /** Shards that it takes to be shown as protected when machines are gone. */
+  readonly shown: number
+  /** Machines of the group that were never asked what they have; each may have one of the missing shards. */
+  readonly unlisted?: number
 }
 
 /** Numbers below `target` that lie on no host of their own. */
@@ -21,16 +35,22 @@ export function lackingNow(places: readonly Place[], target: number): number[] {
   return Array.from({ length: target }, (_, number) => number).filter((number) => !matched.has(number))
 }
 
-/**
- * Those worth making anew now. `places`: on machines that are not gone. `unlisted`: machines of the group that were never asked
- * what they have; each may have one of the missing shards.
- */
-export function lackingWithPatience(places: readonly PatientPlace[], { k, target, unlisted = 0 }: { k: number; target: number; unlisted?: number }): number[] {
-  const lost = lackingNow(places, target)
+/** Those worth making anew now, the longest silent first. `places`: on machines that are not gone for good. */
+export function lackingWithPatience(places: readonly PatientPlace[], { k, target, shown, unlisted = 0 }: PatientRequest): number[] {
+  const kept = places.filter(({ silentDays }) => silentDays < givenUpDays)
+  const lost = lackingNow(kept, target)
   if (lost.length > unlisted) return lost.slice(0, lost.length - unlisted)
-  const steady = places.filter(({ doubtful }) => !doubtful)
-  if (steady.length === places.length) return []
-  const lacking = lackingNow(steady, target)
-  const margin = target - lacking.length + Math.min(unlisted, lost.length) - k
-  return lacking.slice(0, Math.max(0, safeMargin - margin))
+  let worth: number[] = []
+  for (const { days, least } of [...stages.map(({ days, losses }) => ({ days, least: k + losses })), { days: shownDays, least: shown }]) {
+    const lacking = lackingNow(kept.filter(({ silentDays }) => silentDays < days), target)
+    const count = Math.min(least, target) - (target - lacking.length + lost.length)
+    if (count > worth.length) worth = lacking.toSorted((a, b) => silenceOf(b, kept) - silenceOf(a, kept)).slice(0, count)
+  }
+  return worth
+}
+
+/** Of the least silent machine that has it; below all when only one that was never asked may have it. */
+function silenceOf(number: number, places: readonly PatientPlace[]): number {
+  const silent = places.filter((place) => place.number === number).map(({ silentDays }) => silentDays)
+  return silent.length === 0 ? -1 : Math.min(...silent)
 }

@@ -8,6 +8,8 @@ export interface Peer {
   /** What counts as one machine in placement: two agents of one host share it. */
   readonly host: string
   readonly state: 'online' | 'away' | 'doubtful' | 'gone'
+  /** Seconds since anybody heard of it; infinite when it left, was replaced or is gone by an admin's word. Left out: what the state says at least. */
+  readonly silentSeconds?: number | undefined
   /** It is about to leave: nothing new goes there. */
   readonly isLeaving?: boolean | undefined
   /** Bytes that it offers to the group, from its record. */

@@ -143,6 +143,11 @@ export class PlacementIndex implements Disposable {
     })
   }
 
+  /** Whether a shard of that number was found damaged at a machine that has not stored it anew, nor dropped it. */
+  isDamaged(id: ObjectId, number: number): boolean {
+    return this.#db.prepare('SELECT 1 FROM damaged WHERE id = ? AND number = ?').get(id, number) !== undefined
+  }
+
   /** Forgets an object that nobody has any shard of. */
   drop(id: ObjectId): void {
     this.#together(() => {

@@ -10,13 +10,17 @@
  */
 import { HoldfastError } from '../../shared/errors.ts'
 import { type MachineId, shortId } from '../../shared/ids.ts'
+import type { BytesByCause } from '../../shared/repair-causes.ts'
 import { hashLeaves, leafLength } from '../merkle.ts'
 import type { ObjectRef } from '../object-store.ts'
 import type { Dispersal } from './dispersal.ts'
 import { lackingNow, lackingWithPatience } from './margin.ts'
+import { doubtfulSeconds } from './membership/liveness.ts'
+import type { Peer } from './peers.ts'
 import { matchShards } from './placement.ts'
 import type { PlacedObject } from './placement-index.ts'
-import { mirrored } from './redundancy.ts'
+import { mirrored, redundancyOfObject } from './redundancy.ts'
+import { addBytes, causeOf } from './repair-causes.ts'
 import { objectIdOf, parseHeader, verifiedRead, withNumber } from './shard.ts'
 import type { NewShard } from './shard-store/port.ts'
 import { forEachBounded, throwIfCancelled } from './slots.ts'
@@ -25,6 +29,7 @@ const readLength = 32 * leafLength
 const machinesAtOnce = 4
 const objectsAtOnce = 2
 const relistMs = 22 * 3_600_000
+const daySeconds = 86_400
 
 export interface CheckRequest {
   /** What must be readable: the live objects of the heads. Without it, all objects that any machine has shards of. */
@@ -93,6 +98,7 @@ export interface RepairReport {
   readonly failed: readonly { readonly object: ObjectRef; readonly error: unknown }[]
   readonly shardsMade: number
   readonly bytesSent: number
+  readonly bytesByCause: BytesByCause
 }
 
 export async function verifyHoldings(dispersal: Dispersal, request: CheckRequest = {}, options: CheckOptions = {}): Promise<HoldingsReport> {
@@ -190,6 +196,7 @@ export async function repairObjects(dispersal: Dispersal, request: RepairRequest
   const objects = [...new Set((live ?? [...dispersal.index.objects()]).map(({ id }) => id))]
     .flatMap((id) => dispersal.index.find(id) ?? []).filter((object) => lackingOf(dispersal, object, judging).length > 0 && request.mayRepair?.(object) !== false)
   const outcome = { mended: 0, improved: 0, shardsMade: 0, bytesSent: 0 }
+  const bytesByCause: BytesByCause = {}
   const failed: { object: ObjectRef; error: unknown }[] = (request.mayRepair === undefined ? before.details : []).filter(({ object }) => dispersal.index.find(object.id) === undefined)
     .map(({ object }) => ({ object, error: new HoldfastError('object-missing', `Cannot repair ${object.kind} ${shortId(object.id)}: nobody has a shard of it`) }))
   let done = 0
@@ -197,7 +204,9 @@ export async function repairObjects(dispersal: Dispersal, request: RepairRequest
     throwIfCancelled(options.signal)
     try {
       await dispersal.takeTurn(object.length, options.signal)
+      const causes = lackingOf(dispersal, object, judging).map((number) => causeOf(dispersal, object, number))
       const { made, bytesSent } = await repairObject(dispersal, object, { judging, signal: options.signal })
+      addBytes(bytesByCause, causes, bytesSent)
       outcome.shardsMade += made
       outcome.bytesSent += bytesSent
       const after = dispersal.index.find(object.id) ?? object
@@ -210,7 +219,7 @@ export async function repairObjects(dispersal: Dispersal, request: RepairRequest
     }
     options.onProgress?.({ phase: 'repairing', done: ++done, total: objects.length })
   })
-  return { before, ...outcome, failed }
+  return { before, ...outcome, bytesByCause, failed }
 }
 
 type Judging = Pick<RepairRequest, 'patient' | 'asSigned'> & { readonly reachable: ReadonlySet<MachineId>; readonly unlisted: number }
@@ -228,9 +237,15 @@ function lackingOf(dispersal: Dispersal, object: PlacedObject, { reachable, pati
   if (patient !== true) return lackingNow(dispersal.placesOf(object, { reachable }), target)
   const places = object.shards.flatMap(({ number, machine }) => {
     const peer = dispersal.holders.peer(machine)
-    return peer === undefined || peer.state === 'gone' ? [] : [{ number, host: peer.host, doubtful: peer.state === 'doubtful' }]
+    const silentDays = peer === undefined ? Infinity : silenceOf(peer) / daySeconds
+    return peer === undefined || silentDays === Infinity ? [] : [{ number, host: peer.host, silentDays }]
   })
-  return lackingWithPatience(places, { k: object.k, target, unlisted })
+  const { green } = redundancyOfObject(object.k, target)
+  return lackingWithPatience(places, { k: object.k, target, shown: object.wasGreen && green !== null ? green : target, unlisted })
+}
+
+function silenceOf({ silentSeconds, state }: Peer): number {
+  return silentSeconds ?? { online: 0, away: 0, doubtful: doubtfulSeconds, gone: Infinity }[state]
 }
 
 /**

@@ -1,4 +1,6 @@
 /** What a simulation measured. */
+import { type BytesByCause, type RepairCause, repairCauses } from '../../shared/repair-causes.ts'
+
 const hourMs = 3_600_000
 
 export interface Summary {
@@ -11,8 +13,12 @@ export interface Summary {
   readonly lostObjects: number
   /** Hours until enough machines were there for a restore: shares within 0, 8 and 24, and the 99th of a hundred. */
   readonly waits: { readonly asked: number; readonly atOnce: number; readonly within8h: number; readonly within24h: number; readonly p99h: number; readonly longestH: number }
-  /** Bytes of shards that repair sent, for each user and year, against what a user's backup is long (on the mean of all days). */
+  /**
+   * Bytes of shards that were made anew, for each user and year, against what a user's backup is long (on the mean of all days):
+   * all of it but what a backup had left unfinished, and each cause by itself.
+   */
   readonly repairPerUserYear: number
+  readonly repairByCause: Readonly<Partial<Record<RepairCause, number>>>
   readonly backupBytesSent: number
   /** What all heads kept alive on the last day, and on the mean of all days. */
   readonly liveObjects: number
@@ -23,7 +29,7 @@ export interface Summary {
 export class Figures {
   readonly #actions = new Map<string, number>()
   readonly #waitsMs: number[] = []
-  #repairBytes = 0
+  readonly #repairBytes = new Map<RepairCause, number>()
   #backupBytes = 0
   #shown = { protected: 0, all: 0 }
   readonly #lost = new Set<string>()
@@ -38,8 +44,11 @@ export class Figures {
     this.#lost.add(object)
   }
 
-  repaired(bytes: number): void {
-    this.#repairBytes += bytes
+  repaired(bytesByCause: BytesByCause): void {
+    for (const cause of repairCauses) {
+      const bytes = bytesByCause[cause]
+      if (bytes !== undefined) this.#repairBytes.set(cause, (this.#repairBytes.get(cause) ?? 0) + bytes)
+    }
   }
 
   backedUp(bytes: number): void {
@@ -65,6 +74,8 @@ export class Figures {
     const within = (hours: number) => share(waits.filter((ms) => ms <= hours * hourMs).length, waits.length)
     const days = this.#days
     const meanLiveBytes = Math.round(this.#live.byteDays / Math.max(1, days))
+    const perUserYear = (bytes: number): number => rounded(share(bytes, meanLiveBytes) * 365 / Math.max(1, days))
+    const narrow = [...this.#repairBytes].filter(([cause]) => cause !== 'unfinished').reduce((sum, [, bytes]) => sum + bytes, 0)
     return {
       days, actions: Object.fromEntries([...this.#actions].toSorted()), protectedShare: share(this.#shown.protected, this.#shown.all),
       restores: this.#actions.get('restored') ?? 0, lostObjects: this.#lost.size,
@@ -72,10 +83,14 @@ export class Figures {
         asked: waits.length, atOnce: within(0), within8h: within(8), within24h: within(24),
         p99h: (waits[Math.ceil(waits.length * 0.99) - 1] ?? 0) / hourMs, longestH: (waits.at(-1) ?? 0) / hourMs,
       },
-      repairPerUserYear: share(this.#repairBytes, meanLiveBytes) * 365 / Math.max(1, days), backupBytesSent: this.#backupBytes,
+      repairPerUserYear: perUserYear(narrow), repairByCause: Object.fromEntries([...this.#repairBytes].map(([cause, bytes]) => [cause, perUserYear(bytes)])), backupBytesSent: this.#backupBytes,
       liveObjects: this.#live.objects, liveBytes: this.#live.bytes, meanLiveBytes,
     }
   }
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000
 }
 
 function share(part: number, of: number): number {

@@ -2,10 +2,12 @@
  * `npm run endurance [-- --seed N --days N --haste N --verbose]`: a year of a work group in one process. Prints the seed first, a
  * line of figures each week (stderr), and all of them at the end (stdout); so too when it fails or is interrupted.
  */
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Summary } from './figures.ts'
 import { Simulation } from './simulation.ts'
 
+process.env['NODE_COMPILE_CACHE'] ??= resolve('node_modules/.cache/holdfast') // for the threads: they start by the thousand
 const { values } = parseArgs({ options: { seed: { type: 'string' }, days: { type: 'string', default: '365' }, haste: { type: 'string', default: '1' }, verbose: { type: 'boolean', default: false } } })
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
 const say = (line: string): void => { process.stderr.write(`${line}\n`) }
@@ -23,9 +25,9 @@ function cost(): { cpuSeconds: number; memoryBytes: number } {
   return { cpuSeconds: Math.round((user + system) / 1e6), memoryBytes: process.memoryUsage.rss() }
 }
 
-function sayWeek({ days, actions, protectedShare, restores, lostObjects, waits, repairPerUserYear, liveObjects, liveBytes }: Summary): void {
+function sayWeek({ days, actions, protectedShare, restores, lostObjects, waits, repairPerUserYear, repairByCause, liveObjects, liveBytes }: Summary): void {
   const { lost = 0, left = 0, 'shards rotted': rotted = 0, 'rotten shards that scrubs saw': scrubbed = 0 } = actions
-  say(`day ${days} ${JSON.stringify({ restores, lostObjects, lost, left, rotted, scrubbed, protectedShare, p99h: waits.p99h, repairPerUserYear, liveObjects, liveBytes, ...cost() })}`)
+  say(`day ${days} ${JSON.stringify({ restores, lostObjects, lost, left, rotted, scrubbed, protectedShare, p99h: waits.p99h, repairPerUserYear, repairByCause, liveObjects, liveBytes, ...cost() })}`)
 }
 
 say(`seed ${seed}`)

@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import { type CommandInput, type CommandName, type CommandResult, commands } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
 import type { MachineId } from '../../shared/ids.ts'
+import type { BytesByCause } from '../../shared/repair-causes.ts'
 import { AgentParts } from '../../agent/composition/agent-parts.ts'
 import { realSurroundings } from '../../agent/composition/surroundings.ts'
 import type { SilentOwnersHelp } from '../../agent/composition/silent-owners-help.ts'
+import { unknownConditions } from '../../agent/conditions/port.ts'
 import { configSchema, withDefaults } from '../../agent/config.ts'
 import { homeAt } from '../../agent/home.ts'
 import { Tidying } from '../../agent/triggers/tidying.ts'
@@ -84,6 +86,7 @@ export class SimulatedMachine {
       config, serve: false, testMachine: this.name, signal: stop.signal,
       surroundings: {
         ...realSurroundings, random, dial: network.dial, monotonic: time.monotonic,
+        conditions: () => ({ look: async () => unknownConditions, async [Symbol.asyncDispose]() {} }),
         clock: { now: () => time.nowMs + this.skewMs, after: (delayMs, then) => time.after(delayMs, then) },
         diskOf: async () => ({ blocks: diskBytes / blockBytes, bsize: blockBytes, bavail: Math.max(0, Math.floor((diskBytes - this.otherBytes - this.heldBytes) / blockBytes)) }),
       },
@@ -158,8 +161,8 @@ export class SimulatedMachine {
     }
   }
 
-  /** What an agent that serves does by itself in a day, in its order: bytes sent for others' sake and for repair, rotten shards that its holder saw (a scrub that was halted sees them again in the next round). */
-  async maintain(): Promise<{ repairBytes: number; scrubbed: number }> {
+  /** What an agent that serves does by itself in a day, in its order: bytes sent for repair by cause, its own and that of owners that are silent, rotten shards that its holder saw (a scrub that was halted sees them again in the next round). */
+  async maintain(): Promise<{ repaired: BytesByCause[]; scrubbed: number }> {
     const { parts, help } = this.#running
     const { signal } = new AbortController()
     await parts.group().publish()
@@ -169,7 +172,7 @@ export class SimulatedMachine {
     await this.tryRun('audit', { due: true })
     const repaired = await this.tryRun('repair', { patient: true })
     const helped = await help.round(signal)
-    return { repairBytes: (repaired?.bytesSent ?? 0) + helped.reduce((sum, { bytesSent }) => sum + bytesSent, 0), scrubbed: damaged }
+    return { repaired: [repaired?.bytesByCause ?? {}, ...helped.map(({ bytesByCause }) => bytesByCause)], scrubbed: damaged }
   }
 
   /** Folders of owners that it keeps something of. */

@@ -151,8 +151,8 @@ export class Simulation implements AsyncDisposable {
     for (const machine of this.#up) {
       if (Math.floor((this.#maintained.get(machine) ?? 0) / dayMs) < Math.floor(this.#nowMs / dayMs)) {
         this.#maintained.set(machine, this.#nowMs)
-        const { repairBytes, scrubbed } = await machine.maintain()
-        this.figures.repaired(repairBytes)
+        const { repaired, scrubbed } = await machine.maintain()
+        for (const bytesByCause of repaired) this.figures.repaired(bytesByCause)
         this.figures.count('rotten shards that scrubs saw', scrubbed)
       }
       if (machine.isChanged) await this.#backUp(machine)

@@ -2,36 +2,58 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type PatientPlace, lackingNow, lackingWithPatience } from '../../agent/network/margin.ts'
 
-/** Shard i on machine i; `doubtful` of them were silent for 10 days, the last ones. */
-const places = (count: number, doubtful = 0): PatientPlace[] => Array.from({ length: count }, (_, number) => ({ number, host: `host-${number}`, doubtful: number >= count - doubtful }))
+/** Shard i on machine i; the last ones were silent for so many days. */
+const places = (count: number, ...silent: number[]): PatientPlace[] => Array.from({ length: count }, (_, number) => ({ number, host: `host-${number}`, silentDays: silent[number - count + silent.length] ?? 0 }))
+const triple = { k: 3, target: 6, shown: 5 }
 
 test('without patience every number lacks that has no host of its own', () => {
   assert.deepEqual(lackingNow(places(4), 6), [4, 5])
   assert.deepEqual(lackingNow([...places(2), { number: 2, host: 'host-0' }], 3), [2])
 })
 
-test('one machine on two weeks of leave costs nothing while two more may be lost without it', () => {
-  assert.deepEqual(lackingWithPatience(places(6, 1), { k: 3, target: 6 }), [])
+test('leave costs nothing while margins are wide: three weeks of one machine, two of two, a week of all but one', () => {
+  assert.deepEqual(lackingWithPatience(places(6, 41), triple), [])
+  assert.deepEqual(lackingWithPatience(places(6, 16, 16), triple), [])
+  assert.deepEqual(lackingWithPatience(places(6, 9, 9, 9, 9, 9), triple), [])
+  assert.deepEqual(lackingWithPatience(places(4, 16), { k: 2, target: 4, shown: 3 }), [])
 })
 
-test('when two are silent for ten days the margin is thin: one shard is made, not two', () => {
-  assert.deepEqual(lackingWithPatience(places(6, 2), { k: 3, target: 6 }), [4])
-  assert.deepEqual(lackingWithPatience(places(6, 3), { k: 3, target: 6 }), [3, 4])
-  assert.deepEqual(lackingWithPatience(places(4, 1), { k: 2, target: 4 }), [3])
-  assert.deepEqual(lackingWithPatience(places(2, 1), { k: 1, target: 2 }), [1])
+test('the longer others are silent, the more losses have to be survivable without them', () => {
+  assert.deepEqual(lackingWithPatience(places(6, 10, 10, 10), triple), [3], 'one more after 10 days')
+  assert.deepEqual(lackingWithPatience(places(6, 17, 17), triple), [4], 'two more after 17')
+  assert.deepEqual(lackingWithPatience(places(4, 17), { k: 2, target: 4, shown: 3 }), [3])
+  assert.deepEqual(lackingWithPatience(places(2, 10), { k: 1, target: 2, shown: 2 }), [1])
 })
 
-test('what was made in the place of a silent machine is not made twice', () => {
-  const again = [...places(6, 2), { number: 4, host: 'host-9', doubtful: false }]
-  assert.deepEqual(lackingWithPatience(again, { k: 3, target: 6 }), [])
+test('after 21 days, when it no longer counts in what is shown, as many are made as keep the object green', () => {
+  const wide = { k: 6, target: 10, shown: 9 }
+  assert.deepEqual(lackingWithPatience(places(10, 20, 20), wide), [])
+  assert.deepEqual(lackingWithPatience(places(10, 21, 21), wide), [8])
+  assert.deepEqual(lackingWithPatience(places(6, 21), { ...triple, shown: 6 }), [5], 'that was never green')
+})
+
+test('after 42 days of silence all of it lacks, however wide the margin', () => {
+  assert.deepEqual(lackingWithPatience(places(6, 42), triple), [5])
+  assert.deepEqual(lackingWithPatience(places(6, 42), { k: 1, target: 6, shown: 5 }), [5])
+})
+
+test('what was silent for the longest is made first', () => {
+  assert.deepEqual(lackingWithPatience(places(6, 30, 17), triple), [4])
+  assert.deepEqual(lackingWithPatience(places(6, 17, 30), triple), [5])
+})
+
+test('what was made in the place of a silent machine is not made twice, and counts on when that comes back', () => {
+  const again = (silent: number): PatientPlace[] => [...places(6, 17, silent), { number: 4, host: 'host-9', silentDays: 0 }]
+  assert.deepEqual(lackingWithPatience(again(17), triple), [])
+  assert.deepEqual(lackingWithPatience([...places(6, 0, 42), { number: 5, host: 'host-9', silentDays: 0 }], triple), [])
 })
 
 test('what is lost for good lacks at once, however wide the margin', () => {
-  assert.deepEqual(lackingWithPatience(places(5), { k: 3, target: 6 }), [5])
+  assert.deepEqual(lackingWithPatience(places(5), triple), [5])
 })
 
 test('who was not asked yet may have what nobody else has', () => {
-  assert.deepEqual(lackingWithPatience(places(4), { k: 3, target: 6, unlisted: 2 }), [])
-  assert.deepEqual(lackingWithPatience(places(4), { k: 3, target: 6, unlisted: 1 }), [4])
-  assert.deepEqual(lackingWithPatience(places(5, 2), { k: 3, target: 6, unlisted: 1 }), [3])
+  assert.deepEqual(lackingWithPatience(places(4), { ...triple, unlisted: 2 }), [])
+  assert.deepEqual(lackingWithPatience(places(4), { ...triple, unlisted: 1 }), [4])
+  assert.deepEqual(lackingWithPatience(places(5, 17, 17), { ...triple, unlisted: 1 }), [3])
 })

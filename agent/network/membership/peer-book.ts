@@ -24,6 +24,8 @@ export interface Member {
   readonly state: LiveState
   /** Seconds since it last answered anybody believed here; undefined when never. */
   readonly heardSecondsAgo: number | undefined
+  /** Seconds since it was heard of, or is known; infinite when it left, was replaced or is gone by an admin's word: it does not come back. */
+  readonly silentSeconds: number
   readonly record: PeerRecord
   readonly jws: string
   /** Its device certificates of the highest epoch known of each owner: lower ones are left out. */
@@ -123,17 +125,18 @@ export class PeerBook {
   #memberOf(peer: VerifiedPeer): Member {
     const { heads, liveness } = this.#options
     const { id, name, host } = peer.record
+    const silentSeconds = this.#silenceOf(peer.record)
     return {
-      id, name, host, state: this.#stateOf(peer.record), heardSecondsAgo: liveness.heardAge(id), record: peer.record, jws: peer.jws,
+      id, name, host, state: stateOfAge(silentSeconds), heardSecondsAgo: liveness.heardAge(id), silentSeconds, record: peer.record, jws: peer.jws,
       devices: peer.certificates.filter((certificate) => certificate.epoch >= heads.epochOf(certificate.owner)),
     }
   }
 
-  #stateOf(record: PeerRecord): LiveState {
+  #silenceOf(record: PeerRecord): number {
     const { chain, liveness, now } = this.#options
-    if (record.state === 'left' || this.isReplaced(record.id) || chain.isLost(record.id)) return 'gone'
+    if (record.state === 'left' || this.isReplaced(record.id) || chain.isLost(record.id)) return Infinity
     const expired = record.exp * 1000 + skewMs < now()
-    return expired && !liveness.isHeard(record.id) ? 'gone' : stateOfAge(liveness.silence(record.id))
+    return expired && !liveness.isHeard(record.id) ? Infinity : liveness.silence(record.id)
   }
 
   /** Its owner said with the root key that it was lost, and that another machine took its place. */

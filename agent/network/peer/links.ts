@@ -242,8 +242,8 @@ export class Links implements Peers, AsyncDisposable {
   }
 }
 
-function peerOf({ id, name, host, state, record, devices }: Member): Peer {
-  return { id, name, host, state, isLeaving: record.state === 'leaving', offer: record.offer.bytes, user: devices[0]?.owner, subnet: subnetOf(record.addrs[0]?.host) }
+function peerOf({ id, name, host, state, silentSeconds, record, devices }: Member): Peer {
+  return { id, name, host, state, silentSeconds, isLeaving: record.state === 'leaving', offer: record.offer.bytes, user: devices[0]?.owner, subnet: subnetOf(record.addrs[0]?.host) }
 }
 
 /** The first three numbers of an IPv4 address, the first four groups of an IPv6 one; undefined for a name. */
