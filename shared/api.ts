@@ -41,6 +41,8 @@ const memberSchema = z.object({
   lastSnapshotAgeSeconds: z.number().nullable(), placed: count, wanted: count,
   /** `verifiedInPart`: of a file that is too large to be restored to try it, parts by lot. */
   unprotectedBytes: bytes.nullable(), lastVerifiedRestore: time.nullable(), verifiedInPart: z.boolean(),
+  /** When its last restore drill was, if that failed. */
+  lastFailedDrill: time.nullable(),
   /** When the holder that was audited the longest ago answered rightly; null: one never did. */
   lastAudit: time.nullable(), machineState: z.enum(['online', 'away', 'doubtful', 'gone']),
   self: z.boolean(), admin: z.boolean(),

@@ -42,6 +42,7 @@ export const noticeTexts: NoticeTexts = {
   'stale': ({ name, days: age }) => `${name} has had no complete backup ${age === null ? 'yet' : `for ${days(age)}`}`,
   'silent': ({ name, days: age }) => `${name} has not been seen for ${days(age)}`,
   'deficit': ({ name, placed, wanted }) => `The backup of ${name} is only partly protected: ${placed} of ${wanted} copies for more than a day`,
+  'member-drill-failed': ({ name }) => `The last restore drill of ${name} failed: \`holdfast drill\` there tells which file and why`,
   'member-frozen': ({ name, machines: count }) => `Most of the backup of ${name} was dropped at once; ${machines(count)} let nothing of it go until its owner and an admin agree`,
   'left-early': ({ name, days: left }) => `${name} left the work group, and its backup is kept for ${days(left)} only. If its user did not do that, the machine may be attacked: he has to recover with the recovery kit on an empty machine before then. If he did: \`holdfast network lost ${name}\``,
 }

@@ -62,6 +62,7 @@ const kinds = [
   notice('stale', { name, days: count.nullable() }),
   notice('silent', { name, days: count }),
   notice('deficit', { name, placed: count, wanted: count }),
+  notice('member-drill-failed', { name }),
   notice('member-frozen', { name, machines: count }),
   /* Its backup is kept for `days` from the day on which the others heard that it left. */
   notice('left-early', { name, days: count }),

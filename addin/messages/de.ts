@@ -134,7 +134,7 @@ export const de: Messages = {
     aloneText: 'Sicherungen brauchen andere Rechner. Laden Sie Ihre Kollegen ein: Deren Rechner bewahren Ihre Sicherung auf, und Ihrer die der anderen.', members: 'Mitglieder', yourTeam: 'Ihr Team', seeTeam: 'Zum Team',
     counts: { good: (count) => `${count} geschützt`, warning: (count) => `${count} zu prüfen`, bad: (count) => `${count} nicht geschützt` },
     standing: {
-      nothing: 'hat noch nichts gewählt', never: 'nie gesichert', atRisk: 'zu wenige Kopien übrig', gone: 'weg', overdue: 'Sicherung zu alt', frozen: 'viel verschwand aus der Sicherung: war das gewollt?', partly: 'noch nicht alle Kopien', offLong: 'lange ausgeschaltet', aging: 'Sicherung wird alt', unknown: 'Kopien unbekannt', covered: 'geschützt',
+      nothing: 'hat noch nichts gewählt', never: 'nie gesichert', atRisk: 'zu wenige Kopien übrig', gone: 'weg', overdue: 'Sicherung zu alt', frozen: 'viel verschwand aus der Sicherung: war das gewollt?', drillFailed: 'Zurückholen zur Probe misslang', partly: 'noch nicht alle Kopien', offLong: 'lange ausgeschaltet', aging: 'Sicherung wird alt', unknown: 'Kopien unbekannt', covered: 'geschützt',
     },
     noBackupFor: (duration) => `${duration} ohne Sicherung`, copiesOf: (placed, wanted) => `${placed} von ${wanted} Kopien`, andMore: (count) => `und ${count} weitere`,
     member: 'Mitglied', lastBackup: 'Letzte Sicherung', copies: 'Kopien', waiting: 'Noch ungesichert', verified: 'Zuletzt probeweise zurückgeholt', inPart: (time) => `${time}, zum Teil`, machine: 'Rechner', none: '–', on: 'an',

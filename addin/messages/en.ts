@@ -138,7 +138,7 @@ export const en = {
     aloneText: 'Backups need other computers. Invite your colleagues: their computers keep your backup, and yours keeps theirs.', members: 'Members', yourTeam: 'Your team', seeTeam: 'See the team',
     counts: { good: (count: number) => `${count} protected`, warning: (count: number) => `${count} ${one(count, 'needs', 'need')} a look`, bad: (count: number) => `${count} not protected` },
     standing: {
-      nothing: 'has chosen nothing yet', never: 'never backed up', atRisk: 'too few copies left', gone: 'gone', overdue: 'backup too old', frozen: 'much vanished from its backup: see whether that was meant', partly: 'not all copies are made', offLong: 'switched off for long', aging: 'backup is getting old', unknown: 'copies not known', covered: 'protected',
+      nothing: 'has chosen nothing yet', never: 'never backed up', atRisk: 'too few copies left', gone: 'gone', overdue: 'backup too old', frozen: 'much vanished from its backup: see whether that was meant', drillFailed: 'a trial restore failed', partly: 'not all copies are made', offLong: 'switched off for long', aging: 'backup is getting old', unknown: 'copies not known', covered: 'protected',
     },
     noBackupFor: (duration: string) => `no backup for ${duration}`, copiesOf: (placed: string, wanted: string) => `${placed} of ${wanted} copies`, andMore: (count: number) => `and ${count} more`,
     member: 'Member', lastBackup: 'Last backup', copies: 'Copies', waiting: 'Not backed up yet', verified: 'Last tried restore', inPart: (time: string) => `${time}, in part`, machine: 'Computer', none: '–', on: 'on',

@@ -42,6 +42,7 @@ export const noticesDe: NoticeTexts = {
   'stale': ({ name, days: age }) => (age === null ? `${name} hat noch keine vollständige Sicherung.` : `${name} hat seit ${days(age)} keine vollständige Sicherung.`),
   'silent': ({ name, days: age }) => `${name} wurde seit ${days(age)} nicht gesehen.`,
   'deficit': ({ name, placed, wanted }) => `Die Sicherung von ${name} ist nur teilweise geschützt: seit mehr als einem Tag ${placed} von ${wanted} Kopien.`,
+  'member-drill-failed': ({ name }) => `Bei ${name} ist das letzte Zurückholen zur Probe misslungen: \`holdfast drill\` zeigt dort, welche Datei und warum.`,
   'member-frozen': ({ name, machines: count }) => `Aus der Sicherung von ${name} verschwand auf einmal das meiste; ${machines(count)} ${count === 1 ? 'lässt' : 'lassen'} nichts davon los, bis die Person und ein Admin zustimmen.`,
   'left-early': ({ name, days: left }) => `${name} hat die Arbeitsgruppe verlassen; die Sicherung bleibt nur ${days(left)}. War das nicht die Person selbst, wird der Rechner vielleicht angegriffen: Sie muss vorher mit dem Notfallblatt auf einem leeren Rechner wiederherstellen. War sie es: \`holdfast network lost ${name}\`.`,
 }

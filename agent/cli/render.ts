@@ -187,7 +187,7 @@ export const renderers: Renderers = {
       member.usedBytes === null || member.offerBytes === null ? '?' : `${formatBytes(member.usedBytes)} of ${formatBytes(member.offerBytes)}`,
       member.storedBytes === null ? '?' : `${formatBytes(member.storedBytes)}, fair share ${formatBytes(member.fairBytes)}`,
       member.lastAudit === null ? 'not yet' : formatTime(member.lastAudit),
-      member.lastVerifiedRestore === null ? 'never' : `${formatTime(member.lastVerifiedRestore)}${member.verifiedInPart ? ' in part' : ''}`,
+      `${member.lastVerifiedRestore === null ? 'never' : `${formatTime(member.lastVerifiedRestore)}${member.verifiedInPart ? ' in part' : ''}`}${member.lastFailedDrill === null ? '' : `; a drill failed ${formatTime(member.lastFailedDrill)}`}`,
     ]),
   ]),
   'coverage list': ({ list, address, rows }) => (address === null ? `The list "${list}" is no longer kept up to date; remove it in SharePoint when nobody wants it.`

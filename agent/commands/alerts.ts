@@ -49,10 +49,16 @@ function ownAlerts({ status, settings }: AlertInput, self: Member | undefined): 
   return [
     ...(self !== undefined && paths.length > 0 && isOld(self, settings) ? [staleAlert('stale', self, { settings, own: true })] : []),
     ...(isBackedUp && state !== 'protected' ? [alertOf('deficit', { own: true, afterMs: mendsMs, notices: [{ code: 'deficit', name: self?.name ?? 'this machine', placed, wanted }] })] : []),
-    ...Object.entries(Object.groupBy(alarms, ({ kind }) => kind)).map(([kind, of = []]) => alertOf(kind, {
-      own: true, afterMs: kind === 'refused' ? mendsMs : 0, notices: of.map(({ notice }) => notice),
+    ...Object.entries(Object.groupBy(alarms, alarmKey)).map(([key, of = []]) => alertOf(key, {
+      own: true, afterMs: of[0]?.kind === 'refused' ? mendsMs : 0, notices: of.map(({ notice }) => notice),
     })),
   ]
+}
+
+/** One for each thing that can go wrong by itself: another machine, another roster, another way. */
+function alarmKey({ kind, notice }: Status['alarms'][number]): string {
+  const about = 'machine' in notice ? notice.machine : 'locator' in notice ? notice.locator : 'name' in notice ? notice.name : 'by' in notice ? notice.by : undefined
+  return [kind, notice.code, ...(about === undefined ? [] : [about])].join(':')
 }
 
 function alertsAbout(member: Member, settings: Config['alerts']): Alert[] {
@@ -62,6 +68,7 @@ function alertsAbout(member: Member, settings: Config['alerts']): Alert[] {
     ...(offSinceSeconds !== null && offSinceSeconds > settings.silentDays * daySeconds ? [about('silent', { code: 'silent', name, days: Math.floor(offSinceSeconds / daySeconds) })] : []),
     ...(chosen !== 0 && isOld(member, settings) ? [staleAlert(`stale:${machine}`, member, { settings, own: false })] : []),
     ...(chosen !== 0 && (state === 'partial' || state === 'unprotected') ? [about('deficit', { code: 'deficit', name, placed, wanted }, mendsMs)] : []),
+    ...(member.lastFailedDrill === null ? [] : [about('drill', { code: 'member-drill-failed', name })]),
     ...frozenAlerts(member),
   ]
 }

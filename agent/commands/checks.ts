@@ -15,6 +15,7 @@ export type DrillOutcome = z.infer<typeof drillSchema>
 
 const fileSchema = z.object({
   v: z.literal(1), lastVerified: z.iso.datetime().nullable(), inPart: z.boolean().default(false), drill: drillSchema.nullable().default(null), proved: z.string().nullable().default(null),
+  provedInPart: z.string().nullable().default(null),
 })
 
 export class Checks {
@@ -40,9 +41,9 @@ export class Checks {
     return this.#known.drill
   }
 
-  /** Id of the newest snapshot of which data was read back and found right, all of it or a part. */
-  get proved(): string | null {
-    return this.#known.proved
+  /** Ids of the newest snapshots of which data was read back and found right: whole files, and one of which a file was tried in part. */
+  get proved(): string[] {
+    return [this.#known.proved, this.#known.provedInPart].flatMap((id) => id ?? [])
   }
 
   /** `nowMs` since 1970; `snapshot`: the newest of those that were read. */
@@ -52,7 +53,8 @@ export class Checks {
 
   /** One that went well is a verified restore too, in part when files were tried in parts. `snapshot`: the one that was tried. */
   noteDrill(drill: DrillOutcome, snapshot: string): void {
-    this.#keep({ drill, ...(drill.ok ? { lastVerified: drill.time, inPart: drill.parts.length > 0, proved: snapshot } : {}) })
+    const inPart = drill.parts.length > 0
+    this.#keep({ drill, ...(drill.ok ? { lastVerified: drill.time, inPart, ...(inPart ? { provedInPart: snapshot } : { proved: snapshot }) } : {}) })
   }
 
   #keep(change: Partial<z.infer<typeof fileSchema>>): void {
@@ -62,7 +64,7 @@ export class Checks {
 }
 
 function readChecks(text: string | undefined): z.infer<typeof fileSchema> {
-  const none = { v: 1 as const, lastVerified: null, inPart: false, drill: null, proved: null }
+  const none = { v: 1 as const, lastVerified: null, inPart: false, drill: null, proved: null, provedInPart: null }
   try {
     return text === undefined ? none : fileSchema.parse(JSON.parse(text))
   } catch {

@@ -12,11 +12,13 @@ export async function coverageContent(context: AgentContext, signal: AbortSignal
   const places = livePlacesOf(services)
   const { state, placed, wanted } = protectionOf(services, places)
   const { used, quota } = await context.holder.space()
+  const { drill } = context.checks
   const complete = snapshots.filter(({ skipped }) => skipped.length === 0).at(-1)
   return {
     snapshot: complete === undefined ? null : secondsOf(complete.time), state, placed, wanted,
     unprotected: unprotectedBytes(context.settings.config.protect.map(({ path }) => pathStatus(path, snapshots, { state, placed, wanted, survives: 0 }))),
-    verified: context.checks.lastVerified === null ? null : secondsOf(context.checks.lastVerified), ...(context.checks.lastVerifiedInPart ? { part: true as const } : {}), audited: auditedSeconds(services, places), used, offer: quota,
+    verified: context.checks.lastVerified === null ? null : secondsOf(context.checks.lastVerified), ...(context.checks.lastVerifiedInPart ? { part: true as const } : {}),
+    ...(drill?.ok === false ? { failed: secondsOf(drill.time) } : {}), audited: auditedSeconds(services, places), used, offer: quota,
     stored: storedBytes(services.dispersal), frozen: context.holder.accounts().filter(({ freezes }) => freezes.length > 0).map(({ owner: of }) => of).slice(0, 4),
     admin: await isAdmin(context), chosen: context.settings.config.protect.length,
   }

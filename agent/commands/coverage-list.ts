@@ -64,7 +64,8 @@ function rowOf(member: Member, nowMs: number): CoverageRow {
   return {
     key: `${member.machine}/${member.owner}`, member: member.name, state: member.state, copies: said ? `${member.placed} of ${member.wanted}` : '',
     lastBackup: member.lastSnapshotAgeSeconds === null ? '' : minuteOf(nowMs - member.lastSnapshotAgeSeconds * 1000), notYet: member.unprotectedBytes === null ? '' : sizeOf(member.unprotectedBytes),
-    verified: member.lastVerifiedRestore === null ? '' : `${minuteOf(Date.parse(member.lastVerifiedRestore))}${member.verifiedInPart ? ' in part' : ''}`, machine: member.machineState === 'gone' || member.machineState === 'doubtful' ? member.machineState : 'in use',
+    verified: [...(member.lastVerifiedRestore === null ? [] : [`${minuteOf(Date.parse(member.lastVerifiedRestore))}${member.verifiedInPart ? ' in part' : ''}`]), ...(member.lastFailedDrill === null ? [] : [`failed ${minuteOf(Date.parse(member.lastFailedDrill))}`])].join('; '),
+    machine: member.machineState === 'gone' || member.machineState === 'doubtful' ? member.machineState : 'in use',
   }
 }
 

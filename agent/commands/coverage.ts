@@ -40,11 +40,11 @@ export async function coverage(context: AgentContext, { fresh }: CommandRequest<
   return { members: [...self, ...members].sort((a, b) => (b.lastSnapshotAgeSeconds ?? Infinity) - (a.lastSnapshotAgeSeconds ?? Infinity)) }
 }
 
-const unsaid = { placed: 0, wanted: 0, unprotectedBytes: null, lastVerifiedRestore: null, verifiedInPart: false, lastAudit: null, usedBytes: null, storedBytes: null, reportAgeSeconds: null, admin: false, chosen: null }
+const unsaid = { placed: 0, wanted: 0, unprotectedBytes: null, lastVerifiedRestore: null, verifiedInPart: false, lastFailedDrill: null, lastAudit: null, usedBytes: null, storedBytes: null, reportAgeSeconds: null, admin: false, chosen: null }
 
-function figuresOf({ snapshot, state, placed, wanted, unprotected, verified, part, audited, used, offer, iat, admin, chosen, stored }: Said, now: number) {
+function figuresOf({ snapshot, state, placed, wanted, unprotected, verified, part, failed, audited, used, offer, iat, admin, chosen, stored }: Said, now: number) {
   return {
-    state, placed, wanted, unprotectedBytes: unprotected, lastVerifiedRestore: timeOf(verified), verifiedInPart: part === true, lastAudit: timeOf(audited),
+    state, placed, wanted, unprotectedBytes: unprotected, lastVerifiedRestore: timeOf(verified), verifiedInPart: part === true, lastFailedDrill: timeOf(failed ?? null), lastAudit: timeOf(audited),
     lastSnapshotAgeSeconds: snapshot === null ? null : age(snapshot * 1000, now), usedBytes: used, storedBytes: stored, offerBytes: offer, reportAgeSeconds: age(iat * 1000, now), admin, chosen,
   }
 }

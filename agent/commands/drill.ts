@@ -53,14 +53,16 @@ export async function drill(context: AgentContext, { maxBytes }: CommandRequest<
   await rm(scratch, { recursive: true, force: true })
   await mkdir(scratch, { recursive: true, mode: 0o700 })
   try {
-    const chosen = choose(await Array.fromAsync(filesOf(services, snapshot, options.signal)), { maxBytes, diskBytes: await diskBytesOf(scratch) })
+    const candidates = await Array.fromAsync(filesOf(services, snapshot, options.signal))
+    const chosen = choose(candidates, { maxBytes, diskBytes: await diskBytesOf(scratch) })
     const files: DrilledFile[] = []
     for (const [at, choice] of chosen.entries()) {
       options.signal.throwIfAborted()
       options.onProgress({ stage: 'restoring for the drill', filesDone: at })
       files.push(await tryFile(services, { snapshot, choice, target: join(scratch, String(at)), restoredAt: new Date(context.clock.now()) }, options))
     }
-    const ok = files.length > 0 && files.every(({ problem }) => problem === null)
+    // A backup of empty folders is whole when the walk above found its way.
+    const ok = files.length >= Math.min(1, candidates.length) && files.every(({ problem }) => problem === null)
     const result = {
       ok, snapshot: snapshot.id, time: new Date(context.clock.now()).toISOString(), bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
       seconds: (context.clock.monotonic() - startedMs) / 1000, files,

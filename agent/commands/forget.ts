@@ -16,7 +16,7 @@ export async function forget(context: AgentContext, request: CommandRequest<'for
   await context.group().meetPeers(signal)
   await refreshHeads(services, signal)
   onProgress({ stage: 'finding what nothing needs any more' })
-  const keep = { last, hourly, daily, weekly, monthly, yearly, within: within ?? undefined, tags: keepTags, proved: context.checks.proved ?? undefined }
+  const keep = { last, hourly, daily, weekly, monthly, yearly, within: within ?? undefined, tags: keepTags, proved: context.checks.proved }
   const before = liveBytesOf(services)
   const report = await services.repository.forget({ keep, tagged, dryRun }, { signal })
   return {

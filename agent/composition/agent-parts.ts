@@ -53,6 +53,7 @@ import { loadMachine } from './identity-files.ts'
 import { keepHolder } from './holder-upkeep.ts'
 import { OwnHolder } from './own-holder.ts'
 import { type Log, fileLog } from './log.ts'
+import { sparingLog } from './sparing-log.ts'
 import { reachableAddresses } from './reachable-addresses.ts'
 import { openReading, openRecovery, recoveryDialling, withOwnHolder } from './recovery-session.ts'
 import { SilentOwnersHelp } from './silent-owners-help.ts'
@@ -107,7 +108,7 @@ export class AgentParts implements AgentContext {
   static async open(home: Home, options: AgentOptions, { stack, perform }: { stack: AsyncDisposableStack; perform: Perform }): Promise<AgentParts> {
     const machine = loadMachine(home)
     const { clock, monotonic, diskOf } = options.surroundings ?? realSurroundings
-    const log = fileLog(home.log, clock.now)
+    const log = sparingLog(fileLog(home.log, clock.now), clock.now)
     rmSync(home.scratch, { recursive: true, force: true })
     const made: { parts?: AgentParts } = {}
     const holder = stack.use(await OwnHolder.open({

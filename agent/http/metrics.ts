@@ -45,5 +45,6 @@ export function metricsOf(status: CommandResult<'status'>, members: CommandResul
     { name: 'holdfast_member_snapshot_age_seconds', help: 'Age of the newest complete backup.', samples: ofMembers(({ lastSnapshotAgeSeconds }) => lastSnapshotAgeSeconds) },
     { name: 'holdfast_member_unprotected_bytes', help: 'Bytes that no backup has yet.', samples: ofMembers(({ unprotectedBytes }) => unprotectedBytes) },
     { name: 'holdfast_member_verified_age_seconds', help: 'Time since data was last read back and found right.', samples: ofMembers(({ lastVerifiedRestore }) => ageSeconds(lastVerifiedRestore)) },
+    { name: 'holdfast_member_drill_failed', help: '1 when the last restore drill failed, as each machine says of itself.', samples: ofMembers(({ reportAgeSeconds, lastFailedDrill }) => (reportAgeSeconds === null ? null : lastFailedDrill === null ? 0 : 1)) },
   ]
 }

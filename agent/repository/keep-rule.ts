@@ -22,8 +22,8 @@ export interface KeepRule {
   readonly within?: string | undefined
   /** Each element: tags that a snapshot must have all of. */
   readonly tags?: readonly (readonly string[])[] | undefined
-  /** Id of the newest snapshot that a drill or a check of all data found right. */
-  readonly proved?: string | undefined
+  /** Ids of the newest snapshots that a drill or a check of all data found right. */
+  readonly proved?: readonly string[] | undefined
 }
 
 const dayMs = 86_400_000
@@ -31,7 +31,7 @@ const span = /^(?:(\d{1,4})y)?(?:(\d{1,4})m)?(?:(\d{1,5})d)?(?:(\d{1,6})h)?$/
 
 /** Ids of the snapshots that stay. Throws `invalid-input` for a rule that keeps nothing, or a span that cannot be read. */
 export function chooseSnapshots(snapshots: readonly Snapshot[], rule: KeepRule): Set<ObjectId> {
-  const { last = 0, hourly = 0, daily = 0, weekly = 0, monthly = 0, yearly = 0, within, tags = [] } = rule
+  const { last = 0, hourly = 0, daily = 0, weekly = 0, monthly = 0, yearly = 0, within, tags = [], proved = [] } = rule
   if (last + hourly + daily + weekly + monthly + yearly <= 0 && within === undefined && tags.length === 0) {
     throw new HoldfastError('invalid-input', 'Cannot forget: the rule keeps no snapshot')
   }
@@ -46,7 +46,7 @@ export function chooseSnapshots(snapshots: readonly Snapshot[], rule: KeepRule):
   }
   for (const { id, tags: has } of newestFirst) if (tags.some((wanted) => wanted.every((tag) => has.includes(tag)))) kept.add(id)
   for (const id of lastSound(newestFirst)) kept.add(id)
-  for (const { id } of newestFirst) if (id === rule.proved) kept.add(id)
+  for (const { id } of newestFirst) if (proved.includes(id)) kept.add(id)
   return kept
 }
 

@@ -6,7 +6,7 @@ import { type Member, ageTone, countTones, isFailing, memberTone, membersAsCsv, 
 const day = 86_400
 
 const covered: Member = {
-  name: 'Ana', owner: 'o1', machine: 'm1', state: 'protected', lastSnapshotAgeSeconds: 3600, placed: 6, wanted: 6, unprotectedBytes: 0, lastVerifiedRestore: null, verifiedInPart: false, lastAudit: null,
+  name: 'Ana', owner: 'o1', machine: 'm1', state: 'protected', lastSnapshotAgeSeconds: 3600, placed: 6, wanted: 6, unprotectedBytes: 0, lastVerifiedRestore: null, verifiedInPart: false, lastFailedDrill: null, lastAudit: null,
   machineState: 'online', self: false, admin: false, offSinceSeconds: null, usedBytes: null, offerBytes: null, reportAgeSeconds: null, chosen: 1, lost: false, frozenAt: 0, storedBytes: null, fairBytes: 0,
 }
 const off = (days: number): Partial<Member> => ({ machineState: days > 21 ? 'gone' : days > 10 ? 'doubtful' : 'away', offSinceSeconds: days * day })
@@ -18,6 +18,7 @@ test('a member is never shown better than the age or the copies of the backup', 
     [{ state: 'partial' }, 'partly', 'warning'], [{ state: 'partial', lastSnapshotAgeSeconds: 8 * day }, 'overdue', 'bad'], [{ state: 'unknown' }, 'unknown', 'warning'],
     [{ state: 'unprotected' }, 'atRisk', 'bad'], [{ lastSnapshotAgeSeconds: null, state: 'unprotected' }, 'never', 'bad'],
     [{ lastSnapshotAgeSeconds: null, state: 'unprotected', chosen: 0 }, 'nothing', 'bad'], [{ chosen: null }, 'covered', 'good'], [{ frozenAt: 2 }, 'frozen', 'warning'],
+    [{ lastFailedDrill: '2026-11-22T14:03:00.000Z' }, 'drillFailed', 'warning'],
   ]
   for (const [change, standing, tone] of cases) {
     const member = { ...covered, ...change }
@@ -46,6 +47,6 @@ test('the worst is first, and the order loses nobody', () => {
 test('the table as CSV can be read back, and runs nothing in a spreadsheet', () => {
   const [heading, first, second] = membersAsCsv([{ ...covered, name: 'Ana "the admin", Ruiz' }, { ...covered, name: '=HYPERLINK("http://x")' }]).split('\r\n')
   assert.ok(heading?.startsWith('standing,name,state,lastSnapshotAgeSeconds,'))
-  assert.ok(first?.startsWith('covered,"Ana ""the admin"", Ruiz",protected,3600,6,6,0,,false,online'))
+  assert.ok(first?.startsWith('covered,"Ana ""the admin"", Ruiz",protected,3600,6,6,0,,false,,online'))
   assert.ok(second?.startsWith('covered,"\'=HYPERLINK('))
 })

@@ -19,7 +19,7 @@ type Member = CommandResult<'coverage'>['members'][number]
 const day = 86_400
 const member = (machine: string, change: Partial<Member> = {}): Member => ({
   name: machine.toUpperCase(), owner: `${machine}-owner`, machine, state: 'protected', lastSnapshotAgeSeconds: 3600, placed: 3, wanted: 3, unprotectedBytes: 0,
-  lastVerifiedRestore: null, verifiedInPart: false, lastAudit: null, machineState: 'online', self: false, admin: false, offSinceSeconds: null, usedBytes: 0, offerBytes: 0, reportAgeSeconds: 0,
+  lastVerifiedRestore: null, verifiedInPart: false, lastFailedDrill: null, lastAudit: null, machineState: 'online', self: false, admin: false, offSinceSeconds: null, usedBytes: 0, offerBytes: 0, reportAgeSeconds: 0,
   chosen: 1, frozenAt: 0, lost: false, storedBytes: 0, fairBytes: 0, ...change,
 })
 const calm: AlertInput = {
@@ -32,10 +32,10 @@ const keysOf = (input: Partial<AlertInput>) => alertsOf({ ...calm, ...input }).m
 test('a calm group has no alerts; each thing that is wrong has one', () => {
   assert.deepEqual(keysOf({}), [])
   const status = { ...calm.status, protection: { state: 'partial', placed: 2, wanted: 3, survives: 1 } as const, alarms: [alarm('rollback', { code: 'head-missing', machine: 'x', seq: 1 }), alarm('rollback', { code: 'head-missing', machine: 'y', seq: 2 }), alarm('audit', { code: 'audit-failed', name: 'z' })] }
-  assert.deepEqual(keysOf({ status }), ['audit', 'deficit', 'rollback'])
-  const members = [member('a', { self: true, lastSnapshotAgeSeconds: 8 * day }), member('b', { machineState: 'away', offSinceSeconds: 8 * day }), member('c', { lastSnapshotAgeSeconds: 30 * day, frozenAt: 2 }), member('d', { state: 'partial' })]
-  assert.deepEqual(keysOf({ members }), ['deficit:d', 'frozen:c', 'silent:b', 'stale', 'stale:c'])
-  assert.deepEqual(keysOf({ members, left: new Map([['b', 365]]) }), ['deficit:d', 'frozen:c', 'stale', 'stale:c'])
+  assert.deepEqual(keysOf({ status }), ['audit:audit-failed:z', 'deficit', 'rollback:head-missing:x', 'rollback:head-missing:y'])
+  const members = [member('a', { self: true, lastSnapshotAgeSeconds: 8 * day }), member('b', { machineState: 'away', offSinceSeconds: 8 * day }), member('c', { lastSnapshotAgeSeconds: 30 * day, frozenAt: 2 }), member('d', { state: 'partial', lastFailedDrill: '2026-11-22T14:03:00.000Z' })]
+  assert.deepEqual(keysOf({ members }), ['deficit:d', 'drill:d', 'frozen:c', 'silent:b', 'stale', 'stale:c'])
+  assert.deepEqual(keysOf({ members, left: new Map([['b', 365]]) }), ['deficit:d', 'drill:d', 'frozen:c', 'stale', 'stale:c'])
   assert.deepEqual(keysOf({ members: [member('a', { self: true }), member('b', { chosen: 0, lastSnapshotAgeSeconds: null, state: 'unprotected' })] }), [], 'nothing was chosen there')
 })
 
@@ -93,6 +93,23 @@ test('an alert is told once and its end once, over restarts, and again when it c
   book.told()
   assert.deepEqual(book.update([], 101), { raised: [], over: [] })
   assert.equal(book.update([alert('stale')], 102).raised.length, 1)
+})
+
+test('a roll-back that stands keeps no other one from being told, of another way, machine or roster', () => {
+  const book = new AlertBook(alertFile().file)
+  const alarms: AlertInput['status']['alarms'][number][] = []
+  const newsAfter = (notice: Notice) => {
+    alarms.push(alarm('rollback', notice))
+    const { raised } = book.update(alertsOf({ ...calm, status: { ...calm.status, alarms } }), alarms.length)
+    book.told()
+    return raised.map(({ notices }) => notices)
+  }
+  const kinds: Notice[] = [
+    { code: 'head-missing', machine: 'x', seq: 1 }, { code: 'head-missing', machine: 'y', seq: 1 }, { code: 'head-rolled-back', machine: 'x', seen: 2, found: 1 },
+    { code: 'roster-rolled-back', locator: 'folder:/a' }, { code: 'roster-rolled-back', locator: 'folder:/b' },
+  ]
+  for (const notice of kinds) assert.deepEqual(newsAfter(notice), [[notice]])
+  assert.deepEqual(newsAfter({ code: 'head-missing', machine: 'x', seq: 2 }), [], 'the same once more')
 })
 
 test('what passes by itself in its time is never told', () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { createArchive } from '../../agent/demo/outlook-archive/archive.ts'
@@ -7,6 +7,7 @@ import { choose } from '../../agent/commands/drill.ts'
 import type { FileEntry } from '../../agent/repository/tree.ts'
 import { startGroup } from '../support/process-group.ts'
 import { seededBytes } from '../support/trees.ts'
+import { untilAnswer } from '../support/until-answer.ts'
 
 const candidate = (path: string, size: number, mtime = 0) => ({ path, entry: { name: path, type: 'file', size, mtime: String(mtime) } as FileEntry })
 
@@ -26,7 +27,7 @@ test('a drill takes the archive that changed last and others by lot, as long as 
 
 test('a drill restores to a scratch folder, compares, removes it, and status and coverage tell of it; a file that is not what was backed up fails it', async () => {
   await using group = await startGroup(3, { redundancy: '1-of-2' })
-  const [owner] = group.agents
+  const [owner, colleague] = group.agents
   const folder = group.directory
   const archive = join(folder, 'Mail.pst')
   await createArchive(archive, { bytes: 1_200_000, seed: 1 })
@@ -58,4 +59,13 @@ test('a drill restores to a scratch folder, compares, removes it, and status and
   assert.equal(wrong.ok, false)
   assert.match(wrong.files.find(({ path }) => path.endsWith('a.bin'))?.problem ?? '', /not what is on the disk/)
   assert.match((await owner!.run('status', {})).alarms.find(({ kind }) => kind === 'drill')?.text ?? '', /drill failed/)
+  const failedAt = new Date(Math.floor(Date.parse(wrong.time) / 1000) * 1000).toISOString()
+  await untilAnswer(async () => (await colleague!.run('coverage', {})).members.find(({ machine }) => machine === owner!.ready.id)?.lastFailedDrill, (time) => time === failedAt, { what: 'a colleague hears of the failed drill', patienceMs: 60_000, everyMs: 200 })
+
+  const empty = join(folder, 'empty')
+  mkdirSync(join(empty, 'more'), { recursive: true })
+  await colleague!.run('protect', { paths: [empty] })
+  await colleague!.run('backup', {})
+  const { ok, files } = await colleague!.run('drill', {})
+  assert.deepEqual([ok, files], [true, []], 'empty folders are a backup too')
 })

@@ -46,7 +46,7 @@ test('what is formatted parses to the same names, labels and values, whatever pe
 const status = {
   protection: { state: 'partial', placed: 2, wanted: 3, survives: 1 }, alerts: [{}], holder: { used: 10, free: 20, owners: [{ owner: 'o', name: 'Bob "B"', used: 10 }], scrub: { lastRead: null, damaged: 2, unreadable: 1, halted: false } }, share: { stored: 5, fair: 7.5 },
 }
-const members = [{ machine: 'm', name: 'Ann', machineState: 'online', state: 'unknown', lastSnapshotAgeSeconds: null, unprotectedBytes: 3, lastVerifiedRestore: null }]
+const members = [{ machine: 'm', name: 'Ann', machineState: 'online', state: 'unknown', lastSnapshotAgeSeconds: null, unprotectedBytes: 3, lastVerifiedRestore: null, lastFailedDrill: '2026-11-22T14:03:00.000Z', reportAgeSeconds: 60 }]
 
 async function get(port: number, path: string, host?: string): Promise<{ status: number | undefined; text: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number | undefined; text: string }>()
@@ -65,7 +65,7 @@ test('the door serves the figures on loopback, by no other name, and nothing els
   assert.equal(samples.get('holdfast_protection_state')?.value, 1)
   assert.deepEqual(samples.get('holdfast_holder_owner_bytes'), { labels: { owner: 'o', name: 'Bob "B"' }, value: 10 })
   assert.deepEqual([samples.get('holdfast_holder_damaged_shards')?.value, samples.has('holdfast_holder_read_age_seconds')], [3, false])
-  assert.equal(samples.get('holdfast_member_online')?.value, 1)
+  assert.deepEqual(['holdfast_member_online', 'holdfast_member_drill_failed'].map((name) => samples.get(name)?.value), [1, 1])
   assert.ok(!samples.has('holdfast_member_state') && !samples.has('holdfast_member_snapshot_age_seconds'), 'what is not known is not said')
   assert.equal((await get(door.port, '/')).status, 404)
   assert.equal((await get(door.port, '/metrics', 'evil.example.com')).status, 421)

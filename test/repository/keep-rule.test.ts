@@ -54,6 +54,7 @@ test('the newest sound snapshot of each root stays, however many broken ones com
     time: `2026-01-0${day}T00:00:00`, roots: ['/mail', '/docs'], damaged: ['/mail/archive.pst'], skipped: day === 4 ? ['/docs'] : [],
   }))
   assert.deepEqual(keptOf([sound, ...broken], { last: 1 }), ['2026-01-01T00:00:00', '2026-01-03T00:00:00', '2026-01-04T00:00:00'])
+  assert.deepEqual(keptOf(['2026-01-01T00:00:00', '2026-01-02T00:00:00', '2026-01-03T00:00:00', '2026-01-04T00:00:00'], { last: 1, proved: ['2026-01-01T00:00:00', '2026-01-03T00:00:00'] }), ['2026-01-01T00:00:00', '2026-01-03T00:00:00', '2026-01-04T00:00:00'])
   const again = { ...sound, time: '2026-01-05T00:00:00' }
   assert.deepEqual(keptOf([sound, ...broken, again], { last: 1 }), ['2026-01-05T00:00:00'])
 })

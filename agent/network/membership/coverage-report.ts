@@ -22,6 +22,8 @@ const contentSchema = z.object({
   verified: seconds.nullable(),
   /** `verified` was of parts by lot, for a file at least; left out otherwise. */
   part: z.literal(true).optional(),
+  /** When the last restore drill was, seconds since 1970, if it failed; left out otherwise. */
+  failed: seconds.optional(),
   /** When the holder that was audited the longest ago answered rightly, seconds since 1970; null: one of them never did. */
   audited: seconds.nullable().default(null),
   /** What it keeps for others, and what it offers them. */
@@ -88,5 +90,8 @@ export async function signCoverageReport(content: CoverageContent, { net, machin
   const isFresh = before !== undefined && Math.abs(iat - before.iat) < repeatSeconds
   if (isFresh && JSON.stringify(contentSchema.parse(before)) === JSON.stringify(contentSchema.parse(content))) return undefined
   const seq = Math.max((before?.seq ?? 0) + 1, Math.floor(nowMs))
-  return await sign(recordTypes.coverage, coverageReportSchema, { ...content, v: 1, net, id: machine.id, seq, iat }, machine)
+  const signed = async (frozen: CoverageContent['frozen']) => await sign(recordTypes.coverage, coverageReportSchema, { ...content, frozen, v: 1, net, id: machine.id, seq, iat }, machine)
+  let jws = await signed(content.frozen)
+  for (let count = content.frozen.length - 1; jws.length > maxReportLength && count >= 0; count--) jws = await signed(content.frozen.slice(0, count)) // with the longest numbers
+  return jws
 }

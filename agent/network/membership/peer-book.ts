@@ -153,8 +153,9 @@ export class PeerBook {
   keepDaysOf(owner: OwnerId): number | undefined {
     const mine = this.#options.own()
     const devices = [...this.all(), ...(mine === undefined ? [] : [mine])].filter(({ certificates }) => certificates.some((one) => one.owner === owner))
-    const staying = devices.filter(({ record }) => record.legacy === undefined && !this.isReplaced(record.id))
-    const days = devices.flatMap(({ record }) => (record.state === 'left' && record.legacy !== undefined ? [record.legacy.keepDays] : []))
+    const daysOf = ({ state, legacy }: PeerRecord) => (state === 'left' ? legacy?.keepDays : undefined)
+    const staying = devices.filter(({ record }) => daysOf(record) === undefined && !this.isReplaced(record.id))
+    const days = devices.flatMap(({ record }) => daysOf(record) ?? [])
     return staying.length > 0 || days.length === 0 ? undefined : Math.max(...days)
   }
 

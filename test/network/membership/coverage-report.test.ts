@@ -25,6 +25,19 @@ test('a report is believed of the machine that signed it and of nobody else', as
   await assert.rejects(verifyCoverageReport(shapeless, () => machine.jwk), wrong)
 })
 
+test('a report that says as much as one can fits its length, and tells of a drill that failed', async () => {
+  const machine = await newMachine()
+  const { net } = await newGroup()
+  const most = 253_402_300_799
+  const frozen = await Promise.all(Array.from({ length: 4 }, async () => (await newMachine()).id as unknown as CoverageContent['frozen'][number]))
+  const full: CoverageContent = {
+    snapshot: most, state: 'unprotected', placed: 1000, wanted: 1000, unprotected: 2 ** 53 - 1, verified: most, part: true, failed: most, audited: most, used: 2 ** 53 - 1, offer: 2 ** 53 - 1, admin: false, frozen, stored: 2 ** 53 - 1, chosen: 9999,
+  }
+  const jws = await signCoverageReport(full, { net, machine, nowMs: startMs, before: undefined })
+  const report = await verifyCoverageReport(jws as string, () => machine.jwk)
+  assert.deepEqual([report.failed, report.frozen], [most, frozen.slice(0, 3)], 'with the longest numbers one of four frozen owners is left out')
+})
+
 test('what says the same is not signed again, until it is old; news are, and go on from the last number', async () => {
   const machine = await newMachine()
   const { net } = await newGroup()

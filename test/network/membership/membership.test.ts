@@ -319,6 +319,17 @@ test('a state comes back with everything in it, and asks nobody', async () => {
   await assert.rejects(Membership.restore(state, { net: group.net, self: ann.id, now: clock.now, monotonic: clock.monotonic }), withCode('invalid-config'))
 })
 
+test('the backup of an owner is let go only when each of his machines said that it left, whatever days a record of one that is on names', async () => {
+  const { membership } = await watching()
+  const owner = newOwner()
+  const owners = [await issueDeviceCertificate(owner, ann, 1, startMs), await issueDeviceCertificate(owner, bob, 1, startMs)] as const
+  const legacy = { keepDays: 60 }
+  await membership.ingest([await admitted(group, ann, { owners: [owners[0]], state: 'left', legacy }), await admitted(group, bob, { owners: [owners[1]], state: 'on', legacy })], roster)
+  assert.equal(membership.keepDaysOf(owner.id), undefined)
+  await membership.ingest([await admitted(group, bob, { seq: 2, owners: [owners[1]], state: 'left', legacy: { keepDays: 90 } })], roster)
+  assert.equal(membership.keepDaysOf(owner.id), 90)
+})
+
 test('liveness follows silence by the own clock: online, away, doubtful, gone, and back', async () => {
   const { membership, clock } = await watching()
   await membership.ingest([await admitted(group, ann)], roster)
