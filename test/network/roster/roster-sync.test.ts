@@ -94,14 +94,14 @@ test('eight machines that join at once get eight slots, a repeated join its own 
 function twoParts(own: FolderRoster, other: FolderRoster): Roster {
   return {
     locator: own.locator,
-    prepare: async (options) => { await own.prepare(options) },
+    prepare: async () => { await own.prepare() },
     list: async (_cursor, options) => {
       const [first, second] = [await own.list(undefined, options), await other.list(undefined, options)]
       return { records: [...first.records, ...second.records], cursor: '', ignored: 0, whole: true }
     },
     putOwn: async (name, text, options) => { await own.putOwn(name, text, options) },
     createOnce: async (name, text, options) => await own.createOnce(name, text, options),
-    remove: async (name, options) => { await own.remove(name, options) },
+    remove: async (name) => { await own.remove(name) },
   }
 }
 

@@ -3,6 +3,9 @@ import { randomUUID } from 'node:crypto'
 
 export const v1 = 'https://graph.microsoft.com/v1.0'
 
+/** Who and when, in answers that tell it. */
+export const by = { createdDateTime: '2026-01-01T00:00:00Z', createdBy: { user: { displayName: 'Ann', id: '8606e4d5' } }, lastModifiedDateTime: '2026-01-01T00:00:00Z', lastModifiedBy: { user: { displayName: 'Ann', id: '8606e4d5' } } }
+
 /** One request as the parts of the fake see it. */
 export interface Asked {
   readonly method: string

@@ -1,7 +1,7 @@
 /** The document library of a team site. */
 import { randomUUID } from 'node:crypto'
 import { quickXorHash } from '../../../agent/network/roster/graph/quick-xor-hash.ts'
-import { type Asked, ChangeLog, json, noContent, paged, problem, refusedByETag, v1 } from './answers.ts'
+import { type Asked, ChangeLog, by, json, noContent, paged, problem, refusedByETag, v1 } from './answers.ts'
 
 interface File {
   readonly id: string
@@ -48,7 +48,8 @@ export class FakeDrive {
 
   /** `rest`: what follows `/drives/{id}`. */
   answer(asked: Asked, rest: string, pageSize: number): Response {
-    if (rest === '/root/delta') return this.#delta(asked.url, pageSize)
+    const [, isDelta, token] = /^(\/root\/delta)(?:\(token='([^']*)'\))?$/.exec(rest) ?? []
+    if (isDelta !== undefined) return this.#delta(asked.url, token ?? asked.url.searchParams.get('token'), pageSize)
     const [, byPath, verb] = /^\/root(?::\/(.+?))?:?(\/content|\/children)?$/.exec(rest) ?? []
     const [, byId, idVerb] = /^\/items\/([^/]+)(\/content|\/children)?$/.exec(rest) ?? []
     const parts = byPath === undefined ? [] : byPath.replace(/:$/, '').split('/')
@@ -62,7 +63,7 @@ export class FakeDrive {
       const refused = file === undefined ? undefined : refusedByETag(asked, eTagOf(file))
       return refused ?? this.#upload(file, parts, { text: body, fails: url.searchParams.get('@microsoft.graph.conflictBehavior') === 'fail' })
     }
-    if (file === undefined) return problem(404, 'itemNotFound', { message: 'The resource could not be found.' })
+    if (file === undefined || (method === 'POST' && verb !== '/children')) return problem(404, 'itemNotFound', { message: 'The resource could not be found.' })
     if (method === 'DELETE') {
       const refused = refusedByETag(asked, eTagOf(file))
       if (refused === undefined) this.#delete(file)
@@ -98,15 +99,19 @@ export class FakeDrive {
   }
 
   /** The address that a download is redirected to: good by itself. */
-  download(url: URL): Response {
-    const file = this.#files.get(url.searchParams.get('UniqueId') ?? '')
-    return file?.text === undefined ? problem(404, 'itemNotFound') : new Response(file.text, { headers: { 'content-type': 'application/octet-stream' } })
+  download({ url, headers }: Asked): Response {
+    const { text } = this.#files.get(url.searchParams.get('UniqueId') ?? '') ?? {}
+    if (text === undefined) return problem(404, 'itemNotFound')
+    const bytes = Buffer.from(text)
+    const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(headers.get('range') ?? '') ?? []
+    if (first === undefined || last === undefined) return new Response(bytes, { headers: { 'content-type': 'application/octet-stream' } })
+    const range = { 'content-range': `bytes ${first}-${Math.min(Number(last), bytes.length - 1)}/${bytes.length}`, 'content-type': 'application/octet-stream' }
+    return new Response(bytes.subarray(Number(first), Number(last) + 1), { status: 206, headers: range })
   }
 
   /** A token is `from-until`: pages of one enumeration end where it began. */
-  #delta(url: URL, pageSize: number): Response {
+  #delta(url: URL, token: string | null, pageSize: number): Response {
     const link = (token: string) => `${v1}/drives/${driveId}/root/delta?token=${token}`
-    const token = url.searchParams.get('token')
     if (token === 'latest') return json(200, { 'value': [], '@odata.deltaLink': link(String(this.changes.now)) })
     const [from = 0, until = this.changes.now] = (token ?? '').split('-').filter((part) => part !== '').map(Number)
     if (this.changes.isGone(from) && token !== null) return problem(410, 'resyncChangesApplyDifferences', { headers: { location: link('') } })
@@ -148,8 +153,8 @@ export class FakeDrive {
   #show(file: File): object {
     const { id, name, parent, text, version, digest } = file
     return {
-      id, name, 'size': Buffer.byteLength(text ?? ''), 'eTag': eTagOf(file), 'cTag': `"c:{${id}},${version}"`, 'parentReference': { driveId, id: parent },
-      'createdDateTime': '2026-01-01T00:00:00Z', 'lastModifiedDateTime': '2026-01-01T00:00:00Z', 'webUrl': `https://contoso.sharepoint.com/sites/team/Shared%20Documents/${encodeURIComponent(name)}`,
+      id, name, 'size': Buffer.byteLength(text ?? ''), 'eTag': eTagOf(file), 'cTag': `"c:{${id}},${version}"`, 'parentReference': { driveId, id: parent, path: '/drive/root:' }, ...by,
+      ...(parent === '' ? { root: {} } : {}), 'webUrl': `https://contoso.sharepoint.com/sites/team/Shared%20Documents/${encodeURIComponent(name)}`,
       ...(text === undefined ? { folder: { childCount: this.#children.get(id)?.size ?? 0 } } : { file: { mimeType: 'text/plain', ...(this.hasDigests ? { hashes: { quickXorHash: digest } } : {}) } }),
     }
   }

@@ -25,6 +25,10 @@ export const expectedFaults: Readonly<Record<string, readonly number[]>> = {
 
 const siteId = 'contoso.sharepoint.com,2C712604-1370-44E7-A1F5-426573FDA80A,2D2244C3-251A-49EA-93A8-39E1C3A060FE'
 const site = { id: siteId, displayName: 'Accounting', name: 'team', createdDateTime: '2017-05-09T20:56:00Z', lastModifiedDateTime: '2017-05-09T20:56:01Z', webUrl: 'https://contoso.sharepoint.com/sites/team' }
+const drive = {
+  id: driveId, driveType: 'documentLibrary', name: 'Documents', owner: { user: { displayName: 'Ann', id: '8606e4d5' } },
+  quota: { deleted: 0, remaining: 1_099_447_353_539, state: 'normal', total: 1_099_511_627_776 }, webUrl: 'https://contoso.sharepoint.com/sites/team/Shared%20Documents',
+}
 const maxBatch = 20
 const minuteMs = 60_000
 
@@ -48,6 +52,11 @@ export class FakeGraph {
   /** Accepts this bearer token from now on. */
   accept(token: string): void {
     this.#tokens.add(token)
+  }
+
+  /** As if so many resource units of the minute that begins were used. */
+  useMinute(units: number): void {
+    this.#minute = { began: this.now(), used: units }
   }
 
   /** No token is good any more. */
@@ -75,25 +84,25 @@ export class FakeGraph {
     const fault = this.fault(method, path)
     if (fault === 'silence') return await new Promise<never>(() => {})
     if (fault === 'no network') throw new TypeError('fetch failed')
-    if (fault !== undefined) return problem(fault.status, fault.code ?? 'fault', { headers: fault.headers ?? {} })
     const body = method === 'GET' || method === 'DELETE' ? '' : await request.text()
-    const response = this.#answer({ method, path, url, headers, body })
+    const response = fault === undefined ? this.#answer({ method, path, url, headers, body }) : problem(fault.status, fault.code ?? 'fault', { headers: fault.headers ?? {} })
     response.headers.set('request-id', randomUUID())
     if (headers.has('client-request-id')) response.headers.set('client-request-id', headers.get('client-request-id') ?? '')
     return response
   }
 
   #answer(asked: Asked): Response {
-    const { url, headers, path } = asked
-    if (url.hostname.endsWith('.sharepoint.com')) return this.drive.download(url)
+    const { url, headers } = asked
+    if (url.hostname.endsWith('.sharepoint.com')) return this.drive.download(asked)
     if (url.origin !== 'https://graph.microsoft.com') throw new TypeError(`fetch failed: ${url.origin}`)
     const token = headers.get('authorization')?.replace('Bearer ', '')
     if (token === undefined) return problem(401, 'InvalidAuthenticationToken', { message: 'Access token is empty.' })
     if (!this.#tokens.has(token)) return problem(401, 'InvalidAuthenticationToken', { message: 'Access token has expired or is not yet valid.' })
-    return path === '/$batch' ? this.#batch(asked) : this.#metered(asked)
+    return asked.path === '/$batch' ? this.#batch(asked) : this.#metered(asked)
   }
 
-  #metered(asked: Asked): Response {
+  #metered(called: Asked): Response {
+    const asked = { ...called, path: placeOf(called.path) }
     if (asked.path.startsWith('/users/')) return this.#route(asked) // Exchange has limits of its own
     const units = unitsOf(asked)
     this.resourceUnits += units
@@ -112,9 +121,9 @@ export class FakeGraph {
     const { pageSize } = this
     if (path === '/me') return json(200, { id: '84b80893-8749-40a3-97b7-68513b600544', displayName: 'Ann', mail: 'ann@contoso.com', userPrincipalName: 'ann@contoso.com' })
     if (path === '/sites/contoso.sharepoint.com:/sites/team' || path === `/sites/${siteId}`) return json(200, site)
-    if (path === `/sites/${siteId}/drive`) return json(200, { id: driveId, driveType: 'documentLibrary', name: 'Documents' })
-    if (path === `/sites/${siteId}/drives`) return json(200, { value: [{ id: driveId, name: 'Documents', webUrl: 'https://contoso.sharepoint.com/sites/team/Shared%20Documents' }] })
+    if (path === `/sites/${siteId}/drives`) return json(200, { value: [drive] })
     if (path.startsWith(`/sites/${siteId}/lists`)) return this.lists.answer(asked, path.slice(`/sites/${siteId}/lists`.length), pageSize)
+    if (path === `/drives/${driveId}`) return json(200, drive)
     if (path.startsWith(`/drives/${driveId}/`)) return this.drive.answer(asked, path.slice(`/drives/${driveId}`.length), pageSize)
     if (path.startsWith(`/users/${mailboxAddress}/`)) return this.mailbox.answer(asked, path.slice(`/users/${mailboxAddress}`.length), pageSize)
     if (path.startsWith('/users/')) return problem(404, 'ErrorInvalidUser', { message: 'The requested user is invalid.' })
@@ -152,6 +161,11 @@ function streamOf(parts: readonly { id: string; status: number; headers: Record<
       controller.close()
     },
   })
+}
+
+/** The places that have several names: the library, and the mailbox of who is signed in. */
+function placeOf(path: string): string {
+  return path.replace(/^\/(?:me|sites\/[^/:]+|users\/[^/]+|groups\/[^/]+)\/drive(?=\/|$)/, `/drives/${driveId}`).replace(/^\/me(?=\/(?:mailFolders|messages)(?:\/|$))/, `/users/${mailboxAddress}`)
 }
 
 function unitsOf({ method, path, url }: Asked): number {

@@ -1,6 +1,6 @@
 /** The lists of a team site and their rows. */
 import { randomUUID } from 'node:crypto'
-import { type Asked, json, noContent, paged, problem, refusedByETag } from './answers.ts'
+import { type Asked, by, json, noContent, paged, problem, refusedByETag } from './answers.ts'
 
 interface Row {
   readonly id: string
@@ -16,7 +16,6 @@ interface List {
   nextRow: number
 }
 
-const by = { createdDateTime: '2026-01-01T00:00:00Z', createdBy: { user: { displayName: 'Ann', id: '8606e4d5' } }, lastModifiedDateTime: '2026-01-01T00:00:00Z', lastModifiedBy: { user: { displayName: 'Ann', id: '8606e4d5' } } }
 
 export class FakeLists {
   readonly #lists = new Map<string, List>()

@@ -35,6 +35,8 @@ export class FakeMailbox {
     if (rest === '/mailFolders/msgfolderroot/childFolders') return this.#childFolders(asked, pageSize)
     const [, folder, verb] = /^\/mailFolders\/([^/]+)\/messages(\/delta)?$/.exec(rest) ?? []
     if (folder !== undefined) return this.#messagesIn(folder, asked, { isDelta: verb !== undefined, pageSize })
+    const one = this.#folders.get(/^\/mailFolders\/([^/]+)$/.exec(rest)?.[1] ?? '')
+    if (one !== undefined && asked.method === 'GET') return json(200, this.#showFolder(one))
     const message = this.#messages.get(/^\/messages\/([^/]+)$/.exec(rest)?.[1] ?? '')
     if (message === undefined) return problem(404, 'ErrorItemNotFound', { message: 'The specified object was not found in the store.' })
     if (asked.method === 'DELETE') {
@@ -43,7 +45,9 @@ export class FakeMailbox {
       return noContent()
     }
     if (asked.method === 'PATCH') {
-      message.content = (JSON.parse(asked.body) as { body: { content: string } }).body.content
+      const change = JSON.parse(asked.body) as { subject?: string; body?: { content: string } }
+      message.subject = change.subject ?? message.subject
+      message.content = change.body?.content ?? message.content
       message.version++
       this.#changes.get(message.folder)?.note(message.id)
     }
@@ -97,7 +101,8 @@ export class FakeMailbox {
 /** Outlook ends a text with a line break of its own. */
 function show({ id, subject, content, createdDateTime, version, folder }: Message): object {
   return {
-    '@odata.etag': `W/"ck${version}"`, id, subject, createdDateTime, 'lastModifiedDateTime': createdDateTime, 'changeKey': `ck${version}`, 'parentFolderId': folder, 'isDraft': true,
+    '@odata.etag': `W/"ck${version}"`, id, subject, createdDateTime, 'lastModifiedDateTime': createdDateTime, 'changeKey': `ck${version}`, 'parentFolderId': folder, 'isDraft': true, 'isRead': true,
+    'receivedDateTime': createdDateTime, 'sentDateTime': createdDateTime, 'hasAttachments': false,
     'bodyPreview': content.slice(0, 255), 'body': { contentType: 'text', content: `${content}\r\n` },
   }
 }
