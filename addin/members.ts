@@ -14,10 +14,10 @@ export function ageTone(seconds: number | null): Tone {
 }
 
 /** The one thing to say of a member, the worst that is true of it. */
-export type Standing = 'nothing' | 'never' | 'atRisk' | 'gone' | 'overdue' | 'frozen' | 'drillFailed' | 'partly' | 'offLong' | 'aging' | 'unknown' | 'covered'
+export type Standing = 'nothing' | 'never' | 'atRisk' | 'gone' | 'overdue' | 'frozen' | 'notNow' | 'drillFailed' | 'partly' | 'offLong' | 'aging' | 'unknown' | 'covered'
 
 const tones: Readonly<Record<Standing, Tone>> = {
-  nothing: 'bad', never: 'bad', atRisk: 'bad', gone: 'bad', overdue: 'bad', frozen: 'warning', drillFailed: 'warning', partly: 'warning', offLong: 'warning', aging: 'warning', unknown: 'warning', covered: 'good',
+  nothing: 'bad', never: 'bad', atRisk: 'bad', gone: 'bad', overdue: 'bad', frozen: 'warning', notNow: 'warning', drillFailed: 'warning', partly: 'warning', offLong: 'warning', aging: 'warning', unknown: 'warning', covered: 'good',
 }
 
 export function standingOf(member: Member): Standing {
@@ -28,6 +28,7 @@ export function standingOf(member: Member): Standing {
   const age = ageTone(ageWhileOn(member))
   if (age === 'bad') return 'overdue'
   if (member.frozenAt > 0) return 'frozen'
+  if (member.restorable === false) return 'notNow'
   if (member.lastFailedDrill !== null) return 'drillFailed'
   if (member.state === 'partial') return 'partly'
   if (member.machineState === 'doubtful') return 'offLong'
@@ -37,6 +38,11 @@ export function standingOf(member: Member): Standing {
 
 export function memberTone(member: Member): Tone {
   return tones[standingOf(member)]
+}
+
+/** Some of its copies are on computers that are off now. */
+export function hasCopiesOff({ reachable, wanted, placed, lastSnapshotAgeSeconds }: Member): boolean {
+  return reachable !== null && lastSnapshotAgeSeconds !== null && reachable < Math.min(placed, wanted)
 }
 
 /** Nothing changes on a machine that is off: its backup ages only while it is on. */
@@ -69,7 +75,7 @@ export function countTones(members: readonly Member[]): Readonly<Record<Tone, nu
 /** RFC 4180. A leading sign of a formula is defused: spreadsheets would run it. */
 export function membersAsCsv(members: readonly Member[]): string {
   const columns = [
-    'name', 'state', 'lastSnapshotAgeSeconds', 'placed', 'wanted', 'unprotectedBytes', 'lastVerifiedRestore', 'verifiedInPart', 'lastFailedDrill', 'machineState', 'offSinceSeconds', 'chosen', 'usedBytes', 'offerBytes', 'reportAgeSeconds', 'machine', 'owner',
+    'name', 'state', 'lastSnapshotAgeSeconds', 'placed', 'wanted', 'reachable', 'restorable', 'unprotectedBytes', 'lastVerifiedRestore', 'verifiedInPart', 'lastFailedDrill', 'machineState', 'offSinceSeconds', 'chosen', 'usedBytes', 'offerBytes', 'reportAgeSeconds', 'machine', 'owner',
   ] as const
   const cell = (value: unknown) => {
     const text = value === null || value === undefined ? '' : String(value)

@@ -119,6 +119,15 @@ function rateOf(before: WatchedRun | undefined, now: RunState, nowMs: number): n
   return before.rate === undefined ? rate : before.rate + smoothing * (rate - before.rate)
 }
 
+/** Why a run stands still: it started by itself and gives way. A person's run has every turn. */
+export function waitReason(status: Status | undefined, { name, stage }: Pick<WatchedRun, 'name' | 'stage'>): NonNullable<Status['pace']['reason']> | undefined {
+  if (status?.pace.state !== 'wait' || stage === 'queued' || !givingWay.has(name)) return undefined
+  return status.pace.reason ?? undefined
+}
+
+/** What also starts by itself. */
+const givingWay: ReadonlySet<string> = new Set(['backup', 'verify', 'repair', 'forget', 'prune'])
+
 /** 0 to 1; undefined while the whole is not known. */
 export function shareDone({ progress }: Pick<WatchedRun, 'progress'>): number | undefined {
   if (progress?.bytesTotal === undefined || progress.bytesTotal <= 0 || progress.bytesDone === undefined) return undefined

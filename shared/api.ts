@@ -38,7 +38,9 @@ const peerSchema = z.object({
 
 const memberSchema = z.object({
   name: z.string(), owner: z.string(), machine: z.string(), state: z.enum(['protected', 'partial', 'unprotected', 'unknown']),
-  lastSnapshotAgeSeconds: z.number().nullable(), placed: count, wanted: count,
+  lastSnapshotAgeSeconds: z.number().nullable(),
+  /** Copies that were acknowledged, and those of them that are on machines that are on now, as seen from here; of the worst object. `restorable`: they are enough. Null: not known. */
+  placed: count, wanted: count, reachable: count.nullable(), restorable: z.boolean().nullable(),
   /** `verifiedInPart`: of a file that is too large to be restored to try it, parts by lot. */
   unprotectedBytes: bytes.nullable(), lastVerifiedRestore: time.nullable(), verifiedInPart: z.boolean(),
   /** When its last restore drill was, if that failed. */
@@ -228,6 +230,8 @@ export const commands = {
         machine: z.string(), name: z.string(), state: z.enum(['online', 'away', 'doubtful', 'gone']), shards: count, bytes, lastAudit: time.nullable(), lastFailedAudit: time.nullable(),
       })),
       pausedUntil: time.nullable(),
+      /** When the quiet hours end that it is now; null outside them. Nothing starts by itself before. */
+      quietUntil: time.nullable(),
       /** `signed-out`: somebody has to sign in on this machine; everything but the roster goes on. */
       rosters: z.array(z.object({ locator: z.string(), state: z.enum(['ok', 'unreachable', 'signed-out', 'unknown']), detail: z.string(), notice: noticeSchema.nullable() })),
       /** What lies here of each owner, most first. `fair`: what it may have here; more is refused once less than half is free. */

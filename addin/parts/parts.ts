@@ -1,7 +1,7 @@
 /** Pieces that several views draw. */
 import { type TemplateResult, html, nothing } from 'lit-html'
 import type { App } from '../app.ts'
-import { type Tone, type WatchedRun, secondsLeft, shareDone } from '../state.ts'
+import { type Tone, type WatchedRun, secondsLeft, shareDone, waitReason } from '../state.ts'
 
 /** A sign and a word: colour alone tells nobody anything. */
 export function badge(tone: Tone, text: string): TemplateResult {
@@ -14,21 +14,22 @@ export function signOf(tone: Tone): string {
 
 /** A run with its bar, rate, time left, and the button that stops it. */
 export function progressOf(app: App, run: WatchedRun): TemplateResult {
-  const { messages: { progress: m }, formats: f, state: { connection } } = app
+  const { messages: { progress: m, protection }, formats: f, state: { connection, status } } = app
+  const waits = waitReason(status, run)
   const share = shareDone(run)
   const left = secondsLeft(run)
   const { bytesDone, bytesTotal } = run.progress ?? {}
   const facts = [
-    run.stage === 'queued' ? m.queued : undefined,
+    run.stage === 'queued' ? m.queued : waits === undefined ? undefined : `${protection.pace.waits[waits]}. ${protection.pace.until[waits]}`,
     bytesDone === undefined ? undefined : bytesTotal === undefined ? m.read(f.bytes(bytesDone)) : app.messages.common.of(f.bytes(bytesDone), f.bytes(bytesTotal)),
-    run.rate === undefined || run.rate < 1 ? undefined : m.rate(f.bytes(run.rate)), left === undefined || left < 1 ? undefined : m.left(f.duration(left)),
+    waits !== undefined || run.rate === undefined || run.rate < 1 ? undefined : m.rate(f.bytes(run.rate)), waits !== undefined || left === undefined || left < 1 ? undefined : m.left(f.duration(left)),
   ].filter((fact) => fact !== undefined)
   const name = m.names[run.name] ?? run.name
   return html`<section class="card run" aria-label=${name}>
     <div class="row"><strong>${name}</strong><span class="grow"></span>
       ${connection === 'offline' ? nothing : html`<fluent-button size="small" ?disabled=${run.isCancelling} aria-disabled=${run.isCancelling ? 'true' : nothing} @click=${() => { void app.cancel(run.id) }}>${run.isCancelling ? m.cancelling : m.cancel}</fluent-button>`}</div>
     <progress aria-label=${name} max="1" .value=${share ?? 0} ?hidden=${share === undefined}></progress>
-    <div class="bar moving" ?hidden=${share !== undefined || connection === 'offline'} role="status" aria-label=${name}></div>
+    <div class=${waits === undefined && run.stage !== 'queued' ? 'bar moving' : 'bar'} ?hidden=${share !== undefined || connection === 'offline'} role="status" aria-label=${name}></div>
     <p class="facts">${facts.join(' · ')}</p>
   </section>`
 }

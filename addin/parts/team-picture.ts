@@ -1,7 +1,7 @@
 /** The group in one look: how many are protected, who is not, and why. */
 import { type TemplateResult, html, nothing } from 'lit-html'
 import type { App } from '../app.ts'
-import { type Member, countTones, isOff, memberTone, standingOf } from '../members.ts'
+import { type Member, countTones, hasCopiesOff, isOff, memberTone, standingOf } from '../members.ts'
 import type { Tone } from '../state.ts'
 import { signOf } from './parts.ts'
 
@@ -19,13 +19,16 @@ export function groupVerdict({ messages: { team: m } }: App, members: readonly M
   return good === members.length ? m.all(good) : m.protectedOf(good, members.length)
 }
 
-/** A part for each member, those of one tone side by side: as long as they are many. The words below say the numbers. */
+/** A part for each member, those of one tone side by side: as long as they are many, half as high where copies are off. The words below say the numbers. */
 export function coverageBar({ messages: { team: m } }: App, members: readonly Member[]): TemplateResult {
   const counts = countTones(members)
   const tones = bestFirst.filter((tone) => counts[tone] > 0)
   const words = tones.map((tone) => m.counts[tone](counts[tone]))
-  return html`<div class="coverage" role="img" aria-label=${words.join(', ')}>${tones.flatMap((tone) => Array.from({ length: counts[tone] }, () => html`<span class=${tone}></span>`))}</div>
-    <ul class="counts" aria-hidden="true">${tones.map((tone, index) => html`<li><span class="key ${tone}">${signOf(tone)}</span>${words[index]}</li>`)}</ul>`
+  const off = members.filter(hasCopiesOff)
+  const offWords = off.length === 0 ? undefined : m.copiesOff(off.length)
+  const parts = tones.map((tone) => ({ tone, few: off.filter((member) => memberTone(member) === tone).length, all: counts[tone] }))
+  return html`<div class="coverage" role="img" aria-label=${[...words, offWords].filter((text) => text !== undefined).join(', ')}>${parts.flatMap(({ tone, few, all }) => Array.from({ length: all }, (_, at) => html`<span class=${at < all - few ? tone : `${tone} few`}></span>`))}</div>
+    <ul class="counts" aria-hidden="true">${tones.map((tone, index) => html`<li><span class="key ${tone}">${signOf(tone)}</span>${words[index]}</li>`)}${offWords === undefined ? nothing : html`<li><span class="key few"></span>${offWords}</li>`}</ul>`
 }
 
 /** A tile for each member, worst first as the members come. */
@@ -52,6 +55,7 @@ export function explain({ messages: { team: m }, formats: f }: App, member: Memb
   const off = member.offSinceSeconds === null ? undefined : m.offFor(f.duration(member.offSinceSeconds))
   const age = member.lastSnapshotAgeSeconds
   switch (standing) {
+    case 'notNow': return m.reachableOf(f.number(member.reachable ?? 0), f.number(member.wanted))
     case 'covered': return off ?? (age === null ? m.standing.covered : f.ago(age))
     case 'aging': case 'overdue': return m.noBackupFor(f.duration(age ?? 0))
     case 'partly': return m.copiesOf(f.number(member.placed), f.number(member.wanted))

@@ -6,7 +6,7 @@ import { noticesOf } from '../notices.ts'
 import { noticeList } from '../parts/notices.ts'
 import { badge, folderOf, loading, nameOf, progressOf, signOf } from '../parts/parts.ts'
 import { coverageBar, groupVerdict, whoIsNot } from '../parts/team-picture.ts'
-import { type Status, type Tone, shownRuns, toneOf } from '../state.ts'
+import { type Status, type Tone, shownRuns, toneOf, waitReason } from '../state.ts'
 import { verdictOf } from '../verdict.ts'
 import type { Contacts } from './contacts.ts'
 
@@ -54,7 +54,7 @@ export class ProtectionView implements View {
   #waits({ pace: { state, reason }, running }: Status): TemplateResult {
     const { messages: { protection: { pace: m } }, state: { connection } } = this.#app
     if (state !== 'wait' || reason === null || running === null || connection === 'offline') return html`${nothing}`
-    return html`<div class="message warning" role="status"><strong>${m.wait[reason]}</strong><p>${m.waitText}</p><fluent-button size="small" @click=${() => { void this.#backUp() }}>${m.goOn}</fluent-button></div>`
+    return html`<div class="message warning" role="status"><strong>${m.wait[reason]}</strong><p>${m.until[reason]} ${m.waitText}</p><fluent-button size="small" @click=${() => { void this.#backUp() }}>${m.goOn}</fluent-button></div>`
   }
 
   /** Until the next backup: what was cancelled is no loss. */
@@ -68,15 +68,24 @@ export class ProtectionView implements View {
   #verdict(status: Status): TemplateResult {
     const { messages: { protection: m }, formats: f, state: { connection } } = this.#app
     const { pace } = status
-    const { tone, heading, text } = verdictOf(this.#app, status, { nowMs: Date.now(), connection, isBackingUp: this.#app.runOf('backup') !== undefined })
+    const run = this.#app.runOf('backup')
+    const waits = run === undefined ? undefined : waitReason(status, run)
+    const { tone, heading, text } = verdictOf(this.#app, status, { nowMs: Date.now(), connection, isBackingUp: run !== undefined && waits === undefined })
     const paused = status.pausedUntil !== null && Date.parse(status.pausedUntil) > Date.now()
     const last = status.paths.map(({ lastSnapshotTime }) => lastSnapshotTime).filter((time) => time !== null).sort().at(-1)
-    const next = paused && status.pausedUntil !== null ? m.paused(f.time(status.pausedUntil)) : this.#app.runOf('backup') !== undefined ? m.running : status.nextBackup === null ? m.whenIdle : f.relative(status.nextBackup, Date.now())
+    const next = run !== undefined ? (waits === undefined ? m.running : m.pace.waits[waits]) : paused && status.pausedUntil !== null ? m.paused(f.time(status.pausedUntil)) : this.#next(status)
     return html`<section class="verdict ${tone}" aria-labelledby="verdict">
       <div class="head"><div class="seal" aria-hidden="true">${signOf(tone)}</div><div class="grow"><h2 id="verdict">${heading}</h2><p>${text}</p></div></div>
       ${status.paths.length === 0 ? nothing : html`<dl class="facts"><div><dt>${m.lastSnapshot}</dt><dd>${last === undefined ? m.neverBackedUp : f.relative(last, Date.now())}</dd></div>${connection === 'offline' ? nothing : html`<div><dt>${m.nextRun}</dt><dd>${next}</dd></div>${pace.state !== 'slow' || pace.reason === null ? nothing : html`<div><dt>${m.pace.label}</dt><dd>${m.pace.slow[pace.reason]}</dd></div>`}`}</dl>`}
       ${connection === 'offline' ? nothing : this.#actions(status, { hasBackup: last !== undefined, paused })}
     </section>`
+  }
+
+  /** When nothing runs and nobody paused it. */
+  #next({ nextBackup, quietUntil }: Status): string {
+    const { messages: { protection: m }, formats: f } = this.#app
+    if (quietUntil !== null && (nextBackup === null || nextBackup <= quietUntil)) return m.quiet(f.clock(quietUntil))
+    return nextBackup === null ? m.whenIdle : f.relative(nextBackup, Date.now())
   }
 
   #actions({ paths, network }: Status, { hasBackup, paused }: { hasBackup: boolean; paused: boolean }): TemplateResult {

@@ -70,6 +70,13 @@ export class TeamView implements View {
       <tbody role="rowgroup">${members.map((member) => this.#row(member))}</tbody></table></section>`
   }
 
+  /** Those that can be reached now, and those that were made. */
+  #copies({ placed, wanted, reachable }: Member): TemplateResult {
+    const { messages: { team: m }, formats: f } = this.#app
+    const made = m.copiesMade(f.number(placed), f.number(wanted))
+    return reachable === null ? html`${made}` : html`${m.reachableOf(f.number(reachable), f.number(wanted))} <span class="facts">${made}</span>`
+  }
+
   #row(member: Member): TemplateResult {
     const { messages: { team: m, common, protection }, formats: f } = this.#app
     const { lastSnapshotAgeSeconds: age, usedBytes, offerBytes, offSinceSeconds, unprotectedBytes, lastVerifiedRestore, verifiedInPart } = member
@@ -78,7 +85,7 @@ export class TeamView implements View {
     return html`<tr role="row">
       <th role="rowheader" scope="row"><span class="name">${member.name}</span>${member.self ? html` <span class="facts">(${m.you})</span>` : nothing}<br>${badge(memberTone(member), standing === 'covered' ? m.standing.covered : explain(this.#app, member))}</th>
       ${cell(m.lastBackup, html`<span class="age"><meter aria-hidden="true" class=${ageTone(age)} min="0" max="1" .value=${freshness(age)}></meter>${age === null ? common.never : f.ago(age)}</span>`)}
-      ${cell(m.copies, member.wanted === 0 || age === null ? m.none : common.of(f.number(member.placed), f.number(member.wanted)))}
+      ${cell(m.copies, member.wanted === 0 || age === null ? m.none : this.#copies(member))}
       ${cell(m.waiting, unprotectedBytes === null ? m.none : f.bytes(unprotectedBytes))}
       ${cell(m.verified, lastVerifiedRestore === null ? common.never : (verifiedInPart ? m.inPart : (time: string) => time)(f.relative(lastVerifiedRestore, Date.now())))}
       ${cell(m.machine, html`${isOff(member) ? (offSinceSeconds === null ? protection.machine[member.machineState] : m.offFor(f.duration(offSinceSeconds))) : m.on}${offerBytes === null || usedBytes === null ? nothing : html` <span class="facts">${m.offer(f.bytes(usedBytes), f.bytes(offerBytes))}</span>`}`)}

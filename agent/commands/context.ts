@@ -175,6 +175,8 @@ export interface AgentContext {
   nextBackupMs(): number | null
   /** How fast work goes on that started by itself. */
   pace(): Pace
+  /** When the quiet hours end that it is now (ms since 1970); null outside them. */
+  quietUntilMs(): number | null
   /** Name of the long command that runs now. */
   running(): string | null
 }

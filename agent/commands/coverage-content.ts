@@ -1,10 +1,11 @@
 /** What this machine says of its own backup, for the group to see. */
 import { hasCode } from '../../shared/errors.ts'
 import type { CoverageContent } from '../network/membership/coverage-report.ts'
+import { packHolderSets } from '../network/membership/holder-sets.ts'
 import type { AgentContext, Backup } from './context.ts'
 import { type PathStatus, pathStatus } from './path-status.ts'
 import { storedBytes } from './space.ts'
-import { type LivePlaces, livePlacesOf, protectionOf } from './protection.ts'
+import { type LivePlaces, holderSetsOf, livePlacesOf, protectionOf } from './protection.ts'
 
 export async function coverageContent(context: AgentContext, signal: AbortSignal): Promise<CoverageContent> {
   const services = await context.backup()
@@ -21,6 +22,7 @@ export async function coverageContent(context: AgentContext, signal: AbortSignal
     ...(drill?.ok === false ? { failed: secondsOf(drill.time) } : {}), audited: auditedSeconds(services, places), used, offer: quota,
     stored: storedBytes(services.dispersal), frozen: context.holder.accounts().filter(({ freezes }) => freezes.length > 0).map(({ owner: of }) => of).slice(0, 4),
     admin: await isAdmin(context), chosen: context.settings.config.protect.length,
+    holders: packHolderSets(holderSetsOf(services, places)),
   }
 }
 

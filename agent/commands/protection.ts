@@ -4,6 +4,7 @@
  */
 import type { Protection } from '../../shared/api.ts'
 import type { MachineId } from '../../shared/ids.ts'
+import type { HolderSet } from '../network/membership/holder-sets.ts'
 import type { PlacedObject } from '../network/placement-index.ts'
 import { matchShards } from '../network/placement.ts'
 import type { Backup } from './context.ts'
@@ -51,6 +52,21 @@ export function reachNow({ dispersal }: Backup, places: LivePlaces, reachable: R
     if (worst === undefined || reach.have - reach.need < worst.have - worst.need) worst = reach
   }
   return worst
+}
+
+/** On which machines the objects are, each set once: a shard on each, on hosts of their own. */
+export function holderSetsOf({ dispersal }: Pick<Backup, 'dispersal'>, places: LivePlaces): HolderSet[] {
+  const sets = new Map<string, HolderSet>()
+  const seen = new Set<string>()
+  for (const known of places) {
+    const key = known === undefined ? '' : `${known.k}/${known.n} ${known.shards.map(({ number, machine }) => `${number}:${machine}`).join(' ')}`
+    if (seen.has(key)) continue // of tens of thousands of objects most lie alike
+    seen.add(key)
+    const { k, n } = known ?? dispersal.redundancy()
+    const machines = known === undefined ? [] : [...matchShards(dispersal.placesOf(known))].flatMap(([number, host]) => known.shards.find((shard) => shard.number === number && dispersal.holders.peer(shard.machine)?.host === host)?.machine ?? [])
+    sets.set(`${k}/${n} ${machines.sort().join(' ')}`, { machines: new Set(machines), k, n })
+  }
+  return [...sets.values()]
 }
 
 export function nothing(wanted: number): Protection {

@@ -22,7 +22,7 @@ export async function status(context: AgentContext, { fresh }: CommandRequest<'s
   const common = {
     machine: { id: context.machine.id as string, name: config.label ?? '', owner: owner?.owner ?? null }, holder,
     keyConfirmed: owner !== undefined && owner.words === undefined, nextBackup: timeOrNull(context.nextBackupMs()), running: context.running(), pace: context.pace(),
-    pausedUntil: config.schedule.pausedUntil, retention: config.retention,
+    pausedUntil: config.schedule.pausedUntil, quietUntil: timeOrNull(context.quietUntilMs()), retention: config.retention,
     alerts: context.alerts.standing().map(({ since, text, notices }) => ({ since: new Date(since).toISOString(), text, notices: [...notices] })),
   }
   if (!context.isMember()) {

@@ -38,7 +38,7 @@ import { openInBrowser } from '../system-browser.ts'
 import type { Pace } from '../conditions/port.ts'
 import { Politeness } from '../triggers/politeness.ts'
 import type { Recurring } from '../triggers/recurring.ts'
-import { parseCron } from '../triggers/schedule.ts'
+import { parseCron, quietEndMs } from '../triggers/schedule.ts'
 import type { TrustStore } from '../trust/port.ts'
 import { trustStores } from '../trust/stores.ts'
 import { watchAlerts } from './alert-watch.ts'
@@ -90,6 +90,8 @@ export class AgentParts implements AgentContext {
   readonly outlook = systemOutlook()
   readonly restoredArchives: RestoredArchives
   readonly founding: FoundingAttempts
+  /** Called when who is in the group, or who of it answers, is different. */
+  readonly peopleListeners = new Set<() => void>()
   readonly #home: Home
   readonly #options: AgentOptions
   readonly #surroundings: Surroundings
@@ -165,6 +167,7 @@ export class AgentParts implements AgentContext {
       turn: () => this.politeness.turn(), sparesLink: async () => await this.politeness.sparesLink(), door: () => this.#door, addresses: () => this.addresses(), openRoster: (locator) => this.openRoster(locator),
       ownerFile: () => this.ownerFile(), saveOwner: (owner) => { this.saveOwner(owner) }, adminKey: async () => await this.ownAdminKey(),
       onGone: () => this.#triggers?.repairSoon(),
+      onPeople: () => { for (const listener of this.peopleListeners) listener() },
       onFormer: () => {
         this.#checks = new Checks(keptText(home.checks))
         this.#alerts = new AlertBook(keptText(home.alerts))
@@ -320,6 +323,12 @@ export class AgentParts implements AgentContext {
 
   pace(): Pace {
     return this.politeness.pace
+  }
+
+  quietUntilMs(): number | null {
+    const nowMs = this.clock.now()
+    const endMs = quietEndMs(this.settings.config.schedule.quietHours, nowMs)
+    return endMs > nowMs ? endMs : null
   }
 
   running(): string | null {

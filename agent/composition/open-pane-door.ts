@@ -38,6 +38,9 @@ export async function openPane(home: Home, parts: AgentParts): Promise<OpenPane>
     door.events.tell(event)
     if (event.type === 'ended' && event.problem === null && !questions.has(event.name)) door.events.hint('protection')
   }))
+  const onPeople = () => { door.events.hint('group') }
+  parts.peopleListeners.add(onPeople)
+  stack.defer(() => { parts.peopleListeners.delete(onPeople) })
   stack.defer(parts.settings.subscribe(() => { door.events.hint('settings') }))
   parts.pane = { port: door.port, isBuilt: isPaneBuilt(), authority: certificate.authority, former: certificate.former }
   const owned = stack.move()

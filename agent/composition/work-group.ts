@@ -56,6 +56,8 @@ export interface WorkGroupParts {
   readonly adminKey: () => Promise<PublicJwk | undefined>
   /** A machine is gone for good. */
   readonly onGone: () => void
+  /** Who is in the group, or who of it answers, is different. */
+  readonly onPeople: () => void
   /** The group is let go of, and what the home knew of it put aside. */
   readonly onFormer: () => void
 }
@@ -158,7 +160,7 @@ export class WorkGroup implements AsyncDisposable {
 
   /** What the admins set holds here from the start and from each change on; whom they shut out leaves at once. */
   #followNetwork(membership: Membership): void {
-    const { settings, log, onGone } = this.#parts
+    const { settings, log, onGone, onPeople } = this.#parts
     const follow = () => {
       const { schedule, minFree } = membership.network
       if (!settings.followGroup({ schedule, minFree })) log('group-schedule-unreadable', { cron: schedule?.cron })
@@ -168,6 +170,7 @@ export class WorkGroup implements AsyncDisposable {
       if (event.type === 'network-changed') follow()
       if (event.type === 'machine-revoked') this.#showOut(event.id)
       if (event.type === 'machine-revoked' || event.type === 'machine-gone') onGone()
+      if (event.type.startsWith('machine-')) onPeople()
     }))
   }
 

@@ -42,6 +42,8 @@ export function metricsOf(status: CommandResult<'status'>, members: CommandResul
     { name: 'holdfast_fair_share_bytes', help: 'Bytes that this owner may have on other machines.', samples: [{ value: Math.floor(status.share.fair) }] },
     { name: 'holdfast_member_online', help: '1 when the machine answers.', samples: ofMembers(({ machineState }) => (machineState === 'online' ? 1 : 0)) },
     { name: 'holdfast_member_state', help: '2 protected, 1 partly, 0 not, as each machine says of itself.', samples: ofMembers(({ state }) => stateValues[state]) },
+    { name: 'holdfast_member_copies_reachable', help: 'Copies on machines that are on now, of the worst object.', samples: ofMembers(({ reachable }) => reachable) },
+    { name: 'holdfast_member_copies_wanted', help: 'Copies that the level wants.', samples: ofMembers(({ wanted, reportAgeSeconds }) => (reportAgeSeconds === null ? null : wanted)) },
     { name: 'holdfast_member_snapshot_age_seconds', help: 'Age of the newest complete backup.', samples: ofMembers(({ lastSnapshotAgeSeconds }) => lastSnapshotAgeSeconds) },
     { name: 'holdfast_member_unprotected_bytes', help: 'Bytes that no backup has yet.', samples: ofMembers(({ unprotectedBytes }) => unprotectedBytes) },
     { name: 'holdfast_member_verified_age_seconds', help: 'Time since data was last read back and found right.', samples: ofMembers(({ lastVerifiedRestore }) => ageSeconds(lastVerifiedRestore)) },

@@ -56,9 +56,9 @@ export class Politeness implements AsyncDisposable {
     this.#options = options
   }
 
-  /** What holds for work that nobody waits for, by the last look; `go` while nothing is under way. */
+  /** What holds for work that nobody waits for, by the last look; `go` while nothing is under way, or somebody waits for it. */
   get pace(): Pace {
-    return this.#conditions === undefined || this.#cancel === undefined ? { state: 'go', reason: null } : paceOf(this.#conditions, this.#options.rules())
+    return this.#conditions === undefined || this.#cancel === undefined || this.#options.isHurried() ? { state: 'go', reason: null } : paceOf(this.#conditions, this.#options.rules())
   }
 
   /** Whether this machine takes nothing for others now: its connection costs money, by a look of the last ten seconds, and the rule is to wait. */

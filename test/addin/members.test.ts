@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { type Member, ageTone, countTones, isFailing, memberTone, membersAsCsv, standingOf, worstFirst } from '../../addin/members.ts'
+import { type Member, ageTone, countTones, hasCopiesOff, isFailing, memberTone, membersAsCsv, standingOf, worstFirst } from '../../addin/members.ts'
 
 const day = 86_400
 
 const covered: Member = {
-  name: 'Ana', owner: 'o1', machine: 'm1', state: 'protected', lastSnapshotAgeSeconds: 3600, placed: 6, wanted: 6, unprotectedBytes: 0, lastVerifiedRestore: null, verifiedInPart: false, lastFailedDrill: null, lastAudit: null,
+  name: 'Ana', owner: 'o1', machine: 'm1', state: 'protected', lastSnapshotAgeSeconds: 3600, placed: 6, wanted: 6, reachable: 6, restorable: true, unprotectedBytes: 0, lastVerifiedRestore: null, verifiedInPart: false, lastFailedDrill: null, lastAudit: null,
   machineState: 'online', self: false, admin: false, offSinceSeconds: null, usedBytes: null, offerBytes: null, reportAgeSeconds: null, chosen: 1, lost: false, frozenAt: 0, storedBytes: null, fairBytes: 0,
 }
 const off = (days: number): Partial<Member> => ({ machineState: days > 21 ? 'gone' : days > 10 ? 'doubtful' : 'away', offSinceSeconds: days * day })
@@ -19,11 +19,17 @@ test('a member is never shown better than the age or the copies of the backup', 
     [{ state: 'unprotected' }, 'atRisk', 'bad'], [{ lastSnapshotAgeSeconds: null, state: 'unprotected' }, 'never', 'bad'],
     [{ lastSnapshotAgeSeconds: null, state: 'unprotected', chosen: 0 }, 'nothing', 'bad'], [{ chosen: null }, 'covered', 'good'], [{ frozenAt: 2 }, 'frozen', 'warning'],
     [{ lastFailedDrill: '2026-11-22T14:03:00.000Z' }, 'drillFailed', 'warning'],
+    [{ reachable: 4 }, 'covered', 'good'], [{ reachable: 2, restorable: false }, 'notNow', 'warning'], [{ reachable: null, restorable: null }, 'covered', 'good'], [{ reachable: 2, restorable: false, state: 'unprotected' }, 'atRisk', 'bad'],
   ]
   for (const [change, standing, tone] of cases) {
     const member = { ...covered, ...change }
     assert.deepEqual([standingOf(member), memberTone(member)], [standing, tone], JSON.stringify(change))
   }
+})
+
+test('copies that are off are told apart from copies that were never made', () => {
+  const told = (change: Partial<Member>) => hasCopiesOff({ ...covered, ...change })
+  assert.deepEqual([told({}), told({ reachable: 5 }), told({ placed: 4, reachable: 4 }), told({ placed: 4, reachable: 3 }), told({ reachable: null }), told({ reachable: 0, lastSnapshotAgeSeconds: null })], [false, true, false, true, false, false])
 })
 
 test('a machine that is off is no failing backup, and its backup ages only while it was on', () => {
@@ -47,6 +53,6 @@ test('the worst is first, and the order loses nobody', () => {
 test('the table as CSV can be read back, and runs nothing in a spreadsheet', () => {
   const [heading, first, second] = membersAsCsv([{ ...covered, name: 'Ana "the admin", Ruiz' }, { ...covered, name: '=HYPERLINK("http://x")' }]).split('\r\n')
   assert.ok(heading?.startsWith('standing,name,state,lastSnapshotAgeSeconds,'))
-  assert.ok(first?.startsWith('covered,"Ana ""the admin"", Ruiz",protected,3600,6,6,0,,false,,online'))
+  assert.ok(first?.startsWith('covered,"Ana ""the admin"", Ruiz",protected,3600,6,6,6,true,0,,false,,online'))
   assert.ok(second?.startsWith('covered,"\'=HYPERLINK('))
 })

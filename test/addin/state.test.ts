@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { initialState, secondsLeft, shareDone, withRunEvent, withRuns } from '../../addin/state.ts'
+import { type Status, initialState, waitReason, secondsLeft, shareDone, withRunEvent, withRuns } from '../../addin/state.ts'
 import type { RunState } from '../../shared/api.ts'
 
 function run(id: string, bytesDone?: number): RunState {
@@ -16,6 +16,12 @@ test('a run is watched from its first event to its end, with a rate and the time
   assert.deepEqual([watched.rate, shareDone(watched), secondsLeft(watched)], [200, 0.2, 4])
   state = withRunEvent(state, { type: 'ended', id: 'r1', name: 'backup', result: { snapshot: 's' }, problem: null }, 2000)
   assert.deepEqual([state.runs, state.ended[0]?.result], [[], { snapshot: 's' }])
+})
+
+test('a run that gives way says for what; one that a person waits for, and one that has not begun, do not', () => {
+  const status = (state: 'go' | 'slow' | 'wait', reason: 'battery' | null) => ({ pace: { state, reason } }) as Status
+  const reasons = [[status('wait', 'battery'), run('r1')], [status('wait', 'battery'), { ...run('r1'), stage: 'queued' }], [status('wait', 'battery'), { ...run('r1'), name: 'restore' as const }], [status('slow', 'battery'), run('r1')], [status('go', null), run('r1')], [undefined, run('r1')]] as const
+  assert.deepEqual(reasons.map(([now, of]) => waitReason(now, of)), ['battery', undefined, undefined, undefined, undefined, undefined])
 })
 
 test('a run that begins to count anew keeps its rate, and short questions are not shown', () => {

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict'
+import { rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { AgentProcess } from '../../agent/demo/agent-process.ts'
 import { PaneBrowser, paneSize, withoutBrowser } from '../support/pane-browser.ts'
 import { pairingCode, startScene } from '../support/pane-scene.ts'
-import { assertNamed, button, openView } from './steps.ts'
+import { assertNamed, button, goTo, openView } from './steps.ts'
 
 const narrow = { size: paneSize }
 
 test('a pane that is not connected, and an agent that goes and comes', { skip: withoutBrowser }, async (t) => {
   await using scene = await startScene(3, 1)
-  const { owner, group } = scene
+  const { owner, group, documents } = scene
   await using browser = await PaneBrowser.start(group.agents)
 
   await t.test('without a token it asks for the code, and says when it is wrong', async () => {
@@ -54,5 +56,25 @@ test('a pane that is not connected, and an agent that goes and comes', { skip: w
     await button(page, 'Choose what to protect').first().click()
     await button(page, 'Back').waitFor()
     assert.equal(again.ready.id, other.ready.id)
+  })
+
+  await t.test('it says how many computers hold a backup, that the roster is gone, and at once when too few are on to restore', async () => {
+    const holder = group.agents[2] as AgentProcess // the only one that is still on
+    await writeFile(join(documents, 'plans', 'guests.txt'), 'nobody\n')
+    await owner.run('backup', { offlineOk: true })
+    await rename(group.roster, `${group.roster} away`)
+    while ((await owner.run('status', {})).rosters.every(({ state }) => state === 'ok'));
+    await using pane = await openView(browser, owner, 'protection', narrow)
+    const { page } = pane
+    await page.getByRole('heading', { name: 'Only partly protected' }).waitFor()
+    await page.getByText('1 of 2 computers hold it. Switch on the others or add computers').waitFor()
+    await page.getByRole('region', { name: 'Needs your attention' }).getByText(/The roster in .* cannot be reached; backups go on without it/u).waitFor()
+    assert.deepEqual(await pane.accessibilityFindings(), [])
+    await holder.kill()
+    await page.getByRole('heading', { name: 'It cannot be restored right now' }).waitFor()
+    await page.getByText(/(?:0 of the 2 computers that hold it are on; 1 is needed|The only computer that holds it is off)\. Nothing is lost/u).waitFor()
+    await goTo(page, 'team')
+    await page.getByRole('row', { name: /cannot be|reachable now/u }).filter({ hasText: 'you' }).getByText('0 of 2 reachable now').first().waitFor()
+    assert.deepEqual([await pane.accessibilityFindings(), await pane.overflowPixels()], [[], 0])
   })
 })

@@ -72,7 +72,7 @@ test('who leaves says what becomes of the backups; a colleague restores them and
     assert.deepEqual(await pane.accessibilityFindings(), [])
     assert.equal((await leaver.run('status', { fresh: false })).network, null)
     await page.reload()
-    await page.getByText('This machine has left its work group').waitFor()
+    await page.getByText('This computer has left its work group').waitFor()
     await page.getByText('I have an invitation').waitFor()
   }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { AgentProcess } from '../../agent/demo/agent-process.ts'
-import { growArchive } from '../../agent/demo/outlook-archive/archive.ts'
+import { createArchive, growArchive } from '../../agent/demo/outlook-archive/archive.ts'
 import { answerMetered } from '../support/metered.ts'
 import { type PaneOptions, PaneBrowser, paneSize } from '../support/pane-browser.ts'
 import { backUpBefore, startScene, ticketHash } from '../support/pane-scene.ts'
@@ -104,6 +104,21 @@ await shoot('restored', 'restore', { steps: async (page) => {
   await button(page, 'Restore my archive').click()
   await page.getByRole('heading', { name: 'It is back' }).waitFor()
 } })
+if (only.length === 0 || only.includes('protection-found')) {
+  await createArchive(join(person, 'Mail', 'Outlook Files', 'Old projects.pst'), { bytes: 4_000_000, seed: 3 })
+  await owner.run('settings', { change: { watchFolders: [join(person, 'Mail')] } })
+  await shoot('protection-found', 'protection', { steps: async (page) => { await button(page, 'Protect: Old projects.pst').waitFor() } })
+  await owner.run('settings', { change: { watchFolders: [] } })
+}
+if (only.length === 0 || only.some((name) => name.endsWith('-partly'))) {
+  const off = [4, 5].map((index) => ({ index, agent: group.agents[index] as AgentProcess }))
+  for (const { agent } of off) await agent.kill()
+  await growArchive(archive, { bytes: 400_000, seed: 8 })
+  await owner.run('backup', { offlineOk: true })
+  await shoot('protection-partly', 'protection', { steps: async (page) => { await page.getByText('Only partly protected').waitFor() } })
+  await shoot('team-partly', 'team', wide)
+  for (const { index, agent: { home, machine } } of off) group.agents[index] = await AgentProcess.start({ home, machine })
+}
 if (only.length === 0 || only.some((name) => /^protection-(?:waits|slowly)/u.test(name))) {
   const metered = join(group.directory, 'metered')
   const { home, machine } = owner

@@ -18,7 +18,7 @@ type Member = CommandResult<'coverage'>['members'][number]
 
 const day = 86_400
 const member = (machine: string, change: Partial<Member> = {}): Member => ({
-  name: machine.toUpperCase(), owner: `${machine}-owner`, machine, state: 'protected', lastSnapshotAgeSeconds: 3600, placed: 3, wanted: 3, unprotectedBytes: 0,
+  name: machine.toUpperCase(), owner: `${machine}-owner`, machine, state: 'protected', lastSnapshotAgeSeconds: 3600, placed: 3, wanted: 3, reachable: 3, restorable: true, unprotectedBytes: 0,
   lastVerifiedRestore: null, verifiedInPart: false, lastFailedDrill: null, lastAudit: null, machineState: 'online', self: false, admin: false, offSinceSeconds: null, usedBytes: 0, offerBytes: 0, reportAgeSeconds: 0,
   chosen: 1, frozenAt: 0, lost: false, storedBytes: 0, fairBytes: 0, ...change,
 })

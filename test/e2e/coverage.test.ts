@@ -34,7 +34,11 @@ test('everybody sees who is covered, by each machine\'s own signed word, also af
   assert.deepEqual([known?.state, known?.chosen], ['unprotected', 0])
   assert.ok((idle?.offerBytes ?? 0) > 0)
 
+  assert.deepEqual([row?.reachable, row?.restorable, own?.reachable], [3, true, 3])
+
+  await third.kill()
   await owner.kill()
-  const after = await seen()
-  assert.deepEqual([after?.state, after?.placed], ['protected', 3])
+  let after = await seen()
+  while (after?.reachable === 3 || after?.machineState === 'online') after = await seen() // as soon as the links break
+  assert.deepEqual([after?.state, after?.placed, after?.reachable, after?.restorable], ['protected', 3, 2, true])
 })

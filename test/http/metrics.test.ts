@@ -46,7 +46,7 @@ test('what is formatted parses to the same names, labels and values, whatever pe
 const status = {
   protection: { state: 'partial', placed: 2, wanted: 3, survives: 1 }, alerts: [{}], holder: { used: 10, free: 20, owners: [{ owner: 'o', name: 'Bob "B"', used: 10 }], scrub: { lastRead: null, damaged: 2, unreadable: 1, halted: false } }, share: { stored: 5, fair: 7.5 },
 }
-const members = [{ machine: 'm', name: 'Ann', machineState: 'online', state: 'unknown', lastSnapshotAgeSeconds: null, unprotectedBytes: 3, lastVerifiedRestore: null, lastFailedDrill: '2026-11-22T14:03:00.000Z', reportAgeSeconds: 60 }]
+const members = [{ machine: 'm', name: 'Ann', machineState: 'online', state: 'unknown', lastSnapshotAgeSeconds: null, reportAgeSeconds: 60, reachable: 2, wanted: 3, unprotectedBytes: 3, lastVerifiedRestore: null, lastFailedDrill: '2026-11-22T14:03:00.000Z' }]
 
 async function get(port: number, path: string, host?: string): Promise<{ status: number | undefined; text: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number | undefined; text: string }>()

@@ -50,6 +50,17 @@ test('the strictest of what holds counts, and what the system does not tell is n
   assert.deepEqual(paceOf({ idleSeconds: 0, onBattery: true, isMetered: true }, { whenActive: 'go', onBattery: 'go', onMetered: 'go' }), { state: 'go', reason: null })
 })
 
+test('while a person waits for work, nothing is said to wait', async () => {
+  const { state, politeness, second } = scene()
+  state.conditions = { ...idle, isMetered: true }
+  void politeness.turn()
+  await second()
+  assert.deepEqual(politeness.pace, { state: 'wait', reason: 'metered' })
+  state.isHurried = true
+  assert.deepEqual(politeness.pace, { state: 'go', reason: null })
+  await politeness[Symbol.asyncDispose]()
+})
+
 test('whether the link is to be spared is looked at every ten seconds at most, and not at all where the rule is not to wait', async () => {
   const { time, state, politeness, second } = scene()
   assert.equal(await politeness.sparesLink(), false)

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { HoldfastError } from '../../../shared/errors.ts'
 import { type MachineId, machineIdSchema, networkIdSchema, ownerIdSchema } from '../../../shared/ids.ts'
 import { type PublicJwk, type Signer, peekRecord, secondsSchema, verifyRecord } from '../../identity/jws.ts'
+import { holderSetsSchema } from './holder-sets.ts'
 import { recordTypes, sign } from './records.ts'
 
 const seconds = secondsSchema
@@ -36,6 +37,8 @@ const contentSchema = z.object({
   frozen: z.array(ownerIdSchema).max(4).default([]),
   /** How many things its user chose to protect; null: it does not say. */
   chosen: z.int().min(0).nullable().default(null),
+  /** Which machines hold the backup. Left out when it is not known, or the report has no room for it. */
+  holders: holderSetsSchema.optional().catch(undefined),
 })
 export type CoverageContent = z.infer<typeof contentSchema>
 
@@ -45,6 +48,8 @@ export type CoverageReport = z.infer<typeof coverageReportSchema>
 export const maxReportLength = 1024
 /** A report that says the same again is signed anew after so long, so that one can see that it still holds. */
 const repeatSeconds = 6 * 3600
+/** Bytes of the document: its characters with header and signature are then fewer than are taken. */
+const mostBytes = 600
 
 interface Held { readonly jws: string; readonly report: CoverageReport }
 
@@ -85,12 +90,14 @@ export interface OwnReport {
 }
 
 /** Undefined when the last one says the same and is not old. */
-export async function signCoverageReport(content: CoverageContent, { net, machine, nowMs, before }: OwnReport): Promise<string | undefined> {
+export async function signCoverageReport(whole: CoverageContent, { net, machine, nowMs, before }: OwnReport): Promise<string | undefined> {
   const iat = Math.floor(nowMs / 1000)
+  const named = { v: 1 as const, net, id: machine.id, iat }
+  const content = JSON.stringify({ ...whole, ...named, seq: Math.floor(nowMs) }).length > mostBytes ? { ...whole, holders: undefined } : whole
   const isFresh = before !== undefined && Math.abs(iat - before.iat) < repeatSeconds
   if (isFresh && JSON.stringify(contentSchema.parse(before)) === JSON.stringify(contentSchema.parse(content))) return undefined
   const seq = Math.max((before?.seq ?? 0) + 1, Math.floor(nowMs))
-  const signed = async (frozen: CoverageContent['frozen']) => await sign(recordTypes.coverage, coverageReportSchema, { ...content, frozen, v: 1, net, id: machine.id, seq, iat }, machine)
+  const signed = async (frozen: CoverageContent['frozen']) => await sign(recordTypes.coverage, coverageReportSchema, { ...content, frozen, ...named, seq }, machine)
   let jws = await signed(content.frozen)
   for (let count = content.frozen.length - 1; jws.length > maxReportLength && count >= 0; count--) jws = await signed(content.frozen.slice(0, count)) // with the longest numbers
   return jws

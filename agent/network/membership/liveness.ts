@@ -27,6 +27,7 @@ export class Liveness {
   /** On the scale of #elapsedMs; negative for what was heard before this run. */
   readonly #heard = new Map<MachineId, number>()
   readonly #known = new Map<MachineId, number>()
+  readonly #missed = new Map<MachineId, number>()
 
   /** `monotonic` in milliseconds, never going back. */
   constructor(monotonic: () => number) {
@@ -45,6 +46,17 @@ export class Liveness {
   heard(id: MachineId, ageSeconds = 0): void {
     const at = this.#nowMs() - Math.max(0, ageSeconds) * 1000
     if (at > (this.#heard.get(id) ?? -Infinity)) this.#heard.set(id, at)
+  }
+
+  /** It does not answer this machine. */
+  missed(id: MachineId): void {
+    this.#missed.set(id, this.#nowMs())
+  }
+
+  /** It did not answer this machine, and nobody heard of it since, as far as is known by now. */
+  isMissed(id: MachineId): boolean {
+    const at = this.#missed.get(id)
+    return at !== undefined && !this.heardSince(id, at)
   }
 
   /** A point in time for heardSince(). */

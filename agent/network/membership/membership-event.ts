@@ -7,6 +7,8 @@ export type MembershipEvent =
   /** A record by somebody who was an admin and is none any more, beside what is settled here: it does not count. */
   | { readonly type: 'fork-refused'; readonly epoch: number }
   | { readonly type: 'machine-joined' | 'machine-changed' | 'machine-revoked' | 'machine-gone'; readonly id: MachineId; readonly name: string }
+  /** A machine that counted as online does not answer this one, or one that did not answers again. */
+  | { readonly type: 'machine-away' | 'machine-back'; readonly id: MachineId; readonly name: string }
   | { readonly type: 'owner-epoch-raised'; readonly owner: OwnerId; readonly epoch: number }
   /** A recovery contact wants to open an owner's backup. */
   | { readonly type: 'contact-asked'; readonly owner: OwnerId; readonly machine: MachineId }

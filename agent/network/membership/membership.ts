@@ -192,7 +192,16 @@ export class Membership {
 
   /** Call when a peer answered. */
   heard(id: MachineId): void {
+    const name = this.liveness.isMissed(id) ? this.member(id)?.name : undefined
     this.liveness.heard(id)
+    if (name !== undefined) this.#emit({ type: 'machine-back', id, name })
+  }
+
+  /** Call when a peer does not answer: it counts as away at once, until somebody hears of it again. */
+  missed(id: MachineId): void {
+    const before = this.member(id)
+    this.liveness.missed(id)
+    if (before?.state === 'online') this.#emit({ type: 'machine-away', id, name: before.name })
   }
 
   /** Machines whose key two machines were seen to use since this agent started; its own id when a copy of its home runs. */

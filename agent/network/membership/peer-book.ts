@@ -127,9 +127,15 @@ export class PeerBook {
     const { id, name, host } = peer.record
     const silentSeconds = this.#silenceOf(peer.record)
     return {
-      id, name, host, state: stateOfAge(silentSeconds), heardSecondsAgo: liveness.heardAge(id), silentSeconds, record: peer.record, jws: peer.jws,
+      id, name, host, state: this.#stateOf(id, silentSeconds), heardSecondsAgo: liveness.heardAge(id), silentSeconds, record: peer.record, jws: peer.jws,
       devices: peer.certificates.filter((certificate) => certificate.epoch >= heads.epochOf(certificate.owner)),
     }
+  }
+
+  /** Who does not answer this machine is off, however short a time ago it did. */
+  #stateOf(id: MachineId, silentSeconds: number): LiveState {
+    const state = stateOfAge(silentSeconds)
+    return state === 'online' && this.#options.liveness.isMissed(id) ? 'away' : state
   }
 
   #silenceOf(record: PeerRecord): number {

@@ -134,6 +134,7 @@ export class Link implements AsyncDisposable {
   #laneBytes = 0
   #next = 0
   #used: number
+  #isClosedHere = false
 
   constructor(socket: Socket, options: LinkParts) {
     this.#socket = socket
@@ -148,6 +149,7 @@ export class Link implements AsyncDisposable {
       clock: options.clock, ping: options.ping, received: () => options.received() + (this.#openedLane?.received ?? 0),
       onDead: () => { this.#finish(this.#broken('no sign of life')) },
     })
+    this.#life.start()
     socket.once('disconnect', (reason) => { this.#finish(this.#broken(reason)) })
     socket.once('refused', (problem: unknown) => { this.#finish(this.#refusal(problem)) })
   }
@@ -155,6 +157,11 @@ export class Link implements AsyncDisposable {
   /** Aborts when the link has ended, with the error as its reason. */
   get ended(): AbortSignal {
     return this.#ended.signal
+  }
+
+  /** The peer went away, or does not answer: it is no word of its own, and nobody here ended the link. */
+  get isLost(): boolean {
+    return !this.#isClosedHere && hasCode(this.#ended.signal.reason, 'peer-unreachable', 'timeout')
   }
 
   /** Clock's time at which it was last used, and whether requests are under way. */
@@ -272,6 +279,7 @@ export class Link implements AsyncDisposable {
 
   /** Ends the link; what is under way rejects `peer-unreachable`. */
   end(): void {
+    this.#isClosedHere ||= !this.#ended.signal.aborted
     this.#finish(this.#broken('closed here'))
   }
 

@@ -109,7 +109,7 @@ export class Links implements Peers, AsyncDisposable {
     this.#stop.signal.throwIfAborted()
     const open = this.#links.get(id)
     if (open !== undefined && !open.ended.aborted) return open
-    const dialling = this.#dials.get(id) ?? this.#share(id, isWanted)
+    const dialling = this.#dials.get(id) ?? this.#share(id, { isWanted })
     if (signal === undefined) return await dialling
     const aborted = Promise.withResolvers<never>()
     const abort = () => { aborted.reject(signal.reason) }
@@ -145,14 +145,25 @@ export class Links implements Peers, AsyncDisposable {
   }
 
   /** The dial belongs to all who wait for it, so none of them can cancel it; it ends by its own timeout. */
-  #share(id: MachineId, isWanted: boolean): Promise<Link> {
-    const dialling = this.#dial(id, isWanted).finally(() => { this.#dials.delete(id) })
+  #share(id: MachineId, how: { isWanted: boolean; pauses?: boolean }): Promise<Link> {
+    const dialling = this.#dial(id, how).finally(() => { this.#dials.delete(id) })
     this.#dials.set(id, dialling)
     dialling.catch(() => { /* whoever waits sees it */ })
     return dialling
   }
 
-  async #dial(id: MachineId, isWanted: boolean): Promise<Link> {
+  /** Whoever went away without a word counts as away, and is dialled once more: perhaps it is there. It is not left alone when it is not. */
+  #onEnded(link: Link): void {
+    const { machine: id } = link
+    if (this.#links.get(id) !== link) return
+    this.#links.delete(id)
+    if (!link.isLost || this.#stop.signal.aborted) return
+    this.#options.membership.missed(id)
+    if (!this.#dials.has(id)) void this.#share(id, { isWanted: false, pauses: false })
+  }
+
+  /** `pauses`: when it fails, the peer is left alone for a while. */
+  async #dial(id: MachineId, { isWanted, pauses = true }: { isWanted: boolean; pauses?: boolean }): Promise<Link> {
     const { membership, onLink } = this.#options
     const member = membership.member(id)
     if (member === undefined) throw this.#noMember(id)
@@ -162,12 +173,13 @@ export class Links implements Peers, AsyncDisposable {
       const link = await this.#tryAddresses(member)
       this.#pauses.delete(id)
       this.#links.set(id, link)
-      link.ended.addEventListener('abort', () => { if (this.#links.get(id) === link) this.#links.delete(id) }, { once: true })
+      link.ended.addEventListener('abort', () => { this.#onEnded(link) }, { once: true })
       membership.heard(id)
       onLink?.(link)
       return link
     } catch (error) {
-      if (error instanceof HoldfastError) this.#pause(member, error, pause?.failures ?? 0)
+      if (error instanceof HoldfastError && pauses) this.#pause(member, error, pause?.failures ?? 0)
+      if (hasCode(error, 'peer-unreachable') && !this.#stop.signal.aborted) membership.missed(id)
       throw error
     }
   }

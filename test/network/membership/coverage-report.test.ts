@@ -50,6 +50,23 @@ test('what says the same is not signed again, until it is old; news are, and go 
   assert.equal((await verifyCoverageReport(news as string, () => machine.jwk)).seq, before.seq + 1)
 })
 
+test('which machines hold the backup is left out where the report would be too long, and nonsense in its place hides nothing else', async () => {
+  const machine = await newMachine()
+  const { net } = await newGroup()
+  const holders: CoverageContent['holders'] = { ids: 'abcdefghij'.repeat(6), sets: [[2 ** 12 - 1, 10, 12]] }
+  const report = async (said: CoverageContent) => await verifyCoverageReport(await signCoverageReport(said, { net, machine, nowMs: startMs, before: undefined }) as string, () => machine.jwk)
+  assert.deepEqual((await report({ ...content, holders })).holders, holders)
+  const large: CoverageContent = { ...content, unprotected: 1e12, used: 1e12, offer: 1e12, stored: 1e12, verified: 1_700_000_000, audited: 1_700_000_000, part: true, frozen: [machine, machine, machine, machine].map(({ id }) => id as unknown as CoverageContent['frozen'][number]), holders }
+  const before = await report(large)
+  assert.deepEqual([before.holders, before.frozen.length], [undefined, 4])
+  assert.equal(await signCoverageReport(large, { net, machine, nowMs: startMs + 60_000, before }), undefined, 'it says the same')
+  for (const nonsense of [7, { ids: 'abc', sets: [[1, 1, 1]] }, { ids: 'abcde', sets: [] }, { ids: 'abcde', sets: [[-1, 1, 1]] }, { ids: 'abcde', sets: [[2 ** 33, 1, 1]] }, { ids: 'abcde', sets: [[1, 0, 1]] }]) {
+    const jws = await signRecord(recordTypes.coverage, { ...before, frozen: [], holders: nonsense }, machine)
+    const read = await verifyCoverageReport(jws, () => machine.jwk)
+    assert.deepEqual([read.holders, read.placed], [undefined, 6])
+  }
+})
+
 test('the newest report of a machine is kept, an older one is stale, the same one is known', async () => {
   const machine = await newMachine()
   const { net } = await newGroup()

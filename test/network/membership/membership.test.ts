@@ -347,3 +347,32 @@ test('liveness follows silence by the own clock: online, away, doubtful, gone, a
   clock.advance(60 * day)
   assert.equal(state(), 'away', 'one long sleep makes nobody gone')
 })
+
+test('who does not answer is away at once, online again with the first word of anybody, and is told of once each time', async () => {
+  const { membership, clock } = await watching()
+  await membership.ingest([await admitted(group, ann)], roster)
+  const told: string[] = []
+  membership.subscribe((event) => { told.push(event.type) })
+  const state = (): string | undefined => membership.member(ann.id)?.state
+  membership.heard(ann.id)
+  clock.advance(10)
+  membership.missed(ann.id)
+  membership.missed(ann.id)
+  assert.deepEqual([state(), membership.member(ann.id)?.heardSecondsAgo], ['away', 10])
+  clock.advance(10)
+  membership.liveness.heard(ann.id, 15)
+  assert.equal(state(), 'away', 'heard of before it was missed')
+  membership.liveness.heard(ann.id, 5)
+  assert.equal(state(), 'online')
+  clock.advance(1)
+  membership.missed(ann.id)
+  clock.advance(1)
+  membership.heard(ann.id)
+  assert.deepEqual([state(), told], ['online', ['machine-away', 'machine-away', 'machine-back']])
+  for (let days = 1; days <= 12; days++) {
+    clock.advance(day)
+    state()
+  }
+  membership.missed(ann.id)
+  assert.equal(state(), 'doubtful', 'how long it was silent is what counts then')
+})

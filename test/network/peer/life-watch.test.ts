@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { hasCode } from '../../../shared/errors.ts'
-import { LifeWatch, lookMs } from '../../../agent/network/peer/life-watch.ts'
+import { LifeWatch, idleLookMs, lookMs } from '../../../agent/network/peer/life-watch.ts'
 import { type Link, dial } from '../../../agent/network/peer/link.ts'
 import { RemoteShardStore } from '../../../agent/network/peer/remote-shard-store.ts'
 import type { ObjectId } from '../../../agent/object-store.ts'
@@ -34,6 +34,28 @@ test('who is silent while somebody waits is pinged three times and then given up
   assert.deepEqual(told, [])
 })
 
+test('once it is started it looks, more slowly, while nobody waits; each time that somebody comes or goes it begins anew', () => {
+  const time = new FakeTime()
+  const told: string[] = []
+  const peer = { received: 0 }
+  const watch = new LifeWatch({ clock: time, received: () => peer.received, ping: () => { told.push('ping') }, onDead: () => { told.push('dead') } })
+  watch.start()
+  for (let look = 0; look < 2; look++) time.run(idleLookMs)
+  peer.received++
+  time.run(idleLookMs)
+  assert.deepEqual(told.splice(0), ['ping', 'ping'])
+  time.run(idleLookMs)
+  const enough = watch.wait()
+  for (let look = 0; look < 3; look++) time.run(lookMs)
+  enough()
+  assert.deepEqual(told.splice(0), ['ping', 'ping', 'ping', 'ping'])
+  for (let look = 0; look < 3; look++) time.run(idleLookMs)
+  assert.deepEqual(told.splice(0), ['ping', 'ping', 'dead'])
+  watch.end()
+  time.run(10 * idleLookMs)
+  assert.deepEqual(told, [])
+})
+
 /** A link over a cable from a device of an owner to a holder. */
 async function linked(stack: AsyncDisposableStack, store?: (certificate: string) => MemoryShardStore) {
   const group = stack.use(await TestGroup.create())
@@ -57,6 +79,21 @@ test('a request to a machine whose cable was pulled is given up after four looks
   time.run(lookMs)
   await assert.rejects(answer, (error) => hasCode(error, 'peer-unreachable') && /no sign of life/.test(String(error)))
   assert.ok(link.ended.aborted)
+})
+
+test('a link that nobody uses is given up after three looks when the cable was pulled, and not while pings are answered', async () => {
+  await using stack = new AsyncDisposableStack()
+  const { cable, time, link } = await linked(stack)
+  for (let look = 0; look < 6; look++) {
+    const { returned } = cable
+    time.run(idleLookMs)
+    if (look % 2 === 0) await cable.hasReturned(returned + 1) // the pong; at every other look it has just come
+    for (let turns = 0; turns < 20; turns++) await turn()
+  }
+  assert.equal(link.ended.aborted, false)
+  cable.pull()
+  for (let look = 0; look < 4; look++) time.run(idleLookMs)
+  assert.deepEqual([link.ended.aborted, link.isLost], [true, true])
 })
 
 test('a transfer that stands still because the cable was pulled is given up too, though no request waits', async () => {

@@ -124,6 +124,39 @@ test('a pause ends when somebody heard of the peer after the failure, and is sho
   assert.equal((await links.link(holder.id)).machine, holder.id)
 })
 
+test('who goes away without a word is away at once, is dialled once more, and is left alone for nothing', async () => {
+  await using group = await TestGroup.create()
+  const [holder, device] = [await group.open('holder'), await group.open('device')]
+  await introduce(holder, device)
+  const { membership } = device
+  const told: string[] = []
+  const changed = async (type: string) => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const unsubscribe = membership.subscribe((event) => { if (event.type === type) resolve() })
+    await promise
+    unsubscribe()
+  }
+  membership.subscribe((event) => { told.push(event.type) })
+  await using links = linksOf(device)
+  const first = await links.link(holder.id)
+  const { port } = holder.door
+  const came = changed('machine-back')
+  for (const guest of holder.door.guests) await guest.leave()
+  await came // its door is there: the second dial finds it
+  assert.deepEqual([first.isLost, membership.member(holder.id)?.state, told], [true, 'online', ['machine-away', 'machine-back']])
+
+  const went = changed('machine-away')
+  await holder.close()
+  await went
+  assert.equal(membership.member(holder.id)?.state, 'away')
+  await assert.rejects(links.link(holder.id), withCode('peer-unreachable')) // shares the second dial, or dials itself
+  await holder.open(port)
+  links.seen(holder.id, '127.0.0.1')
+  const again = await links.link(holder.id)
+  again.end()
+  assert.deepEqual([again.isLost, membership.member(holder.id)?.state], [false, 'online'], 'ended here')
+})
+
 test('a wall clock that is set back by a day does not keep a peer from being dialled for a day', async () => {
   await using group = await TestGroup.create()
   const [holder, device] = [await group.open('holder'), await group.open('device')]
