@@ -95,6 +95,8 @@ test('the command line is killed at numbered steps', async (t) => {
     assert.equal(JSON.parse(await succeed(['verify', '--read-data', ...home])).ok, true)
   })
 
+  // Whatever became of the backups above.
+  await succeed(['backup', ...home])
   const wanted = describeTree(folder)
   await t.test('a restore that is killed shows nothing unfinished under a final name, and the next run completes', async () => {
     const digests = new Map(wanted.map((line) => [line.split(' ')[0], line.split(' ').at(-1)]))

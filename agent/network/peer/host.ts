@@ -2,7 +2,7 @@
  * Serves this machine's shards, heads and records to the guests of the door (docs/protocol.md section 2).
  *
  * Each request is parsed by the guest, judged by permission.ts, and done by the store, which checks whatever it keeps. The
- * host itself holds only what a link began: transfers (at most 16), parts of a long head, one listing. It deletes nothing.
+ * host itself holds only what a link began: transfers (at most 16), parts of a long head (one of each machine), one listing. It deletes nothing.
  */
 import { HoldfastError } from '../../../shared/errors.ts'
 import type { MachineId, OwnerId } from '../../../shared/ids.ts'
@@ -55,7 +55,6 @@ interface Visit {
   readonly caller: Caller
   readonly guest: Guest
   readonly transfers: Transfers
-  readonly heads: HeadIntake
   readonly paces: Paces
   listing: { readonly owner: OwnerId; readonly shards: readonly ShardEntry[] } | undefined
 }
@@ -68,9 +67,11 @@ type Handlers = { readonly [E in WireEvent]: (visit: Visit, request: WireRequest
 export class Host {
   readonly #options: HostOptions
   readonly #handlers: Handlers
+  readonly #heads: HeadIntake
 
   constructor(options: HostOptions) {
     this.#options = options
+    this.#heads = new HeadIntake(options.store, options.clock)
     this.#handlers = this.#makeHandlers()
   }
 
@@ -80,8 +81,11 @@ export class Host {
     const { store, onEvent, pacing } = this.#options
     const transfers = new Transfers(store, (stored) => { onEvent?.({ type: 'shard-stored', caller, ...stored }) })
     const paces = pacing?.of(guest.ends) ?? {}
-    const visit: Visit = { caller, guest, transfers, heads: new HeadIntake(store), paces, listing: undefined }
-    guest.onEnd(() => { void transfers.leave() })
+    const visit: Visit = { caller, guest, transfers, paces, listing: undefined }
+    guest.onEnd(() => {
+      void transfers.leave()
+      this.#heads.leave(caller.machine, guest)
+    })
     guest.serveLane((transfer, bytes) => bothOf(transfers.take(transfer, bytes), paces.download?.(bytes.length)))
     guest.serve(
       async (event, request) => {
@@ -198,11 +202,11 @@ export class Host {
     return heads.map((published) => ({ ...peekHead(published.head), ...published })).sort((a, b) => (a.machine < b.machine ? -1 : 1))
   }
 
-  async #takeHead({ caller, heads }: Visit, request: WireRequest<'head.put'>): Promise<object> {
+  async #takeHead({ caller, guest }: Visit, request: WireRequest<'head.put'>): Promise<object> {
     const { membership, onEvent } = this.#options
     const { owner, machine } = await verifyDeviceCertificate(request.certificate)
     demandHeadBearer(caller, owner, membership)
-    const answer = await heads.take(owner, machine, request)
+    const answer = await this.#heads.take({ sender: caller.machine, link: guest }, { owner, machine }, request)
     if ('seq' in answer) {
       await membership.takeHeads([{ certificate: request.certificate, head: request.head }], { kind: 'member', name: caller.machine })
       onEvent?.({ type: 'head-received', caller, owner, machine, seq: answer.seq })

@@ -29,12 +29,25 @@ export function diffLive(from: Uint8Array, to: Uint8Array): LiveDelta {
 
 /** The list that diffLive() was made for; anything else when the delta does not fit (the head's hash tells). */
 export function applyLive(from: Uint8Array, { add, drop }: LiveDelta): Uint8Array {
-  const gone = new Set(entriesOf(drop).map((entry) => entry.toString('latin1')))
-  const kept = entriesOf(from).filter((entry) => !gone.has(entry.toString('latin1')))
-  return Buffer.concat([...kept, ...entriesOf(add)].sort(Buffer.compare))
+  const [old, more, less] = [viewOf(from), viewOf(add), viewOf(drop)]
+  const list = Buffer.alloc(old.length + more.length)
+  let length = 0
+  for (let a = 0, b = 0, gone = 0; a < old.length || b < more.length;) {
+    const isMore = a >= old.length || (b < more.length && compareEntries(more, b, old, a) < 0)
+    if (isMore) {
+      length += more.copy(list, length, b, b + liveEntryLength)
+      b += liveEntryLength
+      continue
+    }
+    while (gone < less.length && compareEntries(less, gone, old, a) < 0) gone += liveEntryLength
+    const isGone = gone < less.length && compareEntries(less, gone, old, a) === 0
+    if (!isGone) length += old.copy(list, length, a, a + liveEntryLength)
+    a += liveEntryLength
+  }
+  return list.subarray(0, length)
 }
 
-function entriesOf(bytes: Uint8Array): Buffer[] {
-  const view = viewOf(bytes)
-  return Array.from({ length: Math.floor(view.length / liveEntryLength) }, (_, at) => view.subarray(at * liveEntryLength, (at + 1) * liveEntryLength))
+/** Of the entry of `one` at `a` and that of `other` at `b`. */
+function compareEntries(one: Buffer, a: number, other: Buffer, b: number): number {
+  return one.compare(other, b, b + liveEntryLength, a, a + liveEntryLength)
 }
