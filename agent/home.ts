@@ -37,6 +37,7 @@ export interface Home {
   readonly online: string
   /** Whom this machine told of what owners and admins agreed on. */
   readonly agreements: string
+  readonly handedShards: string
   /** Where the shards of owners are for whom this machine may have to repair. */
   readonly helping: string
   /** Ids of volume shadow copies that are to be removed (Windows). */
@@ -52,7 +53,7 @@ export function homeAt(directory: string): Home {
     runtime: at('agent.json'), repository: at('repository'), placement: at('placement.sqlite'), holder: at('holder'),
     scratch: at('scratch'), log: at('agent.log'), signIns: at('sign-ins.json'), rosters: at('rosters'),
     paneCertificate: at('pane-certificate.json'), paneTokens: at('pane-tokens.json'), entraKeys: at('entra-keys.json'), checks: at('checks.json'),
-    audits: at('audits.sqlite'), online: at('online.json'), agreements: at('agreements.json'), alerts: at('alerts.json'), helping: at('helping'),
+    audits: at('audits.sqlite'), online: at('online.json'), agreements: at('agreements.json'), handedShards: at('handed-shards.json'), alerts: at('alerts.json'), helping: at('helping'),
     shadowCopies: at('shadow-copies.json'), restoredArchives: at('restored-archives.json'),
   }
 }

@@ -24,7 +24,7 @@ export function setFormerAside(home: Home, { eraseKeys, nowMs }: { eraseKeys: bo
   if (eraseKeys) for (const path of [home.owner, home.repository]) rmSync(path, { recursive: true, force: true })
   rmSync(home.helping, { recursive: true, force: true })
   const databases = [home.placement, home.audits].flatMap((path) => [path, `${path}-wal`, `${path}-shm`])
-  for (const path of [home.owner, home.repository, ...databases, home.holder, home.checks, home.alerts, home.online, home.agreements, home.group]) {
+  for (const path of [home.owner, home.repository, ...databases, home.holder, home.checks, home.alerts, home.online, home.agreements, home.handedShards, home.group]) {
     if (existsSync(path)) renameSync(path, join(folder, basename(path)))
   }
   return folder

@@ -12,6 +12,7 @@ import type { OwnerFile } from '../identity/owner-file.ts'
 import type { Clock as NetworkClock } from '../network/clock.ts'
 import { Agreements } from '../network/agreements.ts'
 import type { Agreed } from '../network/membership/agreement.ts'
+import { HandedShards } from '../network/handed-shards.ts'
 import { ContactHalves } from '../network/contact-halves.ts'
 import { FairShares } from '../network/fair-share.ts'
 import type { HandoverParts } from '../network/handover.ts'
@@ -62,6 +63,7 @@ export interface GroupOptions {
   readonly onlineFile: KeptText
   /** Where it is kept whom this machine told of which agreement. */
   readonly agreementsFile: KeptText
+  readonly handedFile: KeptText
   readonly minFree: () => number
   /** No shards are taken for now. */
   readonly sparesLink: () => Promise<boolean>
@@ -225,6 +227,8 @@ export class GroupServices implements Group, AsyncDisposable {
         .map(({ id, host, record, devices }) => ({ id, host, offer: record.offer.bytes, owners: devices.map(({ owner }) => owner) })),
       numbersAt: async (id, owner, headers, signal) => (await (await this.links.link(id, signal)).call('shard.holds', { owner, holding: [...headers] }, { signal })).numbers,
       storeOf: async (id, signal) => await this.links.connect(id, { signal }),
+      handed: new HandedShards(this.#options.handedFile),
+      isAway: (id) => { const member = this.membership.member(id); return member !== undefined && member.state !== 'gone' },
     }
   }
 

@@ -147,7 +147,7 @@ export class WorkGroup implements AsyncDisposable {
     const services = this.#stack.use(await GroupServices.open({
       store, identity, holder: holder.store, log, version, openRoster, sparesLink, owner: ownerFile, adminKey, testMachine, limits: config.limits, surroundings,
       name: () => settings.config.label ?? testMachine ?? hostname(), addresses: door() === undefined ? undefined : addresses(),
-      minFree: () => minFreeOf(settings.config, testMachine), onlineFile: keptText(home.online), agreementsFile: keptText(home.agreements),
+      minFree: () => minFreeOf(settings.config, testMachine), onlineFile: keptText(home.online), agreementsFile: keptText(home.agreements), handedFile: keptText(home.handedShards),
     }))
     this.#services = services
     this.#followNetwork(services.membership)

@@ -4,11 +4,12 @@
  *
  * For each object the others are asked which of its shards they have, so that no host gets a second one, nor the owner's own; a shard that lies
  * elsewhere too is safe already. The rest is offered to the hosts without one, those with most room first, until one takes
- * it. The owner finds it there when it next asks the holders.
+ * it. What was handed over before to a machine that is off now, and not gone, is safe there. The owner finds it when it next asks the holders.
  */
 import { HoldfastError } from '../../shared/errors.ts'
 import type { MachineId, OwnerId } from '../../shared/ids.ts'
 import type { ObjectId } from '../object-store.ts'
+import type { HandedShards } from './handed-shards.ts'
 import { parseHeader } from './shard.ts'
 import type { HolderAccounts, ShardEntry, ShardStore } from './shard-store/port.ts'
 import { forEachBounded, throwIfCancelled } from './slots.ts'
@@ -34,6 +35,10 @@ export interface HandoverParts {
   /** Which shards of each object the machine has; the headers prove that they are asked for by a holder. */
   readonly numbersAt: (id: MachineId, owner: OwnerId, headers: readonly Uint8Array[], signal: AbortSignal) => Promise<readonly (readonly number[])[]>
   readonly storeOf: (id: MachineId, signal: AbortSignal) => Promise<ShardStore>
+  /** Of this time, and of those before that ended without leaving. */
+  readonly handed: HandedShards
+  /** Whether a machine that does not answer now counts on. */
+  readonly isAway: (id: MachineId) => boolean
 }
 
 export interface HandoverProgress {
@@ -59,7 +64,15 @@ interface Item {
 }
 
 /** Rejects with the signal's reason; what was handed over by then stays where it is. */
-export async function handOver(parts: HandoverParts, { signal, onProgress }: { signal: AbortSignal; onProgress: (progress: HandoverProgress) => void }): Promise<HandoverReport> {
+export async function handOver(parts: HandoverParts, options: { signal: AbortSignal; onProgress: (progress: HandoverProgress) => void }): Promise<HandoverReport> {
+  try {
+    return await handAllOver(parts, options)
+  } finally {
+    parts.handed.save()
+  }
+}
+
+async function handAllOver(parts: HandoverParts, { signal, onProgress }: { signal: AbortSignal; onProgress: (progress: HandoverProgress) => void }): Promise<HandoverReport> {
   const owners = parts.store.accounts()
   const bytesTotal = owners.reduce((sum, { used }) => sum + used, 0)
   const report = { shards: 0, handedOver: 0, safe: 0, bytesSent: 0, kept: 0 }
@@ -118,8 +131,10 @@ async function placesOf({ heirs, numbersAt }: HandoverParts, owner: OwnerId, ite
 }
 
 /** Bytes that travelled; `safe` when it lies elsewhere too, `kept` when nobody takes it. */
-async function passOn({ heirs, store, storeOf }: HandoverParts, { entry, header, leaves, bytes }: Item, places: Places, signal: AbortSignal): Promise<number | 'safe' | 'kept'> {
+async function passOn({ heirs, store, storeOf, handed, isAway }: HandoverParts, { entry, header, leaves, bytes }: Item, places: Places, signal: AbortSignal): Promise<number | 'safe' | 'kept'> {
   if ([...places.values()].some((objects) => objects.get(entry.id)?.has(entry.number) === true)) return 'safe'
+  const before = handed.machineOf(entry)
+  if (before !== undefined && !places.has(before) && isAway(before)) return 'safe'
   const there = heirs().filter(({ id }) => places.has(id))
   const taken = new Set(there.filter(({ id, owners }) => owners.includes(entry.owner) || (places.get(id)?.get(entry.id)?.size ?? 0) > 0).map(({ host }) => host))
   for (const { id } of there.filter(({ host }) => !taken.has(host)).sort((a, b) => b.offer - a.offer)) {
@@ -129,6 +144,7 @@ async function passOn({ heirs, store, storeOf }: HandoverParts, { entry, header,
     try {
       const other = await storeOf(id, signal)
       const sent = await other.put({ owner: entry.owner, id: entry.id, number: entry.number, header, leaves, bytes: await store.read(entry, 0, bytes) }, { signal })
+      handed.took(entry, id)
       return sent
     } catch (error) {
       numbers?.delete(entry.number)

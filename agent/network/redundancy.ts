@@ -2,7 +2,7 @@
  * Redundancy levels (docs/glossary.md, "redundancy"): a name becomes (k, n) and the number of shards on distinct
  * machines down to which an object that was complete stays green.
  */
-import { HoldfastError } from '../../shared/errors.ts'
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
 
 export interface Redundancy {
   readonly k: number
@@ -29,9 +29,20 @@ export const redundancyNames = Object.keys(pairs) as readonly (keyof typeof pair
  */
 export function redundancyOf(name: string, others: number): Redundancy {
   if (Object.hasOwn(pairs, name)) return pairs[name as keyof typeof pairs](others)
-  const written = /^(\d{1,4})-of-(\d{1,4})$/.exec(name)
+  const written = /^([1-9]\d{0,3}|0)-of-([1-9]\d{0,3}|0)$/.exec(name)
   if (written === null) throw invalid(name, `it is none of ${redundancyNames.join(', ')} or k-of-n, for example 3-of-6`)
   return writtenLevel(name, Number(written[1]), Number(written[2]))
+}
+
+/** Whether redundancyOf() takes the name. */
+export function isRedundancy(name: string): boolean {
+  try {
+    redundancyOf(name, 0)
+    return true
+  } catch (error) {
+    if (!hasCode(error, 'invalid-input')) throw error
+    return false
+  }
 }
 
 function writtenLevel(name: string, k: number, n: number): Redundancy {

@@ -14,6 +14,7 @@ import {
   verifyRecord, peekType,
 } from '../../identity/jws.ts'
 import { thumbprint } from '../../identity/machine.ts'
+import { isRedundancy } from '../redundancy.ts'
 
 export const recordTypes = {
   network: 'holdfast-network', peer: 'holdfast-peer', device: 'holdfast-device', head: 'holdfast-head',
@@ -32,7 +33,8 @@ const jwsText = z.string().max(maxRecordLength)
 export const locatorSchema = z.string().min(1).max(2048)
 export const addressSchema = z.object({ host: z.string().min(1).max(255), port: z.int().min(1).max(65_535) })
 export type Address = z.infer<typeof addressSchema>
-export const redundancySchema = z.string().regex(/^(?:auto|mirror-2|mirror-3|raid5|raid6|triple|[1-9]\d?-of-[1-9]\d?)$/)
+/** A name of the table, or `k-of-n` with 1 ≤ k < n ≤ 32: what protects against nothing is no level. */
+export const redundancySchema = z.string().max(20).refine(isRedundancy, 'no redundancy level')
 
 /** `id`: machine, invitation or admin key. `keep`: machines that stay though `id` let them in, or though they came in for it. */
 export const revocationSchema = z.object({ id, at: seconds, why: z.string().max(200), keep: z.array(machineIdSchema).max(200).optional() })

@@ -72,6 +72,13 @@ test('records of a foreign network, of a stranger without admission, and of a ne
   assert.deepEqual(membership.members(), [])
 })
 
+test('a network record whose level protects against nothing, or wants more machines than any may, is refused', async () => {
+  const body = JSON.parse(Buffer.from(group.epoch1.split('.')[1] ?? '', 'base64url').toString()) as object
+  const refused = async (redundancy: string) => (await newMembership(group, self, new TestClock()).ingest([await signRecord('holdfast-network', { ...body, redundancy }, group.admin)], roster)).refused
+  for (const redundancy of ['mirror-2', 'raid6', 'triple', '1-of-2', '3-of-6', '31-of-32']) assert.deepEqual(await refused(redundancy), { foreign: 1 }, redundancy)
+  for (const redundancy of ['6-of-3', '3-of-3', '0-of-3', '03-of-6', '3-of-33', '1-of-1', 'raid7', '3-of-6 ', '', 'toString']) assert.deepEqual(await refused(redundancy), { 'record-invalid': 1 }, redundancy)
+})
+
 test('an admission for another machine does not let this one in', async () => {
   const { membership } = await watching()
   const admission = await admitMachine(ann.id, { net: group.net, admin: group.admin, nowMs: startMs })
