@@ -35,7 +35,7 @@ test('a recovery from holders who all went back says that a newer backup exists,
   const recovered = await fresh.run('recover', { words, locator })
   const { answered, asked, newest, notices } = recovered.freshness
   assert.deepEqual([answered, asked, newest, notices.map(({ code }) => code), recovered.snapshots], [2, 2, 'found', ['head-missing'], 1])
-  assert.match(renderers.recover(recovered), /newest found: 2 of 2 machines answered\)\.\n! Head \d+ of machine \S+ is known to exist, but nobody who answers has it/)
+  assert.match(renderers.recover(recovered), /newest found: 2 of 2 machines answered\)\.\n! Head \d+ of computer \S+ is known to exist, but nobody who answers has it/)
   const listed = await fresh.run('snapshots', {})
   assert.deepEqual(listed.freshness.notices, notices)
   const restored = await fresh.run('restore', { snapshot: 'latest', target: join(group.directory, 'back') })
