@@ -1,5 +1,6 @@
 /** `holdfast agent`: runs the agent in the foreground until SIGINT or SIGTERM. */
 import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { constants, setPriority } from 'node:os'
 import { readConfig, resolveHome } from '../config.ts'
@@ -40,10 +41,14 @@ export async function runAgent(invocation: Invocation): Promise<number> {
   return 0
 }
 
-/** For this thread and those that it starts from now on. A system that does not let us is no reason not to run. */
+/**
+ * For all threads, those that start from now on included. Linux knows a priority of each thread alone, and the engine has begun those that
+ * compile and collect. A system that does not let us is no reason not to run.
+ */
 function lowerPriority(): void {
   try {
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
+    for (const thread of process.platform === 'linux' ? readdirSync('/proc/self/task') : []) setPriority(Number(thread), constants.priority.PRIORITY_BELOW_NORMAL)
   } catch {
     // It stays as it is.
   }

@@ -1,11 +1,25 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
+import { constants, getPriority } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { startGroup } from '../support/process-group.ts'
 
-test('everybody sees who is covered, by each machine\'s own signed word, also after it went off', async () => {
-  await using group = await startGroup(4)
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+test('everybody sees who is covered, by each machine\'s own signed word, also after it went off; agents serve their figures and run below normal priority', async () => {
+  const metricsPort = await freePort()
+  await using group = await startGroup(4, { founderConfig: { metrics: { port: metricsPort } } })
   const [owner, second, third] = group.agents
   assert.ok(owner !== undefined && second !== undefined && third !== undefined)
   const folder = join(group.directory, 'files')
@@ -13,6 +27,10 @@ test('everybody sees who is covered, by each machine\'s own signed word, also af
   await writeFile(join(folder, 'letter.txt'), 'dear all')
   await owner.run('protect', { paths: [join(folder, 'letter.txt')] })
   await owner.run('backup', {})
+  if (process.platform === 'linux') {
+    const threads = readdirSync(`/proc/${owner.pid}/task`)
+    assert.deepEqual(new Set(threads.map((thread) => getPriority(Number(thread)))), new Set([constants.priority.PRIORITY_BELOW_NORMAL]), 'every thread gives way to the user')
+  }
   const { holders, problems } = await owner.run('audit', {})
   assert.deepEqual([holders.map(({ state }) => state), problems], [['passed', 'passed', 'passed'], []])
   assert.ok((await owner.run('status', {})).holders.every(({ lastAudit, lastFailedAudit }) => lastAudit !== null && lastFailedAudit === null))
@@ -37,6 +55,12 @@ test('everybody sees who is covered, by each machine\'s own signed word, also af
   assert.deepEqual([row?.reachable, row?.restorable, own?.reachable], [3, true, 3])
 
   await third.kill()
+  const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text()
+  assert.match(metrics, /^holdfast_protection_state 2$/m)
+  const ages = metrics.split('\n').filter((line) => line.startsWith('holdfast_member_snapshot_age_seconds{'))
+  assert.ok(ages.length === 1 && ages[0]?.includes(`machine="${owner.ready.id}"`), metrics)
+  assert.equal(metrics.split('\n').filter((line) => line.startsWith('holdfast_member_online{')).length, 4)
+
   await owner.kill()
   let after = await seen()
   while (after?.reachable === 3 || after?.machineState === 'online') after = await seen() // as soon as the links break

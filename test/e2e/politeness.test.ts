@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { realSurroundings } from '../../agent/composition/surroundings.ts'
+import { defaultConfig } from '../../agent/config.ts'
 import { type Conditions, unknownConditions } from '../../agent/conditions/port.ts'
 import { startAgents } from '../support/agent-group.ts'
 import { seededBytes } from '../support/trees.ts'
@@ -40,6 +41,20 @@ test('a backup that started by itself waits while the connection costs money; on
   state.now = { ...unknownConditions, isMetered: true }
   writeFileSync(file, seededBytes(3_000_000, 6))
   await owner!.run('backup', {}, { polite: true })
+})
+
+test('as many threads capture as limits.workers says', async (t) => {
+  const { agents: [owner], directory } = await startAgents(t, 2, { config: { limits: { ...defaultConfig.limits, workers: 3 } } })
+  const folder = join(directory, 'many')
+  mkdirSync(folder)
+  for (let number = 0; number < 6; number++) writeFileSync(join(folder, `${number}.bin`), Buffer.alloc(5_000_000, number)) // a batch each
+  await owner!.run('protect', { paths: [folder] })
+  let begun = 0
+  const count = () => { begun++ }
+  process.on('worker', count)
+  t.after(() => { process.off('worker', count) })
+  await owner!.run('backup', {})
+  assert.equal(begun, 3)
 })
 
 test('a waiting backup can be cancelled, and the agent stops in the middle of it', async (t) => {

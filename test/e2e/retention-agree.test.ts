@@ -42,6 +42,17 @@ test('the holders take less retention and a sudden change from owner and admin t
   assert.equal((await owner.run('forget', { last: 1 })).mayFreeze, true)
   for (const at of [admin, holder]) assert.deepEqual(await standing(at), [true, everybodys])
 
+  /** A machine tells what it holds fast in its report, which goes out with the next command there, or ten minutes later. */
+  const ownerIsTold = async (names: readonly string[]) => {
+    for (const at of [admin, holder]) await at.run('audit', {})
+    const alarms = await untilAnswer(async () => (await owner.run('status', {})).alarms.filter(({ kind }) => kind === 'frozen'), (alarm) => {
+      const [notice] = alarm.map((one) => one.notice)
+      return names.length === 0 ? notice === undefined : notice?.code === 'own-frozen' && names.every((name) => notice.names.includes(name))
+    }, { what: `the owner hears that ${names.join(' and ') || 'nobody'} holds fast`, patienceMs: 60_000, everyMs: 200 })
+    assert.ok(alarms.length <= 1)
+  }
+  await ownerIsTold(['admin', 'holder'])
+
   const { words } = await owner.run('key show', {})
   const agree = async (at: AgentProcess, stdin: string) => {
     const ended = await commandLine(['retention', 'agree', '--delay-days', '3', '--days', '2', '--weeks', '1', '--home', at.home, '--json'], { stdin: `${stdin}\n` })
@@ -75,6 +86,7 @@ test('the holders take less retention and a sudden change from owner and admin t
   assert.equal(approved.code, 0, approved.stderr)
   assert.match(approved.stdout, /keep 3 days, a floor of 2 days and 1 weeks\nTold 2 machines\nNo answer from sleeper: this machine tells them when they come/)
   for (const at of [admin, holder]) assert.deepEqual(await standing(at), [false, less])
+  await ownerIsTold([])
   assert.match((await commandLine(['status', '--home', holder.home])).stdout, / of owner, fair share .*, kept 3 days, a floor of 2 days and 1 weeks, as its owner and an admin agreed\n/)
 
   const laterBackup = async (name: string): Promise<void> => {

@@ -1,7 +1,7 @@
 /** A work group of real agent processes in a temporary folder, ended and removed with the test. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, mkdir, rm } from 'node:fs/promises'
+import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -41,8 +41,8 @@ export interface ProcessGroup extends AsyncDisposable {
   start(name: string, home?: string): Promise<AgentProcess>
 }
 
-/** `machines`: how many, or their names. */
-export async function startGroup(machines: number | readonly string[], options: { redundancy?: string; quota?: string } = {}): Promise<ProcessGroup> {
+/** `machines`: how many, or their names. `founderConfig`: the founder's config.json. */
+export async function startGroup(machines: number | readonly string[], options: { redundancy?: string; quota?: string; founderConfig?: object } = {}): Promise<ProcessGroup> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-test-'))
   const roster = join(directory, 'roster')
   await mkdir(roster)
@@ -51,6 +51,10 @@ export async function startGroup(machines: number | readonly string[], options: 
   const launch = async (name: string, home = join(directory, name)) => await AgentProcess.start({ home, machine: name, ...(options.quota === undefined ? {} : { quota: options.quota }) })
   try {
     const names = typeof machines === 'number' ? Array.from({ length: machines }, (_each, index) => `machine-${index + 1}`) : machines
+    if (options.founderConfig !== undefined) {
+      await mkdir(join(directory, names[0] ?? ''))
+      await writeFile(join(directory, names[0] ?? '', 'config.json'), JSON.stringify(options.founderConfig))
+    }
     for (const name of names) agents.push(await launch(name))
     const [founder, ...others] = agents as [AgentProcess, ...AgentProcess[]]
     await founder.run('network create', { name: 'Test', roster: `folder:${roster}`, redundancy: options.redundancy ?? 'auto', label: founder.machine })
