@@ -118,6 +118,7 @@ if (only.length === 0 || only.some((name) => name.endsWith('-partly'))) {
   await shoot('protection-partly', 'protection', { steps: async (page) => { await page.getByText('Only partly protected').waitFor() } })
   await shoot('team-partly', 'team', wide)
   for (const { index, agent: { home, machine } } of off) group.agents[index] = await AgentProcess.start({ home, machine })
+  while ((await owner.run('repair', {})).protection.state !== 'protected');
 }
 if (only.length === 0 || only.some((name) => /^protection-(?:waits|slowly)/u.test(name))) {
   const metered = join(group.directory, 'metered')
