@@ -2,10 +2,11 @@
  * Signed records: compact JWS with EdDSA (RFC 7515, RFC 8037), the `typ` always checked, the payload always parsed.
  * Algorithms are pinned; a record that does not verify or parse is `record-invalid`, one of a newer version `format-unknown`.
  */
-import { type KeyObject, createHash, createPrivateKey, createPublicKey } from 'node:crypto'
+import { type KeyObject, createPrivateKey, createPublicKey } from 'node:crypto'
 import { CompactSign, compactVerify, decodeJwt, decodeProtectedHeader } from 'jose'
 import { z } from 'zod'
 import { HoldfastError } from '../../shared/errors.ts'
+import { HeldSignatures } from './held-signatures.ts'
 
 export const recordVersion = 1
 export const maxRecordLength = 16_384
@@ -44,20 +45,12 @@ export async function verifyRecord<T>(type: string, jws: string, key: PublicJwk 
   return parsePayload(type, Buffer.from(jws.split('.')[1] as string, 'base64url'), schema)
 }
 
-/**
- * Hashes of records, with key and type, whose signature held: the same few certificates and records come with every head, shard
- * header and gossip. Only that is remembered: what a record says is read from it each time.
- */
-const held = new Set<string>()
-const heldKept = 4_096
+const held = new HeldSignatures(4_096)
 
 /** Whether a record that `key` signed is of that type. Throws `record-invalid` when the signature does not hold. */
 async function holds(type: string, jws: string, key: PublicJwk | KeyObject): Promise<boolean> {
-  const name = 'x' in key ? createHash('sha256').update(`${type}\n${key.x}\n${jws}`).digest('base64') : undefined
-  if (name !== undefined && held.delete(name)) {
-    held.add(name) // the newest last: the oldest is forgotten first
-    return true
-  }
+  const text = `${type}\n${jws}`
+  if (held.has(key, text)) return true
   let header: { typ?: string | undefined }
   try {
     header = (await compactVerify(jws, 'x' in key ? importPublicKey(key) : key, { algorithms: ['EdDSA'] })).protectedHeader
@@ -65,9 +58,7 @@ async function holds(type: string, jws: string, key: PublicJwk | KeyObject): Pro
     throw invalid(type, 'its signature does not hold', cause)
   }
   if (header.typ !== type) return false
-  if (name !== undefined) held.add(name)
-  const [oldest] = held
-  if (held.size > heldKept && oldest !== undefined) held.delete(oldest)
+  held.add(key, text)
   return true
 }
 
