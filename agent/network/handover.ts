@@ -15,8 +15,8 @@ import type { HolderAccounts, ShardEntry, ShardStore } from './shard-store/port.
 import { forEachBounded, throwIfCancelled } from './slots.ts'
 
 const objectsAtOnce = 2
-/** Headers in one question. */
-export const maxAsked = 64
+/** Headers in one question: Socket.IO ends a link that sends more binaries than that in one message. */
+export const maxAsked = 10
 
 /** A machine that may take shards over. */
 export interface Heir {

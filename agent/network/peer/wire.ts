@@ -47,6 +47,8 @@ const objectId = hex32.transform((text) => text as ObjectId)
 const kind = z.enum(Object.keys(objectKinds) as [ObjectKind, ...ObjectKind[]])
 const shardNumber = z.int().min(0).max(254)
 const transfer = z.int().min(1)
+/** socket.io-parser ends a link that brings more in one message. */
+const maxBinaries = 10
 const header = binary(128 + 32 * 255 + 64)
 const leaves = binary(maxFrame)
 const shard = { owner: ownerIdSchema, id: objectId, number: shardNumber }
@@ -110,8 +112,8 @@ export const wire = {
   'contact.keep': { request: z.object({ choice: jws, half: halfSchema }), answer: nothing },
   'contact.open': { request: z.object({ request: jws }), answer: z.object({ half: halfSchema }) },
   'shard.holds': {
-    request: z.object({ owner: ownerIdSchema, holding: z.array(header).max(64) }),
-    answer: z.object({ numbers: z.array(z.array(shardNumber).max(255)).max(64) }),
+    request: z.object({ owner: ownerIdSchema, holding: z.array(header).max(maxBinaries) }),
+    answer: z.object({ numbers: z.array(z.array(shardNumber).max(255)).max(maxBinaries) }),
   },
   'members': {
     request: z.object({ after: count }),

@@ -5,6 +5,7 @@ import { io } from 'socket.io-client'
 import { HoldfastError } from '../../../shared/errors.ts'
 import { generateMachine } from '../../../agent/identity/machine.ts'
 import { systemClock } from '../../../agent/network/clock.ts'
+import { maxAsked } from '../../../agent/network/handover.ts'
 import { signRecoveryProof } from '../../../agent/network/membership/records.ts'
 import { faultOf, isSparing } from '../../../agent/network/holders.ts'
 import { makeCertificate } from '../../../agent/network/peer/certificate.ts'
@@ -50,6 +51,17 @@ test('a member that is no device of the owner and keeps nothing of it gets nothi
   await assert.rejects(Array.fromAsync(nosy.list(owner.root.id)), withCode('unauthorized'))
   await assert.rejects(nosy.heads(owner.root.id), withCode('unauthorized'))
   assert.deepEqual(refusals(holder), Array.from({ length: 4 }, () => 'unauthorized'))
+})
+
+test('a holder that leaves asks for as many objects in one question as a link carries', async () => {
+  await using group = await TestGroup.create()
+  const { owner, holder, link } = await pair(group)
+  const shards = Array.from({ length: maxAsked }, () => makeShard(owner))
+  for (const shard of shards) await over(link).put(shard)
+  const leaver = await (await group.agent('leaver')).dial(holder)
+  const ask = async (headers: Uint8Array[]) => (await leaver.call('shard.holds', { owner: owner.root.id, holding: headers })).numbers
+  assert.deepEqual(await ask(shards.map(({ header }) => new Uint8Array(header))), shards.map(({ number }) => [number]))
+  await assert.rejects(ask([...shards, shards[0]!].map(({ header }) => new Uint8Array(header))), HoldfastError)
 })
 
 test('a machine that was off speaks with members at once, and serves nobody before it has heard who was shut out meanwhile', async () => {
