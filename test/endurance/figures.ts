@@ -1,7 +1,17 @@
 /** What a simulation measured. */
+import { hourMs } from '../support/fake-time.ts'
+import { isOfficeHour } from './office-hours.ts'
 import { type BytesByCause, type RepairCause, repairCauses } from '../../shared/repair-causes.ts'
 
-const hourMs = 3_600_000
+/** Hours until enough machines were there for a restore: shares within 0, 8 and 24, and the 99th of a hundred. */
+export interface Waits {
+  readonly asked: number
+  readonly atOnce: number
+  readonly within8h: number
+  readonly within24h: number
+  readonly p99h: number
+  readonly longestH: number
+}
 
 export interface Summary {
   readonly days: number
@@ -11,8 +21,9 @@ export interface Summary {
   readonly restores: number
   /** Objects that were alive and could not be read from all disks together, at any look, whatever was shown. */
   readonly lostObjects: number
-  /** Hours until enough machines were there for a restore: shares within 0, 8 and 24, and the 99th of a hundred. */
-  readonly waits: { readonly asked: number; readonly atOnce: number; readonly within8h: number; readonly within24h: number; readonly p99h: number; readonly longestH: number }
+  /** Of restores that were asked for at any of the hours of any day, and at those in which an office works, as the model of waits has it. */
+  readonly waits: Waits
+  readonly waitsInOfficeHours: Waits
   /**
    * Bytes of shards that were made anew, for each user and year, against what a user's backup is long (on the mean of all days):
    * all of it but what a backup had left unfinished, and each cause by itself.
@@ -28,7 +39,7 @@ export interface Summary {
 
 export class Figures {
   readonly #actions = new Map<string, number>()
-  readonly #waitsMs: number[] = []
+  readonly #waits: { readonly sinceMs: number; readonly nowMs: number }[] = []
   readonly #repairBytes = new Map<RepairCause, number>()
   #backupBytes = 0
   #shown = { protected: 0, all: 0 }
@@ -60,8 +71,9 @@ export class Figures {
     if (isProtected) this.#shown.protected++
   }
 
-  waited(ms: number): void {
-    this.#waitsMs.push(ms)
+  /** From when it was asked for until it came. */
+  waited(wait: { readonly sinceMs: number; readonly nowMs: number }): void {
+    this.#waits.push(wait)
   }
 
   dayPassed({ objects, bytes }: { objects: number; bytes: number }): void {
@@ -70,8 +82,6 @@ export class Figures {
   }
 
   get summary(): Summary {
-    const waits = this.#waitsMs.toSorted((a, b) => a - b)
-    const within = (hours: number) => share(waits.filter((ms) => ms <= hours * hourMs).length, waits.length)
     const days = this.#days
     const meanLiveBytes = Math.round(this.#live.byteDays / Math.max(1, days))
     const perUserYear = (bytes: number): number => rounded(share(bytes, meanLiveBytes) * 365 / Math.max(1, days))
@@ -79,13 +89,19 @@ export class Figures {
     return {
       days, actions: Object.fromEntries([...this.#actions].toSorted()), protectedShare: share(this.#shown.protected, this.#shown.all),
       restores: this.#actions.get('restored') ?? 0, lostObjects: this.#lost.size,
-      waits: {
-        asked: waits.length, atOnce: within(0), within8h: within(8), within24h: within(24),
-        p99h: (waits[Math.ceil(waits.length * 0.99) - 1] ?? 0) / hourMs, longestH: (waits.at(-1) ?? 0) / hourMs,
-      },
+      waits: waitsOf(this.#waits), waitsInOfficeHours: waitsOf(this.#waits.filter(({ sinceMs }) => isOfficeHour(sinceMs))),
       repairPerUserYear: perUserYear(narrow), repairByCause: Object.fromEntries([...this.#repairBytes].map(([cause, bytes]) => [cause, perUserYear(bytes)])), backupBytesSent: this.#backupBytes,
       liveObjects: this.#live.objects, liveBytes: this.#live.bytes, meanLiveBytes,
     }
+  }
+}
+
+function waitsOf(waits: readonly { readonly sinceMs: number; readonly nowMs: number }[]): Waits {
+  const sorted = waits.map(({ sinceMs, nowMs }) => (nowMs - sinceMs) / hourMs).sort((a, b) => a - b)
+  const within = (hours: number) => share(sorted.filter((wait) => wait <= hours).length, sorted.length)
+  return {
+    asked: sorted.length, atOnce: within(0), within8h: within(8), within24h: within(24),
+    p99h: sorted[Math.ceil(sorted.length * 0.99) - 1] ?? 0, longestH: sorted.at(-1) ?? 0,
   }
 }
 

@@ -33,8 +33,13 @@ export function drawPresence(always: boolean, { startMs, days, random }: { start
 export function isOn({ always, leaves }: Presence, nowMs: number, lots: { readonly absent: number; readonly lid: number }): boolean {
   if (always) return true
   const day = Math.floor(nowMs / dayMs)
+  if (!isOfficeHour(nowMs) || leaves.some(([from, to]) => day >= from && day <= to)) return false
+  return lots.absent >= absentShare && lots.lid >= lidClosedShare
+}
+
+/** Whether people work at that time (UTC). */
+export function isOfficeHour(nowMs: number): boolean {
   const weekday = new Date(nowMs).getUTCDay()
-  if (weekday === 0 || weekday === 6 || leaves.some(([from, to]) => day >= from && day <= to)) return false
   const hour = (nowMs % dayMs) / hourMs
-  return hour >= 8.7 && hour < 17.5 && lots.absent >= absentShare && lots.lid >= lidClosedShare
+  return weekday !== 0 && weekday !== 6 && hour >= 8.7 && hour < 17.5
 }

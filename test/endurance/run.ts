@@ -25,9 +25,9 @@ function cost(): { cpuSeconds: number; memoryBytes: number } {
   return { cpuSeconds: Math.round((user + system) / 1e6), memoryBytes: process.memoryUsage.rss() }
 }
 
-function sayWeek({ days, actions, protectedShare, restores, lostObjects, waits, repairPerUserYear, repairByCause, liveObjects, liveBytes }: Summary): void {
+function sayWeek({ days, actions, protectedShare, restores, lostObjects, waits, waitsInOfficeHours, repairPerUserYear, repairByCause, liveObjects, liveBytes }: Summary): void {
   const { lost = 0, left = 0, 'shards rotted': rotted = 0, 'rotten shards that scrubs saw': scrubbed = 0 } = actions
-  say(`day ${days} ${JSON.stringify({ restores, lostObjects, lost, left, rotted, scrubbed, protectedShare, p99h: waits.p99h, repairPerUserYear, repairByCause, liveObjects, liveBytes, ...cost() })}`)
+  say(`day ${days} ${JSON.stringify({ restores, lostObjects, lost, left, rotted, scrubbed, protectedShare, p99h: waits.p99h, p99InOfficeHours: waitsInOfficeHours.p99h, repairPerUserYear, repairByCause, liveObjects, liveBytes, ...cost() })}`)
 }
 
 say(`seed ${seed}`)

@@ -175,6 +175,12 @@ export class SimulatedMachine {
     return { repaired: [repaired?.bytesByCause ?? {}, ...helped.map(({ bytesByCause }) => bytesByCause)], scrubbed: damaged }
   }
 
+  /** Machines that said in this moment that they can take no more. */
+  async refusals(): Promise<number> {
+    const { refusals, clock } = (await this.parts.backup()).dispersal
+    return [...refusals.values()].filter(({ atMs }) => atMs === clock.now()).length
+  }
+
   /** Folders of owners that it keeps something of. */
   get ownerFolders(): string[] {
     return list(join(this.directory, 'holder')).filter((name) => /^[0-9a-f]{64}$/.test(name))

@@ -17,6 +17,7 @@ export class SimulatedNetwork {
   /** Machines that are cut off from those of another number. */
   readonly #island = new Map<MachineId, number>()
   readonly #carried = new Set<Carried>()
+  #refused = 0
 
   switchOn(machine: MachineId): void {
     this.#up.add(machine)
@@ -41,6 +42,13 @@ export class SimulatedNetwork {
     return this.#island.size > 0
   }
 
+  /** Dials between machines that were both on, since the last time this was asked. */
+  takeRefused(): number {
+    const refused = this.#refused
+    this.#refused = 0
+    return refused
+  }
+
   reaches(from: MachineId, to: MachineId): boolean {
     return this.#up.has(from) && this.#up.has(to) && (this.#island.get(from) ?? 0) === (this.#island.get(to) ?? 0)
   }
@@ -48,6 +56,7 @@ export class SimulatedNetwork {
   readonly dial: Dial = async (target, options) => {
     const from = options.identity.machine.id
     if (target.pin !== undefined && !this.reaches(from, target.pin.id)) {
+      if (this.#up.has(from) && this.#up.has(target.pin.id)) this.#refused++
       throw new HoldfastError('peer-unreachable', `Cannot reach ${target.name}: the simulated network does not carry it`, { details: { peer: target.name } })
     }
     const link = await dial(target, options)

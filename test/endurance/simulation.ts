@@ -26,8 +26,8 @@ export interface SimulationOptions {
   readonly machines?: number
   /** How many times the yearly rates each action comes: more, for a short run. */
   readonly haste?: number
-  /** Actions that do not come. */
-  readonly without?: readonly Action[]
+  /** Of each kind, in a year of the whole group, where it is not the usual number. */
+  readonly rates?: Partial<Record<Action, number>>
   readonly log?: (line: string) => void
   /** Told the figures so far after each week. */
   readonly onWeek?: (summary: Summary) => void
@@ -52,7 +52,7 @@ type Action = keyof typeof yearly
 
 export class Simulation implements AsyncDisposable {
   readonly figures = new Figures()
-  readonly #options: Required<SimulationOptions>
+  readonly #options: Required<SimulationOptions> & { readonly rates: Readonly<Record<Action, number>> }
   readonly #random: () => number
   readonly #world: World
   readonly #directory: string
@@ -74,8 +74,8 @@ export class Simulation implements AsyncDisposable {
     return simulation
   }
 
-  private constructor({ machines = 12, haste = 1, without = [], log = () => {}, onWeek = () => {}, ...options }: SimulationOptions) {
-    this.#options = { machines, haste, without, log, onWeek, ...options }
+  private constructor({ machines = 12, haste = 1, rates = {}, log = () => {}, onWeek = () => {}, ...options }: SimulationOptions) {
+    this.#options = { machines, haste, rates: { ...yearly, ...rates }, log, onWeek, ...options }
     this.#random = seededLots(options.seed)
     this.#world = { time: new FakeTime(Date.parse('2026-01-05T09:00:00Z')), network: new SimulatedNetwork(), random: this.#random, log }
     this.#directory = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-endurance-')))
@@ -96,6 +96,7 @@ export class Simulation implements AsyncDisposable {
         await this.#step()
       }
       this.figures.dayPassed(await this.#live())
+      this.figures.count('dials that partitions refused', this.#world.network.takeRefused())
       if ((day + 1) % 7 === 0) this.#options.onWeek(this.figures.summary)
     }
   }
@@ -143,8 +144,7 @@ export class Simulation implements AsyncDisposable {
     for (const [machine, untilMs] of this.#full) if (this.#nowMs >= untilMs) this.#empty(machine)
     const up = this.#up
     for (const action of Object.keys(yearly) as Action[]) {
-      if (this.#options.without.includes(action)) continue
-      const times = yearly[action] * this.#options.haste / (365 * hours.length)
+      const times = this.#options.rates[action] * this.#options.haste / (365 * hours.length)
       for (let left = times; left > 0 && up.length > 0; left--) if (this.#random() < left) await this.#act(action)
     }
     if (this.#leaving !== undefined) await this.#leave(this.#leaving)
@@ -195,7 +195,7 @@ export class Simulation implements AsyncDisposable {
     },
     skew: (machine) => { machine.skewMs = Math.round((this.#random() - 0.5) * dayMs) },
     fill: (machine) => {
-      machine.otherBytes = diskBytes * (1 - reserve) - machine.heldBytes - 1e5
+      machine.otherBytes = diskBytes * (1 - reserve) - machine.heldBytes - 1e4
       this.#full.set(machine, this.#nowMs + this.#random() * 5 * dayMs)
     },
     rot: (machine) => {
@@ -224,6 +224,7 @@ export class Simulation implements AsyncDisposable {
   async #backUp(machine: SimulatedMachine): Promise<void> {
     const contents = contentsOf(machine.data)
     const done = await machine.tryRun('backup', {})
+    this.figures.count('refused by full disks', await machine.refusals())
     if (done === undefined) return
     assert.deepEqual(done.skipped, [])
     machine.snapshots.set(done.snapshot, contents)
@@ -265,7 +266,7 @@ export class Simulation implements AsyncDisposable {
     fresh.kit = kit
     for (const [id, contents] of lost.snapshots) fresh.snapshots.set(id, contents)
     this.#machines.push(fresh)
-    this.figures.waited(this.#nowMs - sinceMs)
+    this.figures.waited({ sinceMs, nowMs: this.#nowMs })
     rmSync(lost.data, { recursive: true })
     fresh.write('begin', 150_000, this.#made++)
   }
@@ -375,7 +376,7 @@ export class Simulation implements AsyncDisposable {
     try {
       if (await this.#restores(machine, waiting.snapshot)) {
         this.#waiting.delete(machine)
-        this.figures.waited(this.#nowMs - waiting.sinceMs)
+        this.figures.waited({ sinceMs: waiting.sinceMs, nowMs: this.#nowMs })
         return
       }
     } finally {
