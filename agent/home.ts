@@ -12,6 +12,8 @@ export interface Home {
   readonly directory: string
   readonly config: string
   readonly machine: string
+  /** Of the machine, as in its peer record. */
+  readonly certificate: string
   readonly owner: string
   readonly group: string
   /** What a machine began to found and did not enter. */
@@ -49,7 +51,8 @@ export interface Home {
 export function homeAt(directory: string): Home {
   const at = (name: string) => join(directory, name)
   return {
-    directory, config: at('config.json'), machine: at('machine.json'), owner: at('owner.json'), group: at('group.json'), founding: at('founding.json'),
+    directory, config: at('config.json'), machine: at('machine.json'), certificate: at('certificate'), owner: at('owner.json'), group: at('group.json'),
+    founding: at('founding.json'),
     runtime: at('agent.json'), repository: at('repository'), placement: at('placement.sqlite'), holder: at('holder'),
     scratch: at('scratch'), log: at('agent.log'), signIns: at('sign-ins.json'), rosters: at('rosters'),
     paneCertificate: at('pane-certificate.json'), paneTokens: at('pane-tokens.json'), entraKeys: at('entra-keys.json'), checks: at('checks.json'),

@@ -42,7 +42,6 @@ import { repair, verify } from './commands/verify.ts'
 import { type AgentOptions, AgentParts, type Perform } from './composition/agent-parts.ts'
 import { formatMetrics, metricsOf } from './http/metrics.ts'
 import { openMetricsDoor } from './http/metrics-door.ts'
-import { openPane } from './composition/open-pane-door.ts'
 import { type Home, lockHome, removeFile, writePrivateFile } from './home.ts'
 
 export interface Agent extends AsyncDisposable {
@@ -82,6 +81,11 @@ export async function openAgent(home: Home, options: AgentOptions): Promise<Agen
     id: parts.machine.id, paneUrl: pane === undefined ? '' : `https://localhost:${pane.port}`, peerAddress: parts.peerAddress, run,
     [Symbol.asyncDispose]: async () => { await owned[Symbol.asyncDispose]() },
   }
+}
+
+/** Loaded by an agent that serves: a single command needs no web server. */
+async function openPane(home: Home, parts: AgentParts) {
+  return await (await import('./composition/open-pane-door.ts')).openPane(home, parts)
 }
 
 async function collectMetrics(run: RunCommand, signal: AbortSignal): Promise<string> {

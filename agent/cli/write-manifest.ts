@@ -5,7 +5,8 @@ import { HoldfastError } from '../../shared/errors.ts'
 import { readConfig } from '../config.ts'
 import { type Home, readFileIfThere } from '../home.ts'
 import { parseRuntime } from '../http/runtime-file.ts'
-import { type ManifestKind, manifestFileNames, renderManifest } from '../manifest/manifest.ts'
+import { renderManifest } from '../manifest/manifest.ts'
+import { type ManifestKind, manifestFileNames } from '../manifest/manifest-files.ts'
 import type { Invocation } from './arguments.ts'
 
 /** Prints one manifest, or writes it into `--out`. Throws `invalid-input` for an address that Office does not take. */

@@ -24,7 +24,6 @@ import { adminsOf } from '../network/membership/admins.ts'
 import type { Membership } from '../network/membership/membership.ts'
 import type { Address } from '../network/membership/records.ts'
 import { callOut } from '../network/peer/beacon.ts'
-import { makeCertificate } from '../network/peer/certificate.ts'
 import type { Identity } from '../network/peer/dial.ts'
 import { askMembers } from '../network/peer/recovery-peers.ts'
 import { packsToRespread } from '../network/respread.ts'
@@ -49,7 +48,7 @@ import { CoverageReports } from './coverage-reports.ts'
 import { foundingAttempts } from './founding-attempts.ts'
 import type { GroupServices } from './group-services.ts'
 import { keptText } from './kept-text.ts'
-import { loadMachine } from './identity-files.ts'
+import { loadCertificate, loadMachine } from './identity-files.ts'
 import { keepHolder } from './holder-upkeep.ts'
 import { OwnHolder } from './own-holder.ts'
 import { type Log, fileLog } from './log.ts'
@@ -120,7 +119,7 @@ export class AgentParts implements AgentContext {
       fairShare: (owner, offer) => made.parts?.knownGroup()?.shares().at(machine.id, owner, offer),
       report: (error) => log('holder-folder-fault', { error }), clock, monotonic, diskOf,
     }))
-    const parts = new AgentParts({ home, options, machine, holder, log, perform, certificate: await makeCertificate(machine) })
+    const parts = new AgentParts({ home, options, machine, holder, log, perform, certificate: await loadCertificate(home, machine) })
     made.parts = parts
     if (options.serve || options.surroundings !== undefined) stack.use(await parts.openDoor())
     if (options.serve) void parts.shadowCopies()?.removeLeftovers()

@@ -1,6 +1,8 @@
-/** The machine's key in the home: made at the first start, never replaced when it cannot be read. */
+/** The machine's key in the home, made at the first start and never replaced when it cannot be read, and its certificate. */
+import { X509Certificate } from 'node:crypto'
 import { HoldfastError } from '../../shared/errors.ts'
 import { type Machine, generateMachine, machineFromJson, machineToJson } from '../identity/machine.ts'
+import { makeCertificate, machineIdOfCertificate } from '../network/peer/certificate.ts'
 import { type Home, readFileIfThere, writePrivateFile } from '../home.ts'
 
 /** Throws `key-missing` when the file is damaged: a new key would be another machine, and nobody would let it in. */
@@ -16,4 +18,19 @@ export function loadMachine(home: Home): Machine {
   const machine = generateMachine()
   writePrivateFile(home.machine, machineToJson(machine))
   return machine
+}
+
+/** DER as base64. Kept because making it takes a large library; one that is damaged, or of another key, is made anew, with the same bytes. */
+export async function loadCertificate(home: Home, machine: Machine): Promise<string> {
+  const kept = readFileIfThere(home.certificate)
+  if (kept !== undefined && isCertificateOf(machine, Buffer.from(kept, 'base64'))) return kept
+  const certificate = await makeCertificate(machine)
+  writePrivateFile(home.certificate, certificate)
+  return certificate
+}
+
+function isCertificateOf(machine: Machine, der: Buffer): boolean {
+  if (machineIdOfCertificate(der) !== machine.id) return false
+  const certificate = new X509Certificate(der)
+  return certificate.verify(certificate.publicKey)
 }

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { ConditionsSource } from '../conditions/port.ts'
 import { systemConditions } from '../conditions/system.ts'
 import { type Clock, systemClock } from '../network/clock.ts'
-import { Door, type DoorOptions } from '../network/peer/door.ts'
+import type { Door, DoorOptions } from '../network/peer/door.ts'
 import { type Dial, dial } from '../network/peer/link.ts'
 import type { FolderOptions } from '../network/shard-store/folder.ts'
 
@@ -26,5 +26,5 @@ export interface Surroundings {
 
 export const realSurroundings: Surroundings = {
   clock: systemClock, monotonic: () => performance.now(), random: Math.random, randomBytes: (length) => randomBytes(length), dial, conditions: () => systemConditions(),
-  openDoor: async (options) => await Door.open(options),
+  openDoor: async (options) => await (await import('../network/peer/door.ts')).Door.open(options), // a single command has none
 }

@@ -3,9 +3,7 @@
  * name constraints) and whose key is thrown away after that one signature, so that trusting it cannot be abused. Both are
  * kept in the home and made anew 30 days before they end; then the new CA has to be trusted again (`doctor --fix`).
  */
-import 'reflect-metadata'
 import { X509Certificate, webcrypto } from 'node:crypto'
-import * as x509 from '@peculiar/x509'
 import { z } from 'zod'
 
 const certificateSchema = z.object({
@@ -51,6 +49,8 @@ function parse(text: string | undefined): PaneCertificate | undefined {
 }
 
 export async function makePaneCertificate(nowMs: number): Promise<PaneCertificate> {
+  await import('reflect-metadata')
+  const x509 = await import('@peculiar/x509') // large, and used once a year
   const [authorityKeys, keys] = await Promise.all([newKeys(), newKeys()])
   const validity = { notBefore: new Date(nowMs - backdatedDays * dayMs), notAfter: new Date(nowMs + validDays * dayMs) }
   const authority = await x509.X509CertificateGenerator.createSelfSigned({
@@ -59,7 +59,7 @@ export async function makePaneCertificate(nowMs: number): Promise<PaneCertificat
     extensions: [
       new x509.BasicConstraintsExtension(true, 0, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
-      nameConstraints(),
+      new x509.Extension('2.5.29.30', true, nameConstraints()),
       await x509.SubjectKeyIdentifierExtension.create(authorityKeys.publicKey, false, crypto),
     ],
   }, crypto)
@@ -83,7 +83,7 @@ async function newKeys() {
 }
 
 /** RFC 5280 section 4.2.1.10, permitted subtrees: dNSName localhost, iPAddress 127.0.0.0/8 and ::1/128. DER by hand: x509 has none. */
-function nameConstraints(): x509.Extension {
+function nameConstraints(): Buffer {
   const der = (tag: number, ...parts: readonly (Buffer | string)[]): Buffer => {
     const content = Buffer.concat(parts.map((part) => Buffer.from(part)))
     return Buffer.concat([Buffer.from([tag, content.length]), content])
@@ -91,6 +91,5 @@ function nameConstraints(): x509.Extension {
   const [subtrees, subtree, dns, ip] = [0xa0, 0x30, 0x82, 0x87]
   const loopback4 = Buffer.from([127, 0, 0, 0, 255, 0, 0, 0])
   const loopback6 = Buffer.concat([Buffer.alloc(15), Buffer.from([1]), Buffer.alloc(16, 0xff)])
-  const value = der(0x30, der(subtrees, der(subtree, der(dns, 'localhost')), der(subtree, der(ip, loopback4)), der(subtree, der(ip, loopback6))))
-  return new x509.Extension('2.5.29.30', true, value)
+  return der(0x30, der(subtrees, der(subtree, der(dns, 'localhost')), der(subtree, der(ip, loopback4)), der(subtree, der(ip, loopback6))))
 }

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import express, { type Router } from 'express'
-import { manifestFileNames, manifestKinds, renderManifest } from '../manifest/manifest.ts'
+import { manifestFileNames, manifestKinds } from '../manifest/manifest-files.ts'
 import { answering } from './problems.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -26,7 +26,8 @@ const notBuilt = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Ho
 /** `port` is known once the door listens. */
 export function addStaticRoutes(router: Router, port: () => number): void {
   for (const kind of manifestKinds) {
-    router.get(`/${manifestFileNames[kind]}`, answering((_request, response) => {
+    router.get(`/${manifestFileNames[kind]}`, answering(async (_request, response) => {
+      const { renderManifest } = await import('../manifest/manifest.ts') // asked for once, when Outlook is set up
       response.type('application/xml').send(renderManifest(kind, { baseUrl: `https://localhost:${port()}` }))
     }))
   }

@@ -8,11 +8,7 @@ import { XMLBuilder, XMLParser } from 'fast-xml-parser'
 import { z } from 'zod'
 import { defaultConfig } from '../config.ts'
 import { HoldfastError } from '../../shared/errors.ts'
-
-export const manifestKinds = ['outlook', 'office'] as const
-export type ManifestKind = (typeof manifestKinds)[number]
-
-export const manifestFileNames: Readonly<Record<ManifestKind, string>> = { outlook: 'manifest.xml', office: 'manifest.office.xml' }
+import { type ManifestKind, manifestFileNames } from './manifest-files.ts'
 
 const maximumUrlLength = 2048
 

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url'
 import { XMLParser, XMLValidator } from 'fast-xml-parser'
 import { OfficeAddinManifest } from 'office-addin-manifest'
 import { configSchema } from '../../agent/config.ts'
-import { manifestFileNames, manifestKinds, renderManifest } from '../../agent/manifest/manifest.ts'
+import { renderManifest } from '../../agent/manifest/manifest.ts'
+import { manifestFileNames, manifestKinds } from '../../agent/manifest/manifest-files.ts'
 import { hasCode } from '../../shared/errors.ts'
 
 const root = new URL('../../', import.meta.url)

@@ -3,12 +3,7 @@
  * because clocks are not compared. Serial and dates are fixed and Ed25519 is deterministic, so a machine key always gives
  * the same bytes and the certificate in its peer record never changes.
  */
-import 'reflect-metadata'
 import { X509Certificate, webcrypto } from 'node:crypto'
-import {
-  BasicConstraintsExtension, ExtendedKeyUsage, ExtendedKeyUsageExtension, KeyUsageFlags, KeyUsagesExtension,
-  X509CertificateGenerator,
-} from '@peculiar/x509'
 import type { MachineId } from '../../../shared/ids.ts'
 import { publicJwkOf } from '../../identity/jws.ts'
 import { type Machine, thumbprint } from '../../identity/machine.ts'
@@ -17,6 +12,10 @@ const algorithm = { name: 'Ed25519' }
 
 /** DER of the certificate, as base64: the `cert` of the peer record. */
 export async function makeCertificate(machine: Pick<Machine, 'id' | 'jwk' | 'privateKey'>): Promise<string> {
+  await import('reflect-metadata')
+  const {
+    BasicConstraintsExtension, ExtendedKeyUsage, ExtendedKeyUsageExtension, KeyUsageFlags, KeyUsagesExtension, X509CertificateGenerator,
+  } = await import('@peculiar/x509') // large, and seldom used: a certificate is kept once it was made
   const { subtle } = webcrypto
   const privateKey = await subtle.importKey('pkcs8', machine.privateKey.export({ format: 'der', type: 'pkcs8' }), algorithm, false, ['sign'])
   const publicKey = await subtle.importKey('jwk', { ...machine.jwk }, algorithm, true, ['verify'])

@@ -4,7 +4,7 @@
  * cache; when that fails, somebody has to sign in again, and until then the rosters are unavailable and nothing else.
  */
 import { randomUUID } from 'node:crypto'
-import { type AccountInfo, AuthError, type Configuration, type ICachePlugin, type INetworkModule, InteractionRequiredAuthError, LogLevel, PublicClientApplication } from '@azure/msal-node'
+import type { AccountInfo, Configuration, ICachePlugin, INetworkModule, PublicClientApplication } from '@azure/msal-node'
 import { HoldfastError } from '../../../../shared/errors.ts'
 import type { Options } from '../directory.ts'
 
@@ -41,14 +41,27 @@ export interface SignInPrompts {
 }
 
 export class MicrosoftSignIn {
-  readonly #application: PublicClientApplication
+  readonly #options: MicrosoftOptions
   readonly #app: MicrosoftApp
+  #application: Promise<PublicClientApplication> | undefined
   /** What Entra said last when it refused: MSAL does not pass it on for device codes. */
   #refusal = ''
 
-  constructor({ app, cache, fetch }: MicrosoftOptions) {
-    this.#app = app
-    this.#application = new PublicClientApplication({
+  constructor(options: MicrosoftOptions) {
+    this.#options = options
+    this.#app = options.app
+  }
+
+  /** MSAL is loaded by whoever signs in: most work groups have no roster at Microsoft, and would carry it always. */
+  async #msal(): Promise<PublicClientApplication> {
+    this.#application ??= this.#open()
+    return await this.#application
+  }
+
+  async #open(): Promise<PublicClientApplication> {
+    const { app, cache, fetch } = this.#options
+    const { LogLevel, PublicClientApplication } = await import('@azure/msal-node')
+    return new PublicClientApplication({
       auth: { clientId: app.client, authority: `https://login.microsoftonline.com/${app.tenant}` },
       cache: { cachePlugin: pluginOf(cache) },
       system: { networkClient: networkOf(fetch, (description) => { this.#refusal = description }), loggerOptions: { logLevel: LogLevel.Error, piiLoggingEnabled: false, loggerCallback: () => {} } },
@@ -77,7 +90,7 @@ export class MicrosoftSignIn {
     const until = signal === undefined ? patience : AbortSignal.any([signal, patience])
     const giveUp: (() => void)[] = []
     try {
-      return await this.#application.acquireTokenInteractive({
+      return await (await this.#msal()).acquireTokenInteractive({
         scopes, nonce: randomUUID(), successTemplate: 'Signed in. You may close this window.', errorTemplate: 'The sign-in failed. You may close this window.',
         openBrowser: async (url) => {
           const end = () => { void endLoopback(url) }
@@ -100,7 +113,7 @@ export class MicrosoftSignIn {
     const cancel = () => { request.cancel = true }
     signal?.addEventListener('abort', cancel, { once: true })
     try {
-      return await this.#application.acquireTokenByDeviceCode(request)
+      return await (await this.#msal()).acquireTokenByDeviceCode(request)
     } finally {
       signal?.removeEventListener('abort', cancel)
     }
@@ -112,15 +125,16 @@ export class MicrosoftSignIn {
   }
 
   async #account(): Promise<AccountInfo | undefined> {
-    return (await this.#application.getTokenCache().getAllAccounts() as AccountInfo[])[0]
+    return (await (await this.#msal()).getTokenCache().getAllAccounts() as AccountInfo[])[0]
   }
 
   /** Undefined when nobody is signed in, or the sign-in expired or was revoked. Network errors reject. */
   async token(): Promise<string | undefined> {
     const account = await this.#account()
     if (account === undefined) return undefined
+    const { AuthError, InteractionRequiredAuthError } = await import('@azure/msal-node')
     try {
-      return (await this.#application.acquireTokenSilent({ account, scopes })).accessToken
+      return (await (await this.#msal()).acquireTokenSilent({ account, scopes })).accessToken
     } catch (error) {
       if (error instanceof InteractionRequiredAuthError || (error instanceof AuthError && error.errorCode === 'invalid_grant')) return undefined
       throw error

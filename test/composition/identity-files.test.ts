@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { loadCertificate, loadMachine } from '../../agent/composition/identity-files.ts'
+import { homeAt } from '../../agent/home.ts'
+import { generateMachine } from '../../agent/identity/machine.ts'
+import { makeCertificate } from '../../agent/network/peer/certificate.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
+
+test('the certificate of the machine is kept; one that is gone, damaged anywhere, or of another key is made anew with the same bytes', async (t) => {
+  const home = homeAt(join(await scratchFolder(t), 'home'))
+  const machine = loadMachine(home)
+  const certificate = await loadCertificate(home, machine)
+  assert.equal(certificate, await makeCertificate(machine))
+  assert.equal(readFileSync(home.certificate, 'utf8'), certificate)
+  assert.equal(await loadCertificate(home, loadMachine(home)), certificate)
+  const der = Buffer.from(certificate, 'base64')
+  const flipped = (at: number) => Buffer.from(der.map((byte, index) => (index === at ? byte ^ 1 : byte))).toString('base64')
+  for (const text of ['', 'no certificate', certificate.slice(0, -20), ...[0, 20, 90, der.length - 1].map(flipped), await makeCertificate(generateMachine())]) {
+    writeFileSync(home.certificate, text)
+    assert.equal(await loadCertificate(home, machine), certificate)
+    assert.equal(readFileSync(home.certificate, 'utf8'), certificate)
+  }
+})
