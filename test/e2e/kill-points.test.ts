@@ -1,13 +1,17 @@
 /**
  * SIGKILL of the command line in the middle of a backup, a restore and a recovery: at each place in the agent that writes,
  * syncs, renames, changes a database or sends (test/support/kill-at.mjs), at a choice of them when it runs with the suite.
- * `npm run kill-points` goes through all.
+ * `npm run kill-points` goes through all. What is to come to its end runs in this process, as the command line runs it.
  */
 import assert from 'node:assert/strict'
 import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
+import { type CommandInput, type CommandName, type CommandResult, commands } from '../../shared/api.ts'
+import { readConfig } from '../../agent/config.ts'
+import { homeAt } from '../../agent/home.ts'
+import { openAgent } from '../../agent/main.ts'
 import type { AgentProcess } from '../../agent/demo/agent-process.ts'
 import { type KillPoint, evenly, everyKillPoint, killPoints } from '../support/kill-points.ts'
 import { commandLine, startGroup } from '../support/process-group.ts'
@@ -37,10 +41,20 @@ async function killAt({ place, occurrence }: KillPoint, args: readonly string[],
   return run.code === null
 }
 
-async function succeed(args: readonly string[], stdin = ''): Promise<string> {
-  const run = await commandLine(args, { stdin })
-  assert.equal(run.code, 0, run.stderr)
-  return run.stdout
+/** Without a process of its own, whose start takes most of the time. */
+async function run<C extends CommandName>(directory: string, name: C, input: CommandInput<C>): Promise<CommandResult<C>> {
+  const home = homeAt(directory)
+  const { signal } = new AbortController()
+  await using agent = await openAgent(home, { config: readConfig(home.config), serve: false, signal })
+  return await agent.run(name, commands[name].request.parse(input) as never, { signal, onProgress: () => {} })
+}
+
+async function backUp(home: string, when: string): Promise<void> {
+  assert.equal((await run(home, 'backup', {})).protection.state, 'protected', when)
+}
+
+async function restoreAll(home: string, target: string, when: string): Promise<void> {
+  assert.deepEqual((await run(home, 'restore', { snapshot: 'latest', target })).skipped, [], when)
 }
 
 function assertMostWereHit(hit: number, rows: readonly KillPoint[][]): void {
@@ -57,7 +71,7 @@ test('the command line is killed at numbered steps', async (t) => {
   await owner.run('protect', { paths: [folder] })
   await owner.stop()
   const home = ['--home', owner.home, '--json']
-  await succeed(['backup', ...home])
+  await backUp(owner.home, 'the first')
 
   await t.test('a backup that is killed leaves the snapshots before it whole, and the next run completes', async () => {
     let version = 0
@@ -65,9 +79,9 @@ test('the command line is killed at numbered steps', async (t) => {
       appendFileSync(join(folder, 'file-300000'), seededBytes(40_000, version))
       writeFileSync(join(folder, 'nested', `new-${version % 5}`), seededBytes(20_000, version++))
     }
-    const restored = async (name: string): Promise<string[]> => {
+    const restored = async (name: string, when: string): Promise<string[]> => {
       const target = join(group.directory, name)
-      await succeed(['restore', 'latest', '--target', target, ...home])
+      await restoreAll(owner.home, target, when)
       const tree = describeTree(join(target, 'documents'))
       rmSync(target, { recursive: true })
       return tree
@@ -85,14 +99,14 @@ test('the command line is killed at numbered steps', async (t) => {
       }
       const when = JSON.stringify(row)
       // Killed before the head: the last whole snapshot; killed after it: that one. Never anything between.
-      const found = await restored('before')
+      const found = await restored('before', when)
       assert.ok(possible.some((tree) => JSON.stringify(tree) === JSON.stringify(found)), when)
-      await succeed(['backup', ...home])
+      await backUp(owner.home, when)
       kept = describeTree(folder)
-      assert.deepEqual(await restored('after'), kept, when)
+      assert.deepEqual(await restored('after', when), kept, when)
     }
     assertMostWereHit(hit, rows)
-    assert.equal(JSON.parse(await succeed(['verify', '--read-data', ...home])).ok, true)
+    assert.equal((await run(owner.home, 'verify', { readData: true })).ok, true)
   })
 
   // Whatever became of the backups above.
@@ -113,7 +127,7 @@ test('the command line is killed at numbered steps', async (t) => {
           if (digest !== undefined && /^[0-9a-f]{64}$/.test(digest) && !line.includes('.holdfast-partial')) assert.equal(digest, digests.get(name), `${point.place}: ${name}`)
         }
       }
-      await succeed(args(target))
+      await restoreAll(owner.home, target, JSON.stringify(row))
       assert.deepEqual(describeTree(join(target, 'documents')), wanted, JSON.stringify(row))
       assert.ok(!readdirSync(target, { recursive: true, encoding: 'utf8' }).some((name) => name.includes('holdfast-partial')), JSON.stringify(row))
       rmSync(target, { recursive: true })
@@ -133,9 +147,9 @@ test('the command line is killed at numbered steps', async (t) => {
         // What was interrupted is begun anew on an empty home: the holders are what counts.
         rmSync(to, { recursive: true, force: true })
       }
-      await succeed(args(to), words)
+      await run(to, 'recover', { words, locator })
       const target = join(group.directory, `back-${index}`)
-      await succeed(['restore', 'latest', '--target', target, '--home', to, '--json'])
+      await restoreAll(to, target, JSON.stringify(row))
       assert.deepEqual(describeTree(join(target, 'documents')), wanted, JSON.stringify(row))
       rmSync(target, { recursive: true })
     }

@@ -37,6 +37,7 @@ function placeOf(call) {
 }
 
 function step(call) {
+  if (list === undefined && killPlace !== undefined && !killPlace.startsWith(call)) return // cheaper than to look where we are
   if (list !== undefined || killPlace !== undefined) {
     const place = placeOf(call)
     if (list !== undefined) writeSync(list, `${place}\n`)

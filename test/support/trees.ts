@@ -2,12 +2,11 @@
 import { createHash } from 'node:crypto'
 import { lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, symlinkSync, utimesSync, writeFileSync, chmodSync } from 'node:fs'
 import { join } from 'node:path'
+import { keystream } from './keystream.ts'
 
 /** Bytes that depend on the seed alone; they do not compress. */
 export function seededBytes(length: number, seed: number): Buffer {
-  const parts: Buffer[] = []
-  for (let made = 0, block = 0; made < length; made += 32, block++) parts.push(createHash('sha256').update(`${seed}/${block}`).digest())
-  return Buffer.concat(parts).subarray(0, length)
+  return keystream(createHash('sha256').update(String(seed)).digest(), length)
 }
 
 /** A folder with all that a backup must bring back: sizes at borders, empty, nested, links, modes, times, odd names. */
