@@ -233,6 +233,7 @@ class Simulation {
 
   async #meet({ membership }: Agent): Promise<void> {
     const world = this.#world
+    for (const { machine } of this.#peers) world.heard(machine.id) // all are on, and what the agent knows of it ages until it meets the world again
     await exchange(membership, {
       machine: world.self,
       gossip: async (digest) => answerDigest(world, digest),

@@ -9,6 +9,7 @@ import { HoldfastError, hasCode } from '../../../shared/errors.ts'
 import { type HeadDocument, headDocumentSchema, recordTypes } from '../membership/records.ts'
 import { peekType } from '../../identity/jws.ts'
 import { type IngestReport, count, joinReports } from '../membership/intake.ts'
+import { onlineSeconds } from '../membership/liveness.ts'
 import type { Membership } from '../membership/membership.ts'
 import { deviceOfName, headName, isGrantName, machineOfName, networkName, peerName } from './names.ts'
 import type { Roster, RosterRecord } from './port.ts'
@@ -60,9 +61,12 @@ interface Place {
 
 /** Every tenth reading is a full one, in case a file system's times are too coarse to show a change. */
 const fullEvery = 10
-/** Mean pause between polls of a metered place, for a small group and at most. */
+/** Mean pause between polls of a metered place: for a small group, at most, and at most while others are online, who poll too and gossip. */
 const meteredMeanMs = 5 * 60_000
 const meteredMaxMs = 8 * 3_600_000
+const meteredMaxInTouchMs = 24 * 3_600_000
+/** Mean pause between rounds of gossip. */
+const roundSeconds = 60
 /** Before the first poll of a metered place gossip brings what the others know already; it need not be downloaded. */
 const gossipFirstMs = 30_000
 
@@ -127,8 +131,9 @@ export class RosterSync implements AsyncDisposable {
    */
   #pauseMs({ roster, notBefore }: Place): number {
     const { membership, intervalMs, random, now } = this.#options
-    const members = membership.members().length + 1
-    const meanMs = roster.isMetered === true ? Math.min(meteredMaxMs, Math.max(meteredMeanMs, members * 60_000)) : intervalMs
+    const members = membership.members()
+    const isInTouch = members.some(({ heardSecondsAgo = Infinity }) => heardSecondsAgo <= onlineSeconds)
+    const meanMs = roster.isMetered === true ? meteredPollMs(members.length + 1, isInTouch) : intervalMs
     const spread = roster.isMetered === true ? 0.5 + random() : 0.8 + 0.4 * random()
     return Math.max(meanMs * spread, notBefore - now())
   }
@@ -213,7 +218,8 @@ export class RosterSync implements AsyncDisposable {
     const { roster } = place
     const before = membership.revision
     const from = place.rounds++ % fullEvery === 0 ? undefined : place.cursor
-    const { records, cursor, ignored, whole } = await roster.list(from, { signal, known: (name) => this.#known(name), wanted: (name) => this.#isWanted(name) })
+    const freshSeconds = gossipSeconds(membership.members().length + 1)
+    const { records, cursor, ignored, whole } = await roster.list(from, { signal, known: (name) => this.#known(name), wanted: (name) => this.#isWanted(name, freshSeconds) })
     if (whole || records.length > 0) {
       const refused = await this.#take(roster.locator, records)
       if (whole) place.shown.clear()
@@ -245,11 +251,11 @@ export class RosterSync implements AsyncDisposable {
     return membership.chain.entries().find(({ record, sha256 }) => [networkName(record.epoch), networkName(record.epoch, sha256)].includes(name))?.jws
   }
 
-  /** Gossip brings the records of machines that answer, and everybody's heads; a head of this machine's owners may be that of another device. */
-  #isWanted(name: string): boolean {
+  /** Gossip brings the records of machines that were heard of so lately, and everybody's heads; a head of this machine's owners may be that of another device. */
+  #isWanted(name: string, freshSeconds: number): boolean {
     const { membership } = this.#options
     const machine = machineOfName(name)
-    if (machine !== undefined) return membership.member(machine)?.state !== 'online'
+    if (machine !== undefined) return (membership.member(machine)?.heardSecondsAgo ?? Infinity) > freshSeconds
     const device = deviceOfName(name)
     return device === undefined || device.machine === membership.self || membership.own.peer?.certificates.some(({ owner }) => owner === device.owner) === true
   }
@@ -320,6 +326,16 @@ export class RosterSync implements AsyncDisposable {
 
 function retryAfterOf(error: unknown): number {
   return error instanceof HoldfastError ? Number(error.details['retryAfterSeconds'] ?? 0) : 0
+}
+
+/** Mean pause between polls of one machine. `isInTouch`: somebody of the group was heard just now. */
+export function meteredPollMs(members: number, isInTouch: boolean): number {
+  return Math.min(isInTouch ? meteredMaxInTouchMs : meteredMaxMs, Math.max(meteredMeanMs, members * 60_000))
+}
+
+/** How old what is heard of a machine that is on may be: gossip needs about ln(members) rounds to reach everybody (docs/protocol.md section 4). */
+function gossipSeconds(members: number): number {
+  return onlineSeconds + Math.log(members) * roundSeconds
 }
 
 function placeOf(roster: Roster): Place {

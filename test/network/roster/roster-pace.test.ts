@@ -6,10 +6,11 @@ import type { Membership } from '../../../agent/network/membership/membership.ts
 import { renewOwnRecord } from '../../../agent/network/membership/own-record.ts'
 import { networkName, peerName } from '../../../agent/network/roster/names.ts'
 import { openRoster } from '../../../agent/network/roster/open-roster.ts'
-import { RosterSync } from '../../../agent/network/roster/roster-sync.ts'
+import { RosterSync, meteredPollMs } from '../../../agent/network/roster/roster-sync.ts'
+import type { MachineId } from '../../../shared/ids.ts'
 import { seededLots } from '../../support/lots.ts'
 import { FakeGraph } from '../../support/microsoft/fake-graph.ts'
-import { type TestGroup, type TestMachine, admitted, newGroup, newMachine, newMembership, startMs } from '../../support/records-kit.ts'
+import { type TestGroup, TestClock, type TestMachine, admitted, newGroup, newMachine, newMembership, startMs } from '../../support/records-kit.ts'
 import { accessWith } from '../../support/roster-access.ts'
 
 const locator = 'sharepoint:https://contoso.sharepoint.com/sites/team?client=11111111-2222-3333-4444-555555555555'
@@ -175,17 +176,22 @@ test('an answer that says that the limit is near is the last of its turn for as 
   assert.deepEqual(crowd.agents.map(({ asked }) => asked.length), requests, 'whoever asks how it stands makes no request')
 })
 
-test('a metered place is polled by lot: once a minute by all together however many they are, in a small group every five minutes, and every eight hours at least', async () => {
+test('a metered place is polled by lot: once a minute by all together however many they are, in a small group every five minutes, and every eight hours at least, or every day while others are online', async () => {
   const [group, self] = [await newGroup(), await newMachine()]
-  const membership = newMembership(group, self)
+  const clock = new TestClock()
+  const membership = newMembership(group, self, clock)
   await membership.ingest([group.epoch1], { kind: 'self', name: 'self' })
-  for (const [members, meanMinutes] of [[4, 5], [200, 200], [500, 480]] as const) {
+  for (const [members, meanMinutes, minutesInTouch = meanMinutes] of [[4, 5], [200, 200], [500, 480, 500]] as const) {
     const lacking = members - 1 - membership.members().length
     const records = await Promise.all(Array.from({ length: lacking }, async () => await admitted(group, await newMachine(), { addrs: [] })))
     await membership.ingest(records, { kind: 'self', name: 'self' })
     assert.equal(membership.members().length, members - 1)
     assert.deepEqual(await pausesOf(membership, [0, 0.5, 0.999]), [0.5, 1, 1.499].map((share) => Math.round(meanMinutes * minuteMs * share)), `${members} members`)
+    membership.heard(membership.members()[0]?.id as MachineId)
+    assert.deepEqual(await pausesOf(membership, [0.5]), [minutesInTouch * minuteMs], `${members} members, of whom one is online`)
+    clock.advance(3_600)
   }
+  assert.equal(meteredPollMs(2_000, true), 24 * 60 * minuteMs)
 })
 
 /** The pauses between polls that follow these lots, in milliseconds. */
