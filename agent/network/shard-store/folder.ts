@@ -9,20 +9,19 @@
  * retention.ts, by this holder's own time.
  */
 import type { StatsFs } from 'node:fs'
-import { type FileHandle, mkdir, open as openFile, readdir, rm, stat, statfs } from 'node:fs/promises'
+import { mkdir, open as openFile, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError, hasCode } from '../../../shared/errors.ts'
 import { type OwnerId, shortId } from '../../../shared/ids.ts'
 import type { DeviceCertificate } from '../../identity/device.ts'
 import { idToBytes } from '../../identity/machine.ts'
-import { leafLength, hashLength } from '../../merkle.ts'
+import { hashLength } from '../../merkle.ts'
 import type { PublishedHead } from '../../object-store.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { isBeyondShare } from '../fair-share.ts'
 import { FolderSync, writeDurably } from '../durable-file.ts'
 import { compareHeads, headToJson, verifyPublishedHead, type VerifiedHead } from '../published-head.ts'
-import { type ShardHeader, bytesOffset, checkLeaves, checkRange, checkRef, damaged, isDamage, parseHeader } from '../shard.ts'
-import { shardLength } from '../erasure/reed-solomon.ts'
+import { type ShardHeader, isDamage } from '../shard.ts'
 import { WriteAreas } from './appending-writer.ts'
 import { type ExpiryReport, expire } from './expiry.ts'
 import { FolderIndex } from './folder-index.ts'
@@ -31,8 +30,8 @@ import { HeadHistory } from './head-history.ts'
 import { OwnTime } from './own-time.ts'
 import { reconcile } from './reconcile.ts'
 import { type ScrubOptions, type ScrubReport, type ScrubStanding, scrub, scrubStanding } from './scrub.ts'
-import { fill, readHead, readRange } from './shard-file.ts'
 import { type CertificateSource, ShardSigners } from './shard-signers.ts'
+import { StoredShards } from './stored-shards.ts'
 import type { CallOptions, HolderAccounts, NewShard, OpenedShard, OwnerAccount, PutOptions, ShardEntry, ShardReading, ShardRef, ShardTransfer, Space, TransferringShardStore } from './port.ts'
 
 const incomingAgeMs = 3 * 86_400_000
@@ -66,6 +65,7 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
   readonly #index: FolderIndex
   readonly #history: HeadHistory
   readonly #signers: ShardSigners
+  readonly #stored: StoredShards
   readonly #clock: Clock
   /** The holder's own time: what retention counts by. */
   readonly #time: OwnTime
@@ -81,6 +81,7 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
     this.#index = index
     this.#history = history
     this.#signers = new ShardSigners(history, options.certificateOf)
+    this.#stored = new StoredShards(index, (ref) => this.#pathOf(ref))
     this.#clock = options.clock ?? systemClock
     this.#time = new OwnTime({
       state: history.time, now: () => this.#clock.now(), monotonic: options.monotonic ?? (() => performance.now()), save: (state) => { history.saveTime(state) },
@@ -200,7 +201,7 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
     if (this.#index.find(ref) === undefined) return false
     let stored: ShardHeader
     try {
-      stored = await this.#checkFile(ref)
+      stored = await this.#stored.check(ref)
     } catch (error) {
       if (!isDamage(error) && !hasCode(error, 'not-found')) throw error
       this.#options.report?.(error)
@@ -214,67 +215,18 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
     return this.#index.touch(ref, this.#time.now())
   }
 
-  async #checkFile(ref: ShardRef): Promise<ShardHeader> {
-    return await this.#withFile(ref, async (file, entry) => {
-      const { header: bytes, leaves } = await readHead(file, entry)
-      const header = parseHeader(bytes)
-      checkRef(header, ref)
-      checkLeaves(header, leaves)
-      const step = 16 * leafLength
-      for (let at = 0; at < header.shardLength; at += step) {
-        const length = Math.min(step, header.shardLength - at)
-        const range = await readRange(file, bytesOffset(header.n, header.shardLength) + at, length)
-        if (range.length < length) throw damaged('its file is cut off', header)
-        checkRange(leaves, at / leafLength, range, header)
-      }
-      return header
-    })
-  }
-
   async open(ref: ShardRef, { signal }: CallOptions = {}): Promise<OpenedShard> {
     signal?.throwIfAborted()
-    return await this.#withFile(ref, async (file, entry) => await readHead(file, entry))
+    return await this.#stored.open(ref)
   }
 
   async read(ref: ShardRef, offset: number, length: number, { signal }: CallOptions = {}): Promise<Uint8Array> {
     signal?.throwIfAborted()
-    return await this.#withFile(ref, async (file, entry) => {
-      const size = shardLength(entry.length, entry.k)
-      if (offset < 0 || length < 0 || offset + length > size) throw new RangeError(`Cannot read ${length} bytes at ${offset}: the shard has ${size}`)
-      return await readRange(file, bytesOffset(entry.n, size) + offset, length)
-    })
+    return await this.#stored.read(ref, offset, length)
   }
 
   async reading(ref: ShardRef): Promise<ShardReading> {
-    const { file, entry } = await this.#openFile(ref)
-    const size = shardLength(entry.length, entry.k)
-    return {
-      async readInto(offset, into) {
-        if (offset < 0 || offset + into.length > size) throw new RangeError(`Cannot read ${into.length} bytes at ${offset}: the shard has ${size}`)
-        if (await fill(file, bytesOffset(entry.n, size) + offset, into) < into.length) throw damaged('its file is cut off', ref)
-      },
-      async [Symbol.asyncDispose]() { await file.close() },
-    }
-  }
-
-  async #withFile<T>(ref: ShardRef, use: (file: FileHandle, entry: ShardEntry) => Promise<T>): Promise<T> {
-    const { file, entry } = await this.#openFile(ref)
-    try {
-      return await use(file, entry)
-    } finally {
-      await file.close()
-    }
-  }
-
-  async #openFile(ref: ShardRef): Promise<{ file: FileHandle; entry: ShardEntry }> {
-    const entry = this.#index.find(ref)
-    if (entry === undefined) throw notFound(ref)
-    const file = await openFile(this.#pathOf(ref), 'r').catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code !== 'ENOENT') throw cause
-      this.#index.remove(ref)
-      throw notFound(ref)
-    })
-    return { file, entry }
+    return await this.#stored.reading(ref)
   }
 
   /** Of whom something lies here. */
@@ -359,7 +311,7 @@ export class FolderShardStore implements TransferringShardStore, HolderAccounts,
 
   /** All of a shard's file, and its signature where the device's certificate is known. */
   async #checkSigned(ref: ShardRef): Promise<void> {
-    await this.#checkFile(ref)
+    await this.#stored.check(ref)
     await this.#signers.check((await this.open(ref)).header)
   }
 
@@ -417,10 +369,6 @@ function megabytes(bytes: number): string {
 
 function nameOf({ owner, id, number }: ShardRef): string {
   return `${idToBytes(owner).toString('hex').slice(0, 16)}.${id}.${number}`
-}
-
-function notFound(ref: ShardRef): HoldfastError {
-  return new HoldfastError('not-found', `Cannot open shard ${ref.number} of ${shortId(ref.id)}: it is not here`)
 }
 
 /** An index that SQLite cannot read is made anew. */
