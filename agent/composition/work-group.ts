@@ -170,7 +170,7 @@ export class WorkGroup implements AsyncDisposable {
       if (event.type === 'network-changed') follow()
       if (event.type === 'machine-revoked') this.#showOut(event.id)
       if (event.type === 'machine-revoked' || event.type === 'machine-gone') onGone()
-      if (event.type.startsWith('machine-')) onPeople()
+      if (event.type.startsWith('machine-') && event.type !== 'machine-changed') onPeople() // records are renewed all the time
     }))
   }
 
