@@ -69,7 +69,16 @@ test('SharePoint: signed in, founded, joined by one who has the library as a fol
   assert.deepEqual([...graph.drive.filesIn('Holdfast').keys()], [], 'the test record is gone again')
   assert.equal((await stat(homeAt(join(folder, 'one')).signIns)).mode & 0o777, 0o600)
   assert.doesNotMatch(await readFile(homeAt(join(folder, 'one')).signIns, 'utf8'), /refresh-/)
+  graph.fault = (method, path) => {
+    if (method === 'PUT' && path.includes('/network/')) graph.fault = () => 'no network' // from the next request on
+    return undefined
+  }
+  const cut = await run('one', 'network', 'create', 'Team', '--roster', sharepoint)
+  assert.match(cut.stderr, /cannot be reached.*founding, joining and moving the roster wait/s)
+  graph.fault = () => undefined
+  const [ownerless] = graph.drive.filesIn('Holdfast').values()
   await ask('one', 'network', 'create', 'Team', '--roster', sharepoint)
+  assert.ok(ownerless !== undefined && ![...graph.drive.filesIn('Holdfast').values()].includes(ownerless), 'what the first attempt left is gone')
 
   await t.test('a machine whose synchronisation client keeps the library joins without any sign-in', async () => {
     const { invitation } = await ask<{ invitation: string }>('one', 'network', 'invite')
@@ -84,14 +93,16 @@ test('SharePoint: signed in, founded, joined by one who has the library as a fol
     assert.equal([...graph.drive.filesIn('Holdfast').keys()].filter((name) => name.startsWith('peers/')).length, 2)
   })
 
-  const [one, two] = await Promise.all([agent('one'), agent('two')])
+  let one = await agent('one')
+  const two = await agent('two')
 
   await t.test('both serve, and a backup goes from one to the other; status says that the roster is fine', async () => {
-    for (let attempt = 0; attempt < 30 && !(await one.run('peers', {})).peers.some(({ self, state, simulated }) => !self && state === 'online' && simulated); attempt++) { // its newest record, as a machine of its own
+    await untilAnswer(async () => {
       await two.run('status', {}) // it tells the folder where it listens
       await syncUp(join(folder, 'Team - Documents', 'Holdfast'), graph)
       await one.run('status', {}) // it reads the library, and meets the other
-    }
+      return await one.run('peers', {})
+    }, ({ peers }) => peers.some(({ self, state, simulated }) => !self && state === 'online' && simulated), { what: 'its newest record, as a machine of its own', patienceMs: 120_000, everyMs: 100 })
     await writeFile(join(folder, 'mail.txt'), 'ten years of mail')
     await one.run('protect', { paths: [join(folder, 'mail.txt')] })
     await one.run('backup', { offlineOk: true })
@@ -131,6 +142,36 @@ test('SharePoint: signed in, founded, joined by one who has the library as a fol
         return await standing()
       }, ({ rosters }) => rosters[0]?.state === 'ok', { what: 'the roster is there again', patienceMs: 60_000, everyMs: 200 })
     }
+  })
+
+  await t.test('an agent that starts while the library hangs, or after it was wiped, backs up and restores from its signed copy, and fills it again', async () => {
+    const again = async (year: string) => {
+      await one.kill()
+      one = await agent('one')
+      await writeFile(join(folder, 'mail.txt'), year)
+      await one.run('backup', { offlineOk: true })
+      await one.run('restore', { snapshot: 'latest', target: join(folder, `again-${year}`) })
+      assert.equal(await readFile(join(folder, `again-${year}`, 'mail.txt'), 'utf8'), year)
+      return await one.run('status', { fresh: false })
+    }
+    const sound = await one.run('status', { fresh: false })
+    const before = [...graph.drive.filesIn('Holdfast').keys()].filter((name) => !name.startsWith('claims/') && !name.startsWith('peers/'))
+    let asked = 0
+    graph.fault = () => {
+      asked++
+      return 'silence'
+    }
+    const hung = await again('2019')
+    assert.ok(asked > 0)
+    assert.deepEqual([hung.network?.members, hung.protection.state, hung.rosters[0]?.state === 'ok'], [2, sound.protection.state, false])
+    graph.fault = () => undefined
+    graph.drive.remove('Holdfast')
+    const wiped = await again('2020')
+    assert.deepEqual([wiped.network?.members, wiped.protection.state], [2, sound.protection.state])
+    await untilAnswer(async () => {
+      await one.run('network requests', {}) // reads the roster: found empty, and filled
+      return [...graph.drive.filesIn('Holdfast').keys()]
+    }, (names) => before.every((name) => names.includes(name)), { what: 'the library is filled again', patienceMs: 60_000, everyMs: 200 })
   })
 
   await t.test('an admin gets the list of who is covered when he asks, and only then', async () => {
