@@ -8,6 +8,7 @@ import { type Formats, formatsFor } from './format.ts'
 import { type Messages, messagesFor } from './messages/messages.ts'
 import type { OfficeHost } from './office/office-host.ts'
 import { showDialog } from './parts/question.ts'
+import { type RouteName, routes } from './routes.ts'
 import { Session, takeTicket } from './session.ts'
 import { companyToken } from './sign-in.ts'
 import { type Ended, type Question, type State, initialState, withRunEvent, withRuns } from './state.ts'
@@ -19,9 +20,6 @@ export interface View {
   /** Called when another view is shown in its place. */
   leave?(): void
 }
-
-export type RouteName = 'protection' | 'restore' | 'team' | 'settings' | 'attach' | 'start' | 'kit' | 'choose'
-const routes: readonly RouteName[] = ['protection', 'restore', 'team', 'settings', 'attach', 'start', 'kit', 'choose']
 
 const refreshMs = 15_000
 
@@ -166,7 +164,7 @@ export class App {
   async #keepRibbonToken(): Promise<void> {
     const machine = this.state.status?.machine.id
     const places = { storage: browserStorage(), roaming: this.host.roaming }
-    if (this.host.name === 'browser' || machine === undefined || hasBackupToken(places, machine)) return
+    if (this.host.name !== 'outlook' || machine === undefined || hasBackupToken(places, machine)) return
     await this.quietly(async () => { keepBackupToken(places, machine, await this.client.newBackupToken(this.host.name)) })
   }
 

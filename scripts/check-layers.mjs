@@ -36,7 +36,7 @@ const rules = {
   'agent/launching.ts': ['agent/module-url.ts'],
   'agent/main.ts': ['shared/', 'agent/'],
   'agent/composition/': ['shared/', 'agent/'],
-  'test/': ['shared/', 'agent/', 'test/', 'addin/', 'bench/'],
+  'test/': ['shared/', 'agent/', 'test/', 'addin/', 'bench/', 'scripts/'],
   'bench/': ['shared/', 'agent/', 'bench/', 'test/support/'],
   'scripts/': [],
 }

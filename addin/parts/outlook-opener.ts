@@ -23,7 +23,7 @@ export class OutlookOpener {
     const isBusy = this.#opening !== undefined
     return html`<div class="message">
       ${!this.#available ? nothing : html`${archives.map((path) => html`<div class="actions"><fluent-button appearance="primary" class="wide" aria-label=${`${m.openInOutlook}: ${nameOf(path)}`} ?disabled=${isBusy} aria-disabled=${isBusy ? 'true' : nothing} @click=${() => { void this.#open(path) }}>${this.#opening === path ? m.opening : archives.length === 1 ? m.openInOutlook : `${m.openInOutlook}: ${nameOf(path)}`}</fluent-button></div>`)}<p class="facts">${m.byHand}</p>`}
-      <p>${host.name === 'browser' ? m.inOutlook : m.inOutlookHere}</p>
+      <p>${host.name === 'outlook' ? m.inOutlookHere : m.inOutlook}</p>
       ${archives.map((path) => html`<div class="row"><code class="grow path">${path}</code><fluent-button size="small" @click=${() => { void this.#app.copy(path) }}>${common.copy}</fluent-button></div>`)}</div>`
   }
 

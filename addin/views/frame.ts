@@ -2,10 +2,11 @@
 import { type TemplateResult, html, nothing } from 'lit-html'
 import type { ErrorCode } from '../../shared/errors.ts'
 import type { Problem } from '../agent-client.ts'
-import type { App, RouteName } from '../app.ts'
+import type { App } from '../app.ts'
 import { withCode } from '../parts/parts.ts'
 import { questionDialog } from '../parts/question.ts'
 import { SignInCard } from '../parts/sign-in-card.ts'
+import type { RouteName } from '../routes.ts'
 
 export function frame(app: App): (content: TemplateResult) => TemplateResult {
   const signInCard = new SignInCard(app)

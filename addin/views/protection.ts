@@ -77,7 +77,7 @@ export class ProtectionView implements View {
     return html`<section class="verdict ${tone}" aria-labelledby="verdict">
       <div class="head"><div class="seal" aria-hidden="true">${signOf(tone)}</div><div class="grow"><h2 id="verdict">${heading}</h2><p>${text}</p></div></div>
       ${status.paths.length === 0 ? nothing : html`<dl class="facts"><div><dt>${m.lastSnapshot}</dt><dd>${last === undefined ? m.neverBackedUp : f.relative(last, Date.now())}</dd></div>${connection === 'offline' ? nothing : html`<div><dt>${m.nextRun}</dt><dd>${next}</dd></div>${pace.state !== 'slow' || pace.reason === null ? nothing : html`<div><dt>${m.pace.label}</dt><dd>${m.pace.slow[pace.reason]}</dd></div>`}`}</dl>`}
-      ${connection === 'offline' ? nothing : this.#actions(status, { hasBackup: last !== undefined, paused })}
+      ${connection === 'offline' ? nothing : this.#actions(status, { hasBackup: last !== undefined || this.#hasOlderBackup(), paused })}
     </section>`
   }
 
@@ -86,6 +86,11 @@ export class ProtectionView implements View {
     const { messages: { protection: m }, formats: f } = this.#app
     if (quietUntil !== null && (nextBackup === null || nextBackup <= quietUntil)) return m.quiet(f.clock(quietUntil))
     return nextBackup === null ? m.whenIdle : f.relative(nextBackup, Date.now())
+  }
+
+  /** Nothing is protected, and there is a backup: after a recovery, or when all was taken out. */
+  #hasOlderBackup(): boolean {
+    return this.#app.state.members?.some(({ self, lastSnapshotAgeSeconds: age }) => self && age !== null) === true
   }
 
   #actions({ paths, network }: Status, { hasBackup, paused }: { hasBackup: boolean; paused: boolean }): TemplateResult {

@@ -33,6 +33,18 @@ test('a pane that is not connected, and an agent that goes and comes', { skip: w
     await page.getByRole('heading', { name: 'Everything is protected' }).waitFor()
   })
 
+  await t.test('who stays connected is so in the next tab, too', async () => {
+    await using pane = await browser.open(owner, '', { ...narrow, expect: /401/u })
+    const { page } = pane
+    await page.getByLabel('Code of six characters').fill(await pairingCode(owner))
+    await page.getByLabel('Stay connected on this computer').check()
+    await button(page, 'Connect').click()
+    await page.getByRole('heading', { name: 'Everything is protected' }).waitFor()
+    const other = await page.context().newPage()
+    await other.goto(owner.ready.pane)
+    await other.getByRole('heading', { name: 'Everything is protected' }).waitFor()
+  })
+
   await t.test('an old link asks for the code instead of an error that nobody understands', async () => {
     await using pane = await browser.open(owner, '#ticket=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', { ...narrow, expect: /401/u })
     await pane.page.getByRole('heading', { name: 'Connect to Holdfast on this computer' }).waitFor()

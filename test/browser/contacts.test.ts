@@ -42,6 +42,10 @@ test('a recovery contact is chosen, asks, is seen, opens the backup, and is ende
   assert.match(await theirs.page.locator('.holders li', { hasText: 'höchstens' }).innerText(), /Ana[^]*\d\skB von höchstens \d/u)
   await goTo(theirs.page, 'team')
   await button(theirs.page, 'Darum bitten: Ana').click()
+  await theirs.page.getByLabel('Warum').waitFor()
+  await button(theirs.page, 'Abbrechen').click()
+  await theirs.page.getByLabel('Warum').waitFor({ state: 'detached' })
+  await button(theirs.page, 'Darum bitten: Ana').click()
   await theirs.page.getByLabel('Warum').fill('Laptop gestohlen')
   await button(theirs.page, 'Jetzt bitten').click()
   await theirs.page.getByText('Die Anfrage für die Sicherung von Ana ist gestellt').waitFor()
@@ -60,12 +64,21 @@ test('a recovery contact is chosen, asks, is seen, opens the backup, and is ende
   await theirs.page.locator('.contacts .message.good').waitFor()
   assert.ok(readFileSync(join(home, 'mail.bin')).equals(readFileSync(file)))
 
-  await button(mine.page, 'End it').click()
+  await button(alarm, 'End it').click()
   await mine.page.getByRole('heading', { name: 'End what Bo may do?' }).waitFor()
   await button(mine.page.locator('dialog'), 'End it').click()
   await mine.page.getByText('Bo is no recovery contact any more').waitFor()
   await alarm.waitFor({ state: 'detached' })
-  assert.deepEqual((await owner.run('recovery-contact list', {})).mine.filter(({ state }) => state !== 'ended'), [])
+  const notEnded = async () => (await owner.run('recovery-contact list', {})).mine.filter(({ state }) => state !== 'ended').map(({ name }) => name)
+  assert.deepEqual(await notEnded(), [])
+
+  // One that nobody asked by is ended in the list.
+  await owner.run('recovery-contact add', { machine: 'Chiara' })
+  await goTo(mine.page, 'team')
+  await button(mine.page, 'End it: Chiara').click()
+  await button(mine.page.locator('dialog'), 'End it').click()
+  await mine.page.getByText('Chiara is no recovery contact any more').waitFor()
+  assert.deepEqual(await notEnded(), [])
 })
 
 /** The agent again, as if it had heard of every request `days` earlier. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { open } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { AgentProcess } from '../../agent/demo/agent-process.ts'
@@ -7,12 +7,12 @@ import { person, prepareCompanyHome, tenant } from '../support/company-tokens.ts
 import { callsToOutlook, outlookCalls, savedRoamingSettings } from '../support/fake-outlook-host.ts'
 import { PaneBrowser, withoutBrowser } from '../support/pane-browser.ts'
 import { startScene } from '../support/pane-scene.ts'
-import { button, openView, untilTrue } from './steps.ts'
+import { assertNamed, button, clickPlace, openView, untilTrue } from './steps.ts'
 
 /** office.js itself refuses what is longer than 27,892,122 characters of base64. */
 const mostBytes = 20_919_090
 
-test('inside Outlook, with the real office.js', { skip: withoutBrowser }, async (t) => {
+test('inside Outlook, Word and Excel, with the real office.js', { skip: withoutBrowser }, async (t) => {
   await using scene = await startScene(3, 0)
   const { owner, documents, group } = scene
   for (const [name, bytes] of [['talk.mov', mostBytes], ['film.mov', mostBytes + 1]] as const) {
@@ -28,8 +28,9 @@ test('inside Outlook, with the real office.js', { skip: withoutBrowser }, async 
   let tokens: Record<string, unknown> = {}
 
   await t.test('a file of a backup is attached to the message that is being written; one that is too large is said to be', async () => {
-    await using pane = await openView(browser, owner, 'attach', { outlook: { item: 'compose' } })
+    await using pane = await openView(browser, owner, 'protection', { outlook: { item: 'compose' } })
     const { page } = pane
+    await clickPlace(page, 'Attach', 'Attach from backup')
     await button(page, '▸ plans').click()
     const item = page.locator('.item', { hasText: 'guests.txt' })
     await button(item, 'Attach: guests.txt').click()
@@ -71,6 +72,31 @@ test('inside Outlook, with the real office.js', { skip: withoutBrowser }, async 
     const [notified] = await callsToOutlook(page, outlookCalls.replaceNotification)
     assert.match(JSON.stringify(notified?.parameters), /Open Protection once and connect it/u)
   })
+
+  for (const [document, file, dark] of [['Word', 'word-win32-16.01.js', false], ['Excel', 'excel-win32-16.01.js', true]] as const) {
+    await t.test(`inside ${document}, by its own library: a document is brought back, and nothing is there that only Outlook has`, async () => {
+      await using pane = await openView(browser, owner, 'restore', { document, dark })
+      const { page } = pane
+      assert.ok(pane.requests.some((address) => address.endsWith(`/office/${file}`)))
+      assert.deepEqual(await page.evaluate('Office.onReady().then(({ host, platform }) => [host, platform, Office.context.mailbox])'), [document, 'PC', undefined])
+      assert.deepEqual(await page.getByRole('navigation').getByRole('link').allInnerTexts(), ['Protection', 'Restore', 'Team', 'Settings'])
+      if (document === 'Word') {
+        await button(page, 'Restore: archive.pst').click()
+        await page.getByRole('heading', { name: 'It is back' }).waitFor()
+        await page.getByText('To read it, in Outlook: File').waitFor()
+        await button(page, 'Restore something else').click()
+      }
+      await page.getByText('Look inside').click()
+      await button(page, '▸ plans').click()
+      const [download] = await Promise.all([page.waitForEvent('download'), button(page, 'Download: guests.txt').click()])
+      assert.equal(await readFile(await download.path(), 'utf8'), 'Ana, Bo, Chi\n')
+      assert.deepEqual(await pane.accessibilityFindings(), [])
+      assert.equal(await pane.overflowPixels(), 0)
+      await assertNamed(page)
+      assert.equal(await page.evaluate('document.documentElement.dataset.theme'), dark ? 'dark' : 'light')
+      assert.equal(await page.evaluate('Object.keys(localStorage).length'), 0, 'a token for a button that only Outlook has')
+    })
+  }
 
   await t.test('the company account that Outlook is signed in with connects the pane, at once or when the person may be asked', async () => {
     const accessToken = await company.token()

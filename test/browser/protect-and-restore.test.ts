@@ -8,14 +8,16 @@ import { HoldfastError, toProblem } from '../../shared/errors.ts'
 import { PaneBrowser, paneSize, withoutBrowser } from '../support/pane-browser.ts'
 import { startScene } from '../support/pane-scene.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
-import { button, goTo, openView } from './steps.ts'
+import { button, clickPlace, clipboardOf, goTo, oneFolderUp, openView, untilTrue } from './steps.ts'
 
 const narrow = { size: paneSize }
 
 test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) => {
   const home = process.env['HOME'] = await scratchFolder(t) // where the agents begin to show folders
-  const returned = join(home, 'returned')
-  await mkdir(returned)
+  const [returned, taken, letters] = [join(home, 'returned'), join(home, 'taken'), join(home, 'letters')]
+  for (const folder of [returned, taken, letters]) await mkdir(folder)
+  await writeFile(join(taken, 'plans'), 'a file where a folder is to be\n')
+  await writeFile(join(letters, 'to Bo.txt'), 'dear Bo\n')
   await using scene = await startScene(4, 1)
   const { owner, archive, documents, group } = scene
   await using browser = await PaneBrowser.start(group.agents)
@@ -27,7 +29,10 @@ test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) =
     await page.getByRole('heading', { name: 'Everything is protected' }).waitFor()
     const item = page.locator('.thing', { hasText: 'archive.pst' })
     assert.match(await item.innerText(), /new since/u)
-    assert.match(await page.locator('summary', { hasText: 'Where the copies are' }).innerText(), /3 computers hold/u)
+    const copies = page.locator('summary', { hasText: 'Where the copies are' })
+    assert.match(await copies.innerText(), /3 computers hold/u)
+    await copies.click()
+    assert.deepEqual((await copies.locator('xpath=..').locator('li .grow').allInnerTexts()).sort(), ['machine-2', 'machine-3', 'machine-4'])
     await button(page, 'Back up now').click()
     await item.filter({ hasNotText: 'new since' }).waitFor()
     assert.equal((await owner.run('snapshots', {})).snapshots.length, 2)
@@ -52,6 +57,10 @@ test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) =
     assert.deepEqual([available, reason, archives], [false, 'not-windows', [join(documents, beside[0] as string)]])
     await assert.rejects(owner.run('outlook open', { path: archives[0] as string }), /only Outlook on Windows/u)
     await assert.rejects(owner.run('outlook open', { path: archive }), /no archive that was restored here/u)
+    await page.context().grantPermissions(['clipboard-write'])
+    await button(page.locator('.done'), 'Copy').click()
+    await page.getByText('Copied').waitFor()
+    assert.equal(await clipboardOf(page), join(documents, beside[0] as string))
 
     await rm(join(documents, beside[0] as string))
     await page.getByRole('navigation').getByText('Protection').click()
@@ -111,8 +120,11 @@ test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) =
     await page.getByText('Look inside').click()
     await button(page, '▸ plans').click()
     await page.locator('.item', { hasText: 'budget 2026.txt' }).waitFor()
+    await button(page, oneFolderUp).click()
+    await button(page, '▸ plans').waitFor()
+    assert.equal(await page.locator('.item', { hasText: 'budget 2026.txt' }).count(), 0)
     await page.getByRole('searchbox').fill('GUESTS')
-    await page.keyboard.press('Enter')
+    await button(page, 'Search').click()
     const found = page.locator('.item', { hasText: 'guests.txt' })
     await found.waitFor()
     const [download] = await Promise.all([page.waitForEvent('download'), button(found, 'Download: guests.txt').click()])
@@ -140,6 +152,24 @@ test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) =
     await page.getByText('Nothing of that name in this backup.').waitFor()
   })
 
+  await t.test('everything at once into a folder where not all of it can be, and that is said file by file', async () => {
+    await using pane = await openView(browser, owner, 'protection', narrow)
+    const { page } = pane
+    await page.locator('.thing', { hasText: 'plans' }).click()
+    await button(page, 'Restore: plans').click()
+    await page.getByRole('heading', { name: /Newest backup/u }).waitFor()
+    await button(page, 'Another folder').click()
+    await button(page, '▸ taken').click()
+    await button(page, 'Restore to this folder').click()
+    await button(page, 'Restore everything').click()
+    await page.getByRole('heading', { name: 'It is back' }).waitFor()
+    await page.locator('.done summary', { hasText: 'could not be restored' }).click()
+    await page.locator('.done li', { hasText: join(documents, 'plans') }).first().waitFor()
+    assert.deepEqual(await pane.accessibilityFindings(), [])
+    assert.ok((await readFile(join(taken, 'archive.pst'))).equals(await readFile(archive)))
+    assert.equal(await readFile(join(taken, 'plans'), 'utf8'), 'a file where a folder is to be\n')
+  })
+
   await t.test('what is protected is chosen, taken back, and put back again', async () => {
     await using pane = await openView(browser, owner, 'protection', narrow)
     const { page } = pane
@@ -149,10 +179,18 @@ test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) =
     assert.deepEqual((await owner.run('status', { fresh: false })).paths.map(({ path }) => basename(path)), ['archive.pst'])
     await button(page, 'Undo').click()
     await page.locator('.thing', { hasText: 'plans' }).waitFor()
-    await goTo(page, 'choose')
-    await button(page, 'Protect this folder').or(page.locator('[aria-label^="Protect this folder"]')).first().click()
-    await page.getByText('is protected from now on').waitFor()
-    assert.equal((await owner.run('status', { fresh: false })).paths.length, 3)
+    await button(page, 'Choose what to protect').click()
+    await button(page, '▸ letters').click()
+    await button(page, 'Protect: to Bo.txt').click()
+    await page.getByText('to Bo.txt is protected from now on').waitFor()
+    await button(page, oneFolderUp).click()
+    await page.locator('.browser .path', { hasText: new RegExp(`${RegExp.escape(home)}$`, 'u') }).waitFor()
+    await button(page, '▸ returned').click()
+    await button(page, 'Protect this folder: returned').click()
+    await page.getByText('returned is protected from now on').waitFor()
+    assert.deepEqual((await owner.run('status', { fresh: false })).paths.map(({ path }) => basename(path)).sort(), ['archive.pst', 'plans', 'returned', 'to Bo.txt'])
+    await button(page, 'Back').click()
+    await page.locator('.thing', { hasText: 'to Bo.txt' }).waitFor()
   })
 
   await t.test('a folder that was moved away says that the backups have it', async () => {
@@ -171,7 +209,7 @@ test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) =
     assert.notEqual((await owner.run('status', { fresh: false })).pausedUntil, null)
     await button(page, 'Resume').click()
     await button(page, 'Pause for a day').waitFor()
-    await goTo(page, 'settings')
+    for (const [place, heading] of [['Restore', 'Get it back'], ['Team', 'Is everybody protected?'], ['Settings', 'Settings']] as const) await clickPlace(page, place, heading)
     await page.getByLabel('Every day at').fill('22:45')
     await page.getByLabel('At most, upload').fill('2,5')
     await page.getByLabel('Name of this computer').fill('Front desk')
@@ -183,5 +221,67 @@ test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) =
     await button(page, 'Save').click()
     await page.getByText('Check this value').waitFor()
     assert.equal((await owner.run('settings', {})).settings.offer.minFree, settings.offer.minFree)
+  })
+
+  await t.test('every other setting too; what the agent does not take is told, and nothing is changed', async () => {
+    await using pane = await openView(browser, owner, 'settings', narrow)
+    const { page } = pane
+    for (const more of await page.locator('summary', { hasText: 'More' }).all()) await more.click()
+    const typed = {
+      'Never between': '08:00', 'and': '17:30', 'Back up a changed archive after so many minutes of rest': '5', 'or as soon as so many MB are new': '40', 'At most, download': '4',
+      'Slow links such as a VPN': '10.8.0.0/16 0.5 -', 'Offer at most (GB)': '12', 'Keep free on this disk': '40', 'Folders in which archives are looked for': `${letters}\n${returned}`,
+    }
+    for (const [label, text] of Object.entries(typed)) await page.getByLabel(label, { exact: label === 'and' }).fill(text)
+    await page.getByLabel('Instead of once a day').fill('15 3 * * 1')
+    await page.getByLabel('Protect Outlook caches (OST) too').check()
+    await button(page, 'Save').click()
+    await page.getByText('Saved').waitFor()
+    const { settings } = await owner.run('settings', {})
+    assert.deepEqual([settings.schedule, settings.limits.downloadBytesPerSecond, settings.limits.slowLinks, settings.offer.quotaBytes, settings.offer.minFree, settings.watchFolders, settings.includeOutlookCaches], [
+      { cron: '15 3 * * 1', quietHours: { from: '08:00', to: '17:30' }, settleSeconds: 300, growthBytes: 40 * 2 ** 20 }, 4_000_000,
+      [{ network: '10.8.0.0/16', uploadBytesPerSecond: 500_000, downloadBytesPerSecond: null }], 12e9, 0.4, [letters, returned], true,
+    ])
+    await page.getByLabel('Instead of once a day').fill('when it rains')
+    await button(page, 'Save').click()
+    const problem = page.getByRole('alert')
+    await problem.getByText('when it rains').waitFor()
+    await button(problem, 'Close').click()
+    await problem.waitFor({ state: 'detached' })
+    assert.deepEqual((await owner.run('settings', {})).settings.schedule, settings.schedule)
+  })
+
+  await t.test('the recovery kit is found from the settings, printed, confirmed and gone', async () => {
+    await using pane = await openView(browser, owner, 'settings', narrow)
+    const { page } = pane
+    await button(page, 'Show the recovery kit').click()
+    await page.locator('.words li').first().waitFor()
+    await button(page, 'Later').click()
+    await button(page, 'Show the recovery kit').click()
+    await page.locator('.words li').first().waitFor()
+    await page.evaluate("addEventListener('beforeprint', () => { globalThis.printed = document.querySelectorAll('.words li').length })")
+    await button(page, 'Print').click()
+    await untilTrue(page, 'globalThis.printed === 24')
+    await button(page, 'I have stored it safely').click()
+    await page.getByText('The words are erased from this computer').waitFor()
+    assert.equal((await owner.run('status', { fresh: false })).keyConfirmed, true)
+    await button(page, 'Close').click()
+    await button(page, 'Restore my archive').waitFor()
+    assert.equal(await button(page, 'Show the recovery kit').count(), 0)
+  })
+
+  await t.test('a long history is shown a page at a time', async () => {
+    const wanted = 21
+    const paths = [join(letters, 'to Bo.txt')]
+    let { snapshots } = await owner.run('snapshots', {})
+    for (let count = snapshots.length; count < wanted; count++) await owner.run('backup', { paths })
+    snapshots = (await owner.run('snapshots', {})).snapshots
+    await using pane = await openView(browser, owner, 'restore', narrow)
+    const { page } = pane
+    await page.getByText('An older backup').click()
+    const shown = page.locator('.snapshot')
+    assert.equal(await shown.count(), 20)
+    await button(page, 'Show more').click()
+    await button(page, 'Show more').waitFor({ state: 'detached' })
+    assert.equal(await shown.count(), snapshots.length)
   })
 })

@@ -3,12 +3,14 @@ import assert from 'node:assert/strict'
 import type { Locator, Page } from 'playwright-core'
 import { de } from '../../addin/messages/de.ts'
 import { en } from '../../addin/messages/en.ts'
+import { type RouteName, routes } from '../../addin/routes.ts'
 import type { AgentProcess } from '../../agent/demo/agent-process.ts'
 import type { Pane, PaneBrowser, PaneOptions } from '../support/pane-browser.ts'
 import { ticketHash } from '../support/pane-scene.ts'
 
-export const views = ['protection', 'restore', 'team', 'settings', 'attach', 'choose', 'kit'] as const
-export type ViewName = (typeof views)[number]
+/** All but the first run, which only a machine in no group shows. */
+export type ViewName = Exclude<RouteName, 'start'>
+export const views = routes.filter((route) => route !== 'start')
 
 /** Fluent's buttons tell their role to the browser by ElementInternals, which Playwright's own roles do not read. */
 export function button(page: Page | Locator, name: string): Locator {
@@ -40,6 +42,22 @@ export async function assertNamed(page: Page): Promise<void> {
   assert.ok(focusable.length > 0, 'nothing takes the focus')
   assert.deepEqual(focusable.filter(({ role, name }) => ['generic', 'none', undefined].includes(role?.value as string | undefined) || String(name?.value ?? '').trim() === '').map(({ role, name }) => `${role?.value} "${name?.value}"`), [])
   await session.detach()
+}
+
+/** A button in a row that goes a folder up. */
+export const oneFolderUp = '↑ One folder up'
+
+/** What the page put there; it may be asked only of a page that is in front. */
+export async function clipboardOf(page: Page): Promise<string> {
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
+  return await page.evaluate('navigator.clipboard.readText()') as string
+}
+
+/** Clicks a place in the navigation. */
+export async function clickPlace(page: Page, name: string, heading: string): Promise<void> {
+  await page.getByRole('navigation').getByText(name, { exact: true }).click()
+  await page.locator('h1').filter({ hasText: heading }).waitFor({ state: 'attached' })
+  await page.locator('.loading').waitFor({ state: 'detached' })
 }
 
 /**

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { PaneBrowser, paneSize, withoutBrowser } from '../support/pane-browser.ts'
 import { backUpBefore, startScene } from '../support/pane-scene.ts'
-import { assertNamed, button, openView } from './steps.ts'
+import { assertNamed, button, clipboardOf, openView } from './steps.ts'
 
 const narrow = { size: paneSize }
 
@@ -57,7 +57,12 @@ test('the team: who is protected, and what an admin does about it', { skip: with
     await rowOf(page, 'Bo').getByText('Take back').waitFor()
     await button(page, 'Undo').click()
     await page.getByText('Bo counts as a member again').waitFor()
+    await button(page, 'Remove: Bo').click()
+    await button(page, 'It will not come back').click()
+    await button(page, 'Take back: Bo').click()
+    await page.getByText('Bo counts as a member again').waitFor()
     await button(page, 'Remove: Bo').waitFor()
+    assert.equal((await owner.run('coverage', { fresh: false })).members.find(({ name }) => name === 'Bo')?.lost, false)
   })
 
   await t.test('the number of copies is changed, after a question, and changed back', async () => {
@@ -106,6 +111,13 @@ test('the team: who is protected, and what an admin does about it', { skip: with
     const { page } = pane
     await button(page, 'Make an invitation').click()
     const invitation = await page.locator('.invitation').innerText()
+    await page.context().grantPermissions(['clipboard-write'])
+    await button(page, 'Copy').click()
+    await page.getByText('Copied').waitFor()
+    assert.equal(await clipboardOf(page), invitation)
+    await button(page, 'Close').click()
+    await page.locator('.invitation').waitFor({ state: 'detached' })
+    await button(page, 'Make an invitation').waitFor()
     await page.getByText('open invitation').click()
     await page.locator('[aria-label^="Withdraw"]').first().click()
     await button(page.getByRole('dialog'), 'Withdraw').click()

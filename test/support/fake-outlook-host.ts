@@ -1,6 +1,6 @@
 /**
  * Plays classic Outlook for Windows (WebView2) to the real office.js of /office: what outlook-win32-16.02.js expects of
- * `window.external`, and no more. Calls are recorded by their dispatch id, so a test sees what reached the mailbox.
+ * `window.external`, and no more; or Word or Excel, whose word-win32-16.01.js and excel-win32-16.01.js expect less. Calls are recorded by their dispatch id, so a test sees what reached the mailbox.
  * Only the host is played: office.js, its checks of arguments and its callbacks are the real ones.
  */
 import type { BrowserContext, Page } from 'playwright-core'
@@ -20,11 +20,33 @@ export interface OutlookScene {
   readonly company?: { readonly tenant: string; readonly user: string; readonly accessToken: string; readonly asks?: boolean }
 }
 
+/** Word or Excel with a document open. */
+export interface DocumentScene {
+  readonly app: 'Word' | 'Excel'
+  readonly dark?: boolean
+}
+
+interface Host {
+  /** As in the host information that office.js picks its file by. */
+  readonly name: string
+  readonly fileVersion: string
+  /** Of `OSF.AppName`. */
+  readonly appType: number
+  readonly requirements: object
+}
+
 interface HostCall { readonly dispatch: number; readonly parameters: unknown }
 
 /** Every page opened in this context from now on is a pane inside Outlook. */
 export async function playOutlook(context: BrowserContext, scene: OutlookScene): Promise<void> {
-  await context.addInitScript(hostScript, scene)
+  const requirements = { Mailbox: scene.mailboxVersion ?? 1.15, ...(scene.company === undefined ? {} : { NestedAppAuth: 1.1 }) }
+  await context.addInitScript(hostScript, { ...scene, host: { name: 'Outlook', fileVersion: '16.02', appType: 8, requirements } })
+}
+
+/** Every page opened in this context from now on is a pane inside Word or Excel. */
+export async function playDocument(context: BrowserContext, { app, dark = false }: DocumentScene): Promise<void> {
+  const host = app === 'Word' ? { appType: 2, requirements: { WordApi: 1.3 } } : { appType: 1, requirements: { ExcelApi: 1.12 } }
+  await context.addInitScript(hostScript, { item: 'none' as const, dark, host: { name: app, fileVersion: '16.01', ...host } satisfies Host })
 }
 
 /** What the page asked of Outlook so far. */
@@ -43,9 +65,10 @@ export async function savedRoamingSettings(page: Page): Promise<Record<string, u
 }
 
 /** Runs inside the page, before anything else: it may use nothing from this file. */
-function hostScript(scene: OutlookScene): void {
+function hostScript({ host, ...scene }: OutlookScene & { readonly host: Host }): void {
   const world = globalThis as unknown as Record<string, unknown>
   const calls: HostCall[] = []
+  const richApi = 93 // a batch of requests of Word's and Excel's own library, such as the one that tells that it listens
   world['__outlookCalls'] = calls
   const locale = scene.locale ?? 'en-US'
   const mailbox = {
@@ -60,16 +83,16 @@ function hostScript(scene: OutlookScene): void {
   const initialData = scene.item === 'none' ? mailbox : { ...mailbox, ...item }
   const settings: Record<string, string> = Object.fromEntries(Object.entries(scene.roamingSettings ?? {}).map(([name, value]) => [name, JSON.stringify(value)]))
   const colour = (light: number, dark: number) => (scene.dark === true ? dark : light)
-  const theme = {
+  const theme = host.name !== 'Outlook' ? { bodyForegroundColor: colour(0x262626, 0xffffff), bodyBackgroundColor: colour(0xffffff, 0x262626), controlForegroundColor: colour(0x262626, 0xffffff), controlBackgroundColor: colour(0xf0f0f0, 0x3d3d3d) } : {
     primaryFontColor: colour(0x262626, 0xffffff), primaryBackgroundColor: colour(0xffffff, 0x292929),
     secondaryFontColor: colour(0x444444, 0xd6d6d6), secondaryBackgroundColor: colour(0xfafafa, 0x1f1f1f),
   }
   const context: Record<string, () => unknown> = {
-    GetAppType: () => 8, GetSolutionRef: () => 'holdfast', GetAppVersionMajor: () => 16, GetAppVersionMinor: () => 2,
+    GetAppType: () => host.appType, GetSolutionRef: () => 'holdfast', GetAppVersionMajor: () => 16, GetAppVersionMinor: () => 2,
     GetAppUILocale: () => locale, GetAppDataLocale: () => locale, GetDocUrl: () => '', GetAppCapabilities: () => 0, GetActivationMode: () => 0,
     GetControlIntegrationLevel: () => 0, GetSolutionToken: () => '', GetCorrelationId: () => 'correlation', GetInstanceId: () => 'instance',
     GetTouchEnabled: () => false, GetCommerceAllowed: () => false, GetHostCustomMessage: () => undefined, GetHostFullVersion: () => '16.0.20000.20000',
-    GetSupportedMatrix: () => JSON.stringify({ Mailbox: scene.mailboxVersion ?? 1.15, ...(scene.company === undefined ? {} : { NestedAppAuth: 1.1 }) }), GetDialogRequirementMatrix: () => '{}',
+    GetSupportedMatrix: () => JSON.stringify(host.requirements), GetDialogRequirementMatrix: () => '{}',
     GetFeaturesForSolution: () => '', GetInitialDisplayMode: () => 0, GetOfficeThemeInfo: () => JSON.stringify(theme),
     GetSettings: () => ({
       Read(names: string[], values: string[]) {
@@ -84,11 +107,16 @@ function hostScript(scene: OutlookScene): void {
     }),
   }
   const external = {
-    GetHostInfo: () => `Outlook$Win32$16.02$${locale}$correlation$$$0$`,
+    GetHostInfo: () => `${host.name}$Win32$${host.fileVersion}$${locale}$correlation$$$0$`,
     GetContext: () => context,
     GetLoggingAllowed: () => false,
     Execute(dispatch: number, parameters: unknown, answer: (data: unknown, status: number) => void) {
       calls.push({ dispatch, parameters: JSON.parse(JSON.stringify(parameters ?? null)) as unknown })
+      if (dispatch === richApi) {
+        const { Actions: actions } = JSON.parse((parameters as [[unknown, unknown, unknown, unknown, string]])[0][4]) as { Actions: { Id: number }[] }
+        const body = JSON.stringify({ Results: actions.map(({ Id }) => ({ ActionId: Id, Value: null })) })
+        return void setTimeout(() => answer({ toArray: () => [0, [200, null, body]] }, 0), 0)
+      }
       const data = JSON.stringify(dispatch === 1 ? initialData : { data: null })
       setTimeout(() => answer({ toArray: () => [data, 0] }, 0), 0)
     },

@@ -13,7 +13,8 @@ import { type Browser, type BrowserContext, type Page, chromium } from 'playwrig
 import type { AgentProcess } from '../../agent/demo/agent-process.ts'
 import { homeAt } from '../../agent/home.ts'
 import { parseRuntime } from '../../agent/http/runtime-file.ts'
-import { type OutlookScene, playOutlook } from './fake-outlook-host.ts'
+import { type DocumentScene, type OutlookScene, playDocument, playOutlook } from './fake-outlook-host.ts'
+import { noteUsedControls } from './used-controls.ts'
 
 const has = (command: string) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
 const lacking = ['chromium', 'certutil'].filter((command) => !has(command))
@@ -27,17 +28,21 @@ export const reboundName = 'rebound.test'
 /** How wide Outlook on the web draws a pane. */
 export const paneSize = { width: 320, height: 570 }
 const browserSize = { width: 1100, height: 800 }
-const actionTimeoutMs = 15_000
+const actionTimeoutMs = 60_000
 
 export interface PaneOptions {
   readonly dark?: boolean
   readonly size?: { readonly width: number; readonly height: number }
   /** Inside Outlook; without it the page is in a plain browser. */
   readonly outlook?: Omit<OutlookScene, 'dark'>
+  /** Inside Word or Excel. */
+  readonly document?: DocumentScene['app']
   readonly locale?: string
   readonly forcedColors?: boolean
   /** Complaints of the page that the test brings about: `console` lines and page errors that match are no failure. */
   readonly expect?: RegExp
+  /** Addresses of others that the person opens from the page on purpose, and the test answers. */
+  readonly elsewhere?: RegExp
 }
 
 export class PaneBrowser implements AsyncDisposable {
@@ -73,12 +78,14 @@ export class PaneBrowser implements AsyncDisposable {
   /** A pane at `hash` of an agent, such as `#/restore`. */
   async open(agent: AgentProcess, hash: string, options: PaneOptions = {}): Promise<Pane> {
     const context = await this.#browser.newContext({
-      viewport: options.size ?? (options.outlook === undefined ? browserSize : paneSize), locale: options.locale ?? 'en-US',
+      viewport: options.size ?? (options.outlook === undefined && options.document === undefined ? browserSize : paneSize), locale: options.locale ?? 'en-US',
       colorScheme: options.dark === true ? 'dark' : 'light', forcedColors: options.forcedColors === true ? 'active' : 'none', reducedMotion: 'reduce',
     })
     context.setDefaultTimeout(actionTimeoutMs)
+    await noteUsedControls(context)
     if (options.outlook !== undefined) await playOutlook(context, { dark: options.dark === true, ...options.outlook })
-    const pane = await Pane.in(context, options.expect)
+    if (options.document !== undefined) await playDocument(context, { app: options.document, dark: options.dark === true })
+    const pane = await Pane.in(context, options)
     await pane.page.goto(new URL(hash, agent.ready.pane).href)
     return pane
   }
@@ -110,15 +117,15 @@ export class Pane implements AsyncDisposable {
   readonly page: Page
   readonly requests: string[] = []
   readonly complaints: string[] = []
-  readonly #expected: RegExp | undefined
+  readonly #options: PaneOptions
 
-  private constructor(page: Page, expected: RegExp | undefined) {
+  private constructor(page: Page, options: PaneOptions) {
     this.page = page
-    this.#expected = expected
+    this.#options = options
   }
 
-  static async in(context: BrowserContext, expected: RegExp | undefined): Promise<Pane> {
-    const pane = new Pane(await context.newPage(), expected)
+  static async in(context: BrowserContext, options: PaneOptions): Promise<Pane> {
+    const pane = new Pane(await context.newPage(), options)
     context.on('request', (request) => pane.requests.push(request.url()))
     pane.page.on('websocket', (socket) => pane.requests.push(socket.url()))
     pane.page.on('pageerror', (error) => pane.complaints.push(error.message))
@@ -139,15 +146,16 @@ export class Pane implements AsyncDisposable {
     return await this.page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth') as number
   }
 
-  /** Requests that left the machine. */
+  /** Requests that left the machine though nobody asked for that. */
   strayRequests(): string[] {
-    return this.requests.filter((address) => !/^(data|blob|about):/u.test(address) && !/^(https|wss):\/\/localhost:\d+\//u.test(address))
+    const { elsewhere } = this.#options
+    return this.requests.filter((address) => !/^(data|blob|about):/u.test(address) && !/^(https|wss):\/\/localhost:\d+\//u.test(address) && elsewhere?.test(address) !== true)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.page.context().close()
     assert.deepEqual(this.strayRequests(), [], 'the pane asked another machine')
-    assert.deepEqual(this.complaints.filter((text) => this.#expected?.test(text) !== true), [], 'the page complained')
+    assert.deepEqual(this.complaints.filter((text) => this.#options.expect?.test(text) !== true), [], 'the page complained')
   }
 }
 
