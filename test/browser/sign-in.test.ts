@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { chmod, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { createServer } from 'node:tls'
 import type { Page } from 'playwright-core'
 import { AgentProcess } from '../../agent/demo/agent-process.ts'
+import { makeLabCertificate } from '../support/lab-certificate.ts'
 import { signInInBrowser } from '../support/microsoft/fake-entra.ts'
 import { startMicrosoft } from '../support/microsoft/start-microsoft.ts'
 import { PaneBrowser, paneSize, withoutBrowser } from '../support/pane-browser.ts'
 import { ticketHash } from '../support/pane-scene.ts'
 import { untilAnswer } from '../support/until-answer.ts'
-import { assertNamed, button } from './steps.ts'
+import { assertNamed, button, goTo } from './steps.ts'
 
 const narrow = { size: paneSize }
 const client = '11111111-2222-3333-4444-555555555555'
@@ -25,6 +29,22 @@ async function systemBrowser(folder: string): Promise<{ path: string; opened: ()
   await writeFile(command, `#!/bin/sh\nprintf %s "$1" > '${note}'\n`)
   await chmod(command, 0o755)
   return { path: `${folder}:${process.env['PATH'] ?? ''}`, opened: async () => await readFile(note, 'utf8') }
+}
+
+/** A directory that nobody may sign in to; a real one is in test/network/roster/active-directory.test.ts. */
+async function startRefusingDirectory(): Promise<AsyncDisposable & { port: number; ca: string; asked: () => string }> {
+  const { ca, certificate, key } = await makeLabCertificate({ dns: ['dc1.lab.example.test'], ip: ['127.0.0.1'] })
+  let asked = ''
+  const invalidCredentials = (message: number) => Buffer.from([0x30, 0x0c, 0x02, 0x01, message, 0x61, 0x07, 0x0a, 0x01, 49, 0x04, 0x00, 0x04, 0x00]) // RFC 4511, section 4.2.2
+  const server = createServer({ cert: certificate, key }, (socket) => {
+    socket.on('error', () => {})
+    socket.on('data', (data) => {
+      asked += data.toString('latin1')
+      socket.write(invalidCredentials(data[4] ?? 0))
+    })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return { port: (server.address() as AddressInfo).port, ca, asked: () => asked, [Symbol.asyncDispose]: async () => { server.close() } }
 }
 
 async function found(page: Page, roster: string): Promise<void> {
@@ -78,17 +98,35 @@ test('a work group at Microsoft: signed in, founded and joined by clicking', { s
 
   await t.test('SharePoint: somebody joins, in German', async () => {
     const { invitation } = await founder.run('network invite', {})
-    await using pane = await browser.open(joiner, await ticketHash(joiner), { ...narrow, locale: 'de-DE' })
+    await using pane = await browser.open(joiner, await ticketHash(joiner), { ...narrow, locale: 'de-DE', elsewhere: /^https:\/\/login\.microsoftonline\.com\// })
     const { page } = pane
+    await page.context().route('https://login.microsoftonline.com/**', async (route) => {
+      await route.fulfill({ contentType: 'text/plain', body: await signInInBrowser(microsoft, route.request().url()) })
+    })
+    const goOnAtMicrosoft = async () => {
+      await button(page, 'Bei Microsoft anmelden').click()
+      await page.getByRole('link', { name: 'Anmeldeseite öffnen' }).click()
+      await page.getByText('Angemeldet als ann@contoso.com').waitFor()
+    }
     await page.getByText('Ich habe eine Einladung').click()
     await page.getByLabel('Einladung').fill(invitation)
     await button(page, 'Beitreten').click()
-    await button(page, 'Bei Microsoft anmelden').click()
-    await signInInBrowser(microsoft, await page.getByRole('link', { name: 'Anmeldeseite öffnen' }).getAttribute('href') as string)
-    await page.getByText('Angemeldet als ann@contoso.com').waitFor()
+    await goOnAtMicrosoft()
     await button(page, 'Beitreten').click()
     await page.getByText('Schritt 2 von 3').waitFor()
     assert.equal((await joiner.run('status', { fresh: false })).network?.name, 'Team')
+
+    const isSignedOut = async (isSo: boolean) => { await untilAnswer(() => joiner.run('status', {}), ({ notices }) => notices.some(({ code }) => code === 'sign-in-needed') === isSo, { what: isSo ? 'the sign-in ended' : 'it is signed in again', patienceMs: 60_000, everyMs: 100 }) }
+    microsoft.entra.isRevoked = true
+    await isSignedOut(true)
+    await goTo(page, 'protection')
+    const notice = page.getByRole('region', { name: 'Bitte beachten' }).getByText('Die Anmeldung')
+    await notice.waitFor()
+    await button(page, 'Anmelden').click()
+    microsoft.entra.isRevoked = false
+    await goOnAtMicrosoft()
+    await isSignedOut(false)
+    await notice.waitFor({ state: 'detached' })
   })
 
   await t.test('who lost the computer signs in on a new one and has everything back, although those who have it moved', async () => {
@@ -153,5 +191,23 @@ test('a work group at Microsoft: signed in, founded and joined by clicking', { s
     await button(page, 'Start').click()
     await page.getByText('Step 2 of 3').waitFor()
     assert.notEqual((await readdir(library, { recursive: true })).length, 0)
+  })
+
+  await t.test('a directory: user, password and the company\'s own authority are what the directory is asked with, and its refusal is told', async () => {
+    await using directory = await startRefusingDirectory()
+    await using desk = await launch('desk')
+    await using its = await PaneBrowser.start([desk])
+    await using pane = await its.open(desk, await ticketHash(desk), narrow)
+    const { page } = pane
+    await found(page, `ldaps://127.0.0.1:${directory.port}`)
+    await page.getByLabel('User name').fill('ann@contoso.test')
+    await page.getByLabel('Password').fill('correct horse')
+    await page.getByText('of the company\'s own authority').click()
+    await page.getByLabel('Certificate of the authority').fill(directory.ca)
+    assert.deepEqual(await pane.accessibilityFindings(), [])
+    await assertNamed(page)
+    await button(page, 'Sign in').click()
+    await page.getByRole('alert').filter({ hasText: 'the user name or password is wrong' }).waitFor()
+    assert.ok(directory.asked().includes('ann@contoso.test') && directory.asked().includes('correct horse'))
   })
 })
