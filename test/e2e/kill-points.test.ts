@@ -110,7 +110,7 @@ test('the command line is killed at numbered steps', async (t) => {
   })
 
   // Whatever became of the backups above.
-  await succeed(['backup', ...home])
+  await backUp(owner.home, 'before the restores')
   const wanted = describeTree(folder)
   await t.test('a restore that is killed shows nothing unfinished under a final name, and the next run completes', async () => {
     const digests = new Map(wanted.map((line) => [line.split(' ')[0], line.split(' ').at(-1)]))
