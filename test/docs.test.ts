@@ -17,7 +17,7 @@ test('every file that a document names is there', () => {
 })
 
 /** `test/….ts "words of a title", "and of another one"`: as documents name tests. */
-const namedTests = /(test\/[\w/-]+\.ts)((?:,? "[^"]+")*)/g
+const namedTests = /(test\/[\w./-]+\.ts)((?:,? "[^"]+")*)/g
 
 test('every promise of the threat model names the tests that hold it, and every test that a document names is there', () => {
   const [promises = '', badInput = '', forYears = ''] = readFileSync(join(top, 'docs/threat-model.md'), 'utf8').split('\n## ')

@@ -48,7 +48,7 @@ function ownAlerts({ status, settings }: AlertInput, self: Member | undefined): 
   const isBackedUp = paths.some(({ lastSnapshot }) => lastSnapshot !== null)
   return [
     ...(self !== undefined && paths.length > 0 && isOld(self, settings) ? [staleAlert('stale', self, { settings, own: true })] : []),
-    ...(isBackedUp && state !== 'protected' ? [alertOf('deficit', { own: true, afterMs: mendsMs, notices: [{ code: 'deficit', name: self?.name ?? 'this machine', placed, wanted }] })] : []),
+    ...(isBackedUp && state !== 'protected' ? [alertOf('deficit', { own: true, afterMs: mendsMs, notices: [{ code: 'deficit', name: self?.name ?? 'this computer', placed, wanted }] })] : []),
     ...Object.entries(Object.groupBy(alarms, alarmKey)).map(([key, of = []]) => alertOf(key, {
       own: true, afterMs: of[0]?.kind === 'refused' ? mendsMs : 0, notices: of.map(({ notice }) => notice),
     })),
