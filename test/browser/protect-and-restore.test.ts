@@ -223,7 +223,7 @@ test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) =
     assert.equal((await owner.run('settings', {})).settings.offer.minFree, settings.offer.minFree)
   })
 
-  await t.test('every other setting too', async () => {
+  await t.test('every other setting too; what the agent does not take is told, and nothing is changed', async () => {
     await using pane = await openView(browser, owner, 'settings', narrow)
     const { page } = pane
     for (const more of await page.locator('summary', { hasText: 'More' }).all()) await more.click()
@@ -241,6 +241,13 @@ test('a backup and a restore by clicking', { skip: withoutBrowser }, async (t) =
       { cron: '15 3 * * 1', quietHours: { from: '08:00', to: '17:30' }, settleSeconds: 300, growthBytes: 40 * 2 ** 20 }, 4_000_000,
       [{ network: '10.8.0.0/16', uploadBytesPerSecond: 500_000, downloadBytesPerSecond: null }], 12e9, 0.4, [letters, returned], true,
     ])
+    await page.getByLabel('Instead of once a day').fill('when it rains')
+    await button(page, 'Save').click()
+    const problem = page.getByRole('alert')
+    await problem.getByText('when it rains').waitFor()
+    await button(problem, 'Close').click()
+    await problem.waitFor({ state: 'detached' })
+    assert.deepEqual((await owner.run('settings', {})).settings.schedule, settings.schedule)
   })
 
   await t.test('the recovery kit is found from the settings, printed, confirmed and gone', async () => {
