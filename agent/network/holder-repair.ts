@@ -89,7 +89,7 @@ function isFirst(self: Peer, { holders }: Dispersal, { shards }: { shards: reado
 
 /**
  * Gives a machine the owner's heads once, the newest epoch first: that one names which older ones it took over, whose
- * certificates a machine that joined later lacks. A head that it refuses stops nothing.
+ * certificates a machine that joined later lacks. A head that it refuses, or has no room for now, stops nothing.
  */
 function handingOn(heads: readonly PublishedHead[]): (id: MachineId, taker: ShardStore, signal: AbortSignal | undefined) => Promise<void> {
   const told = new Map<MachineId, Promise<void>>()
@@ -99,7 +99,7 @@ function handingOn(heads: readonly PublishedHead[]): (id: MachineId, taker: Shar
       try {
         await taker.putHead(head, { signal })
       } catch (error) {
-        if (!hasCode(error, 'revoked', 'key-cloned', 'unauthorized')) throw error
+        if (!hasCode(error, 'revoked', 'key-cloned', 'unauthorized', 'quota-exceeded')) throw error
       }
     }
   }

@@ -105,6 +105,16 @@ test('the next holder acts when the first one is off', async () => {
   assert.equal((await scene.round(second))[0]?.shardsMade, 3)
 })
 
+test('who has no room for the heads now takes the shards, and does not count as full', async () => {
+  await using scene = await makeScene()
+  const [first, , third] = scene.holders() as [GroupMachine, GroupMachine, GroupMachine]
+  await scene.round(first)
+  lose(third, 'gone')
+  for (const { store } of scene.group.machines) store.faults.headsFull = true
+  scene.time.run(dayMs)
+  assert.deepEqual((await scene.round(first)).map(({ shardsMade, failed }) => [shardsMade, failed]), [[3, []]])
+})
+
 test('machines that are off for two weeks cost nothing, also those that were never asked', async () => {
   await using scene = await makeScene()
   const [first, , third, fourth] = scene.holders() as [GroupMachine, GroupMachine, GroupMachine, GroupMachine]

@@ -21,6 +21,8 @@ export interface Faults {
   /** It is gone after so many more calls. */
   goneAfter?: number
   full?: boolean
+  /** It has no room for a head now. */
+  headsFull?: boolean
   /** It takes nothing while its connection costs money. */
   spares?: boolean
   /** Puts never end (until their signal fires). */
@@ -90,6 +92,7 @@ export class FaultyStore implements ShardStore {
 
   async putHead(head: PublishedHead, options?: CallOptions): Promise<void> {
     this.#enter('putHead', options)
+    if (this.faults.headsFull === true) throw new HoldfastError('quota-exceeded', 'Cannot take the head: too many long ones are on their way')
     await this.inner.putHead(head, options)
   }
 

@@ -18,7 +18,7 @@ async function scene(owners: readonly TestOwner[]) {
   const send = async (owner: TestOwner, { certificate, head }: { certificate: string; head: string }, live: { from?: number; add?: Uint8Array; drop?: Uint8Array; more?: boolean }, link: object = owner) =>
     await intake.take({ sender: owner.machine.id, link }, { owner: owner.root.id, machine: owner.machine.id as MachineId }, { certificate, head, live: { from: 0, add: none, drop: none, more: true, ...live } })
   const liveOf = async (owner: TestOwner) => Buffer.from((await store.heads(owner.root.id))[0]?.live ?? none)
-  return { clock, intake, send, liveOf }
+  return { clock, intake, send, liveOf, store }
 }
 
 test('a list comes in parts of any size, and as a difference, and is what the head signs', async () => {
@@ -75,7 +75,59 @@ test('what all machines together have under way is bounded, and what rests gives
   const [head, second] = [await makeHead(owner, 1, live), await makeHead(other, 1, live)]
   await send(owner, head, { add: live.subarray(0, 19 * entry) })
   await assert.rejects(send(other, second, { add: live.subarray(0, 19 * entry) }), withCode('quota-exceeded'))
+  await send(other, second, { add: live.subarray(0, 2 * entry) })
   clock.ms += 60_000
-  assert.deepEqual(await send(other, second, { add: live, more: false }), { seq: 1 })
-  await assert.rejects(send(owner, head, { add: live.subarray(19 * entry), more: false }), withCode('record-invalid'), 'begun anew, it is short')
+  assert.deepEqual(await send(other, second, { add: live.subarray(2 * entry, 12 * entry) }), { need: 'more' }, 'slower than the other, which rests')
+  await assert.rejects(send(owner, head, { add: live.subarray(19 * entry), more: false }), withCode('quota-exceeded'))
+  assert.deepEqual(await send(other, second, { add: live.subarray(12 * entry), more: false }), { seq: 1 })
+})
+
+test('a head in one part is taken whatever others have under way, and who is slowest gives way to who is faster', async () => {
+  const [slow, small, fast] = [await makeOwner(), await makeOwner(), await makeOwner()]
+  const { send, clock } = await scene([slow, small, fast])
+  const live = makeLive(30)
+  const [head, long] = [await makeHead(slow, 1, live), await makeHead(fast, 1, live)]
+  await send(slow, head, { add: live.subarray(0, 28 * entry) })
+  clock.ms += 59_000
+  await send(slow, head, { add: live.subarray(28 * entry, 29 * entry) })
+  assert.deepEqual(await send(small, await makeHead(small, 1, live), { add: live, more: false }), { seq: 1 })
+  assert.deepEqual(await send(fast, long, { add: live.subarray(0, 5 * entry) }), { need: 'more' })
+  await assert.rejects(send(slow, head, { add: live.subarray(29 * entry), more: false }), withCode('quota-exceeded'), 'it gave way')
+  assert.deepEqual(await send(slow, head, { add: live, more: false }), { seq: 1 }, 'from its beginning it is taken')
+  assert.deepEqual(await send(fast, long, { add: live.subarray(5 * entry), more: false }), { seq: 1 })
+})
+
+test('a list takes its room, in memory and not only in bytes that came, until the store has it, also when its link has ended', async () => {
+  const [owner, other] = [await makeOwner(), await makeOwner()]
+  const { send, clock, intake, store } = await scene([owner, other])
+  const live = makeLive(30)
+  const [head, second] = [await makeHead(owner, 1, live), await makeHead(other, 1, live)]
+  for (const [from, to] of [[0, 9], [9, 18], [18, 19]] as const) await send(owner, head, { add: live.subarray(from * entry, to * entry) })
+  await assert.rejects(send(other, second, { add: live.subarray(0, 2 * entry) }), withCode('quota-exceeded'), '21 of 30 came, but the memory of the first has doubled')
+  const [looking, looked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const putHead = store.putHead.bind(store)
+  store.putHead = async (published) => {
+    looking.resolve()
+    await looked.promise
+    await putHead(published)
+  }
+  const ending = send(owner, head, { add: live.subarray(19 * entry), more: false })
+  await looking.promise
+  intake.leave(owner.machine.id, owner)
+  clock.ms += 60_000
+  await assert.rejects(send(other, second, { add: live.subarray(0, 2 * entry) }), withCode('quota-exceeded'), 'the store still looks at it')
+  looked.resolve()
+  assert.deepEqual(await ending, { seq: 1 })
+  assert.deepEqual(await send(other, second, { add: live.subarray(0, 29 * entry) }), { need: 'more' })
+})
+
+test('a list whose link ends while its first part is verified takes no room', async () => {
+  const [owner, other] = [await makeOwner(), await makeOwner()]
+  const { send, intake } = await scene([owner, other])
+  const live = makeLive(20)
+  const [head, second] = [await makeHead(owner, 1, live), await makeHead(other, 1, live)]
+  const first = send(owner, head, { add: live.subarray(0, 19 * entry) })
+  intake.leave(owner.machine.id, owner)
+  await first
+  assert.deepEqual(await send(other, second, { add: live.subarray(0, 19 * entry) }), { need: 'more' })
 })
