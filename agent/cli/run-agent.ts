@@ -1,12 +1,11 @@
 /** `holdfast agent`: runs the agent in the foreground until SIGINT or SIGTERM. */
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
-import { constants, setPriority } from 'node:os'
 import { readConfig, resolveHome } from '../config.ts'
 import { homeAt } from '../home.ts'
 import { openAgent } from '../main.ts'
 import { type Invocation, parseBytes, parseNumber } from './arguments.ts'
+import { lowerPriority } from './priority.ts'
 
 const ports = { min: 0, max: 65_535 }
 
@@ -39,17 +38,4 @@ export async function runAgent(invocation: Invocation): Promise<number> {
   flushCompileCache() // an agent may be killed instead of ending: its next start, and its threads, find what was compiled
   if (!stop.signal.aborted) await once(stop.signal, 'abort')
   return 0
-}
-
-/**
- * For all threads, those that start from now on included. Linux knows a priority of each thread alone, and the engine has begun those that
- * compile and collect. A system that does not let us is no reason not to run.
- */
-function lowerPriority(): void {
-  try {
-    setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
-    for (const thread of process.platform === 'linux' ? readdirSync('/proc/self/task') : []) setPriority(Number(thread), constants.priority.PRIORITY_BELOW_NORMAL)
-  } catch {
-    // It stays as it is.
-  }
 }

@@ -12,9 +12,12 @@ export interface RestoredArchivesFile {
 
 export class RestoredArchives {
   readonly #file: RestoredArchivesFile
+  readonly #report: (error: unknown) => void
 
-  constructor(file: RestoredArchivesFile) {
+  /** `report`: the file could not be written; of these archives Outlook is not asked. */
+  constructor(file: RestoredArchivesFile, report: (error: unknown) => void) {
     this.#file = file
+    this.#report = report
   }
 
   /** Newest first, absolute and without links. A damaged file counts as none. */
@@ -26,11 +29,15 @@ export class RestoredArchives {
     }
   }
 
-  /** Of all that a restore wrote, the archives. */
+  /** Of all that a restore wrote, the archives. Never throws: the restore is complete, also when the home has no room for this. */
   add(written: readonly string[]): void {
     const archives = written.filter((path) => /\.pst$/i.test(path)).map((path) => wholePath(path)).filter((path) => path !== undefined)
     if (archives.length === 0) return
-    this.#file.write(JSON.stringify({ v: 1, paths: [...new Set([...archives.toReversed(), ...this.paths()])].slice(0, most) }))
+    try {
+      this.#file.write(JSON.stringify({ v: 1, paths: [...new Set([...archives.toReversed(), ...this.paths()])].slice(0, most) }))
+    } catch (error) {
+      this.#report(error)
+    }
   }
 
   /** The file that the path names, when it is one of them: no link leads there, and no way around. */

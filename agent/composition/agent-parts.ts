@@ -119,7 +119,7 @@ export class AgentParts implements AgentContext {
       fairShare: (owner, offer) => made.parts?.knownGroup()?.shares().at(machine.id, owner, offer),
       report: (error) => log('holder-folder-fault', { error }), clock, monotonic, diskOf,
     }))
-    const parts = new AgentParts({ home, options, machine, holder, log, perform, certificate: await loadCertificate(home, machine) })
+    const parts = new AgentParts({ home, options, machine, holder, log, perform, certificate: await loadCertificate(home, machine, (error) => log('certificate-not-kept', { error })) })
     made.parts = parts
     if (options.serve || options.surroundings !== undefined) stack.use(await parts.openDoor())
     if (options.serve) void parts.shadowCopies()?.removeLeftovers()
@@ -140,7 +140,7 @@ export class AgentParts implements AgentContext {
     this.homeDirectory = home.directory
     this.#checks = new Checks(keptText(home.checks))
     this.#alerts = new AlertBook(keptText(home.alerts))
-    this.restoredArchives = new RestoredArchives(keptText(home.restoredArchives))
+    this.restoredArchives = new RestoredArchives(keptText(home.restoredArchives), (error) => log('restored-archives-not-kept', { error }))
     this.#home = home
     this.#options = options
     this.runs = new CommandRuns(async (name, request, runOptions) => {

@@ -20,12 +20,19 @@ export function loadMachine(home: Home): Machine {
   return machine
 }
 
-/** DER as base64. Kept because making it takes a large library; one that is damaged, or of another key, is made anew, with the same bytes. */
-export async function loadCertificate(home: Home, machine: Machine): Promise<string> {
+/**
+ * DER as base64. Kept because making it takes a large library; one that is damaged, or of another key, is made anew, with the same bytes.
+ * One that cannot be kept serves all the same, and is told to `report`.
+ */
+export async function loadCertificate(home: Home, machine: Machine, report: (error: unknown) => void): Promise<string> {
   const kept = readFileIfThere(home.certificate)
   if (kept !== undefined && isCertificateOf(machine, Buffer.from(kept, 'base64'))) return kept
   const certificate = await makeCertificate(machine)
-  writePrivateFile(home.certificate, certificate)
+  try {
+    writePrivateFile(home.certificate, certificate)
+  } catch (error) {
+    report(error)
+  }
   return certificate
 }
 

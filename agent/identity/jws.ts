@@ -51,12 +51,13 @@ const held = new HeldSignatures(4_096)
 async function holds(type: string, jws: string, key: PublicJwk | KeyObject): Promise<boolean> {
   const text = `${type}\n${jws}`
   if (held.has(key, text)) return true
-  let header: { typ?: string | undefined }
+  let header: { typ?: string | undefined; crit?: string[] | undefined }
   try {
     header = (await compactVerify(jws, 'x' in key ? importPublicKey(key) : key, { algorithms: ['EdDSA'] })).protectedHeader
   } catch (cause) {
     throw invalid(type, 'its signature does not hold', cause)
   }
+  if (header.crit !== undefined) throw invalid(type, 'its header asks for an extension')
   if (header.typ !== type) return false
   held.add(key, text)
   return true

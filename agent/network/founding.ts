@@ -82,13 +82,16 @@ async function networksOf(records: readonly RosterRecord[]): Promise<RosterRecor
 
 async function takePlace(jws: string, roster: Roster, signal: AbortSignal | undefined): Promise<void> {
   const rivals = async (records: readonly RosterRecord[]) => (await networksOf(records)).filter(({ text }) => text !== jws).map(({ text }) => text)
-  if (!await createAlone({ roster, name: networkName(1), text: jws, rivals, signal })) throw occupied(roster)
+  const isBeside = (name: string) => name.startsWith('network/')
+  if (!await createAlone({ roster, name: networkName(1), text: jws, isBeside, rivals, signal })) throw occupied(roster)
 }
 
 interface Placing {
   readonly roster: Roster
   readonly name: string
   readonly text: string
+  /** Names of records that may be rivals; no others are read. */
+  readonly isBeside: (name: string) => boolean
   /** The texts of others that stand where this record wants to stand alone. */
   readonly rivals: (records: readonly RosterRecord[]) => Promise<string[]>
   readonly signal: AbortSignal | undefined
@@ -100,20 +103,27 @@ interface Placing {
  * Some places create one name twice (below two computer objects, in two copies of a library). So whoever sees another's
  * record beside its own takes its own away, and tries again after a pause that grows with the record's rank, unless one of
  * them stayed. Who saw none has it: all that come later see its record. A place may also have taken the record though its
- * answer was lost, and then says of the second attempt that it exists.
+ * answer was lost, and then says of the second attempt that it exists; or show only later what it said that it created.
  */
-async function createAlone({ roster, name, text, rivals, signal }: Placing): Promise<boolean> {
+async function createAlone({ roster, name, text, isBeside, rivals, signal }: Placing): Promise<boolean> {
+  const look = async () => {
+    const records = (await roster.list(undefined, { signal, wanted: isBeside })).records.filter((record) => isBeside(record.name))
+    const named = records.filter((record) => record.name === name)
+    return { others: await rivals(records), isOurs: named.some((record) => record.text.trim() === text), isFree: named.length === 0 }
+  }
   for (let attempt = 1; ; attempt++) {
-    const outcome = await roster.createOnce(name, text, { signal })
-    const { records } = await roster.list(undefined, { signal })
-    const others = await rivals(records)
-    const isOurs = records.some((record) => record.name === name && record.text.trim() === text)
-    if (others.length === 0 && (outcome === 'created' || isOurs)) return true
-    if (!isOurs) return false
+    const isCreated = await roster.createOnce(name, text, { signal }) === 'created'
+    let seen = await look()
+    if (isCreated && !seen.isOurs && seen.others.length > 0) {
+      await delay(settleMs, undefined, { signal })
+      seen = await look()
+    }
+    if (seen.others.length === 0 && (isCreated || seen.isOurs)) return true
+    const isTheirs = !seen.isOurs && !seen.isFree // what would be removed by this name is another's that took the place of ours
+    if (isTheirs || !(isCreated || seen.isOurs)) return false
     await roster.remove(name, { signal })
-    await delay(settleMs * (1 + others.filter((other) => other < text).length), undefined, { signal })
-    const later = await roster.list(undefined, { signal })
-    if (attempt === maxAttempts || (await rivals(later.records)).length > 0) return false
+    await delay(settleMs * (1 + seen.others.filter((other) => other < text).length), undefined, { signal })
+    if (attempt === maxAttempts || (await look()).others.length > 0) return false
   }
 }
 
@@ -237,7 +247,7 @@ async function claimEverywhere(name: string, claim: string, { listings, signal }
   for (const { roster } of listings) {
     try {
       if (decided) await roster.createOnce(name, claim, { signal })
-      else if (!await createAlone({ roster, name, text: claim, rivals: async (records) => claimsBeside(name, claim, records), signal })) return false
+      else if (!await createAlone({ roster, name, text: claim, isBeside: (other) => isOfSlot(name, other), rivals: async (records) => othersThan(claim, records), signal })) return false
       decided = true
     } catch (error) {
       if (!hasCode(error, 'roster-unavailable')) throw error
@@ -246,11 +256,14 @@ async function claimEverywhere(name: string, claim: string, { listings, signal }
   return true
 }
 
-/** Claims of the same slot, copies with another ending of their name among them. */
-function claimsBeside(name: string, claim: string, records: readonly RosterRecord[]): string[] {
+/** A claim of the slot that `name` is of, copies with another ending of their name among them. */
+function isOfSlot(name: string, other: string): boolean {
   const slot = name.slice(0, -'.jws'.length)
-  const isOfSlot = (other: string) => other.startsWith(slot) && !/^\d/.test(other.slice(slot.length)) && !isGrantName(other)
-  return records.filter((record) => isOfSlot(record.name) && record.text.trim() !== claim).map(({ text }) => text.trim())
+  return other.startsWith(slot) && !/^\d/.test(other.slice(slot.length)) && !isGrantName(other)
+}
+
+function othersThan(text: string, records: readonly RosterRecord[]): string[] {
+  return records.map((record) => record.text.trim()).filter((other) => other !== text)
 }
 
 function refusedInvitation(state: string): HoldfastError {

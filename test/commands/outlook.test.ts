@@ -25,7 +25,7 @@ async function scene(t: TestContext) {
     },
   }
   const kept = join(folder, 'restored-archives.json')
-  const context = () => ({ outlook: asked, restoredArchives: new RestoredArchives(keptText(kept)) })
+  const context = () => ({ outlook: asked, restoredArchives: new RestoredArchives(keptText(kept), assert.ifError) })
   const restored = join(folder, 'back', 'Mail (backup).pst')
   await mkdir(join(folder, 'back'))
   await writeFile(restored, archive)
@@ -44,6 +44,15 @@ test('an archive that was restored here is opened, also after a restart of the a
   assert.deepEqual(await open(restored), { path: restored, name: 'Mail', wasOpen: false })
   assert.deepEqual(await open(join(folder, 'back', '..', 'back', 'Mail (backup).pst')), { path: restored, name: 'Mail', wasOpen: false })
   assert.deepEqual(opened, [restored, restored])
+})
+
+test('a restore stays complete when the home has no room to note its archives, and the fault is reported', async (t) => {
+  const { folder, restored } = await scene(t)
+  const reported: unknown[] = []
+  const archives = new RestoredArchives(keptText(join(folder, 'foreign.pst', 'restored-archives.json')), (error) => { reported.push(error) })
+  archives.add([restored])
+  assert.equal(reported.length, 1)
+  assert.deepEqual(archives.paths(), [])
 })
 
 test('a foreign archive, a way around, a link in the place of the restored one, and what is no archive are refused without asking Outlook', async (t) => {

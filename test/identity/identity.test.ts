@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { sign } from 'node:crypto'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { HoldfastError } from '../../shared/errors.ts'
@@ -72,6 +73,18 @@ test('verifyRecord() refuses another type, another key, and a version it does no
   await assert.rejects(verifyRecord('holdfast-test', jws, publicJwkOf(generateMachine().privateKey), schema), withCode('record-invalid'))
   const newer = await signRecord('holdfast-test', { v: 2 }, machine)
   await assert.rejects(verifyRecord('holdfast-test', newer, machine.jwk, schema), withCode('format-unknown'))
+})
+
+test('verifyRecord() refuses a header that asks for an extension, and reads past members that it does not know', async () => {
+  const machine = generateMachine()
+  const signed = (more: object) => {
+    const text = [{ alg: 'EdDSA', typ: 'holdfast-test', kid: machine.id, ...more }, { v: 1 }].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+    return `${text}.${sign(null, Buffer.from(text), machine.privateKey).toString('base64url')}`
+  }
+  const verify = async (jws: string) => await verifyRecord('holdfast-test', jws, machine.jwk, z.object({ v: z.literal(1) }))
+  await verify(signed({ later: 1 }))
+  const isRefused = (error: unknown) => withCode('record-invalid')(error) && /asks for an extension/.test((error as Error).message)
+  for (const b64 of [true, false]) await assert.rejects(verify(signed({ b64, crit: ['b64'] })), isRefused)
 })
 
 test('a record that held once is still refused with another key, as another type, changed, or with another signature', async () => {

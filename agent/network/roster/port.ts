@@ -33,7 +33,8 @@ export interface ListOptions {
  * - list: every readable record (`whole`), or those changed since the cursor, and a new cursor. Foreign, unreadable, oversized files
  *   are counted in `ignored`, never thrown. Rejects `roster-unavailable` when the place itself cannot be read.
  * - putOwn: replaces the record of that name, atomically for readers. Last writer wins.
- * - createOnce: 'created' or 'exists'. As atomic as the place allows; nothing may rest on it being so.
+ * - createOnce: 'created' or 'exists'. As atomic as the place allows; nothing may rest on it being so. Where the very text stands already,
+ *   either is answered: a place may know again what it took when its answer was lost, or may not look. Callers bear both.
  * - remove: no error when it is not there.
  */
 export interface Roster {

@@ -61,7 +61,7 @@ interface Place {
 
 /** Every tenth reading is a full one, in case a file system's times are too coarse to show a change. */
 const fullEvery = 10
-/** Mean pause between polls of a metered place: for a small group, at most, and at most while others are online, who poll too and gossip. */
+/** Pause between polls of a metered place: on the mean for a small group; at most; and on the mean, at most, while others are online, who poll too and gossip. */
 const meteredMeanMs = 5 * 60_000
 const meteredMaxMs = 8 * 3_600_000
 const meteredMaxInTouchMs = 24 * 3_600_000
@@ -112,7 +112,21 @@ export class RosterSync implements AsyncDisposable {
     if (place.roster.isMetered === true && membership.members().some(({ record }) => record.addrs.length > 0)) await this.#pause(gossipFirstMs * (0.5 + random()))
     while (!signal.aborted && this.#places.includes(place)) {
       await this.#turn(place)
-      await this.#pause(this.#pauseMs(place))
+      await this.#pauseAfterTurn(place)
+    }
+  }
+
+  /** In steps, each judged anew: who heard the others when it began may reach nobody by now. */
+  async #pauseAfterTurn(place: Place): Promise<void> {
+    const { random, now } = this.#options
+    const lot = random()
+    const restMs = place.notBefore - now()
+    for (let waitedMs = 0; !this.#stop.signal.aborted;) {
+      const leftMs = Math.max(this.#pauseMs(place.roster, lot), restMs) - waitedMs
+      if (leftMs <= 0) return
+      const stepMs = Math.min(leftMs, meteredMaxMs)
+      await this.#pause(stepMs)
+      waitedMs += stepMs
     }
   }
 
@@ -127,15 +141,14 @@ export class RosterSync implements AsyncDisposable {
 
   /**
    * A metered place is polled by lot: about once a minute by all members together, however many they are, and gossip
-   * spreads what one of them finds.
+   * spreads what one of them finds. Who reaches nobody has nobody to find it, and waits no longer than `meteredMaxMs`.
    */
-  #pauseMs({ roster, notBefore }: Place): number {
-    const { membership, intervalMs, random, now } = this.#options
+  #pauseMs({ isMetered = false }: Roster, lot: number): number {
+    const { membership, intervalMs } = this.#options
+    if (!isMetered) return intervalMs * (0.8 + 0.4 * lot)
     const members = membership.members()
     const isInTouch = members.some(({ heardSecondsAgo = Infinity }) => heardSecondsAgo <= onlineSeconds)
-    const meanMs = roster.isMetered === true ? meteredPollMs(members.length + 1, isInTouch) : intervalMs
-    const spread = roster.isMetered === true ? 0.5 + random() : 0.8 + 0.4 * random()
-    return Math.max(meanMs * spread, notBefore - now())
+    return Math.min(meteredPollMs(members.length + 1, isInTouch) * (0.5 + lot), isInTouch ? Infinity : meteredMaxMs)
   }
 
   /** What is new of this machine's own goes to every roster; one that is metered is not read for it when it was read before. */

@@ -176,7 +176,7 @@ test('an answer that says that the limit is near is the last of its turn for as 
   assert.deepEqual(crowd.agents.map(({ asked }) => asked.length), requests, 'whoever asks how it stands makes no request')
 })
 
-test('a metered place is polled by lot: once a minute by all together however many they are, in a small group every five minutes, and every eight hours at least, or every day while others are online', async () => {
+test('a metered place is polled by lot: once a minute by all together however many they are, in a small group every five minutes, and every eight hours at least, or every day on the mean while others are online', async () => {
   const [group, self] = [await newGroup(), await newMachine()]
   const clock = new TestClock()
   const membership = newMembership(group, self, clock)
@@ -186,27 +186,34 @@ test('a metered place is polled by lot: once a minute by all together however ma
     const records = await Promise.all(Array.from({ length: lacking }, async () => await admitted(group, await newMachine(), { addrs: [] })))
     await membership.ingest(records, { kind: 'self', name: 'self' })
     assert.equal(membership.members().length, members - 1)
-    assert.deepEqual(await pausesOf(membership, [0, 0.5, 0.999]), [0.5, 1, 1.499].map((share) => Math.round(meanMinutes * minuteMs * share)), `${members} members`)
+    assert.deepEqual(await pausesOf(membership, [0, 0.5, 0.999]), [0.5, 1, 1.499].map((share) => Math.min(8 * 60 * minuteMs, Math.round(meanMinutes * minuteMs * share))), `${members} members`)
     membership.heard(membership.members()[0]?.id as MachineId)
     assert.deepEqual(await pausesOf(membership, [0.5]), [minutesInTouch * minuteMs], `${members} members, of whom one is online`)
     clock.advance(3_600)
   }
+  membership.heard(membership.members()[0]?.id as MachineId)
+  const alone = await pausesOf(membership, [0.999], (ms) => { clock.advance(ms / 1_000) })
+  assert.deepEqual(alone, [8 * 60 * minuteMs], 'who heard the others when the pause began, and reaches nobody any more')
   assert.equal(meteredPollMs(2_000, true), 24 * 60 * minuteMs)
 })
 
-/** The pauses between polls that follow these lots, in milliseconds. */
-async function pausesOf(membership: Membership, lots: readonly number[]): Promise<number[]> {
+/** The pauses between polls that follow these lots, in milliseconds, in which `passing` is told of each step. */
+async function pausesOf(membership: Membership, lots: readonly number[], passing: (ms: number) => void = () => {}): Promise<number[]> {
   const pauses: number[] = []
   const enough = Promise.withResolvers<void>()
   const graph = new FakeGraph()
   const roster = openRoster(locator, accessWith({ fetch: graph.fetch, microsoftToken: async () => 'token' }))
+  let drawn = 0
   await using sync = new RosterSync({
-    membership, rosters: [roster], now: () => startMs, random: () => lots[pauses.length] ?? 0,
+    membership, rosters: [roster], now: () => startMs,
+    random: () => lots[drawn++] ?? 0,
     delay: async (ms, signal) => {
-      pauses.push(Math.round(ms))
-      if (pauses.length < lots.length) return
-      enough.resolve()
-      await new Promise((_, reject) => { signal.addEventListener('abort', () => { reject(signal.reason as Error) }) })
+      if (drawn > lots.length) {
+        enough.resolve()
+        await new Promise((_, reject) => { signal.addEventListener('abort', () => { reject(signal.reason as Error) }) })
+      }
+      pauses[drawn - 1] = (pauses[drawn - 1] ?? 0) + Math.round(ms)
+      passing(ms)
     },
   })
   sync.start()

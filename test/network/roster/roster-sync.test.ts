@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { HoldfastError } from '../../../shared/errors.ts'
 import { createNetwork, joinNetwork } from '../../../agent/network/founding.ts'
 import { changeNetwork } from '../../../agent/network/governing.ts'
-import { makeInvitation } from '../../../agent/network/membership/invitation.ts'
+import { makeClaim, makeInvitation, parseInvitation } from '../../../agent/network/membership/invitation.ts'
 import type { Membership } from '../../../agent/network/membership/membership.ts'
 import { renewOwnRecord } from '../../../agent/network/membership/own-record.ts'
 import { FolderRoster } from '../../../agent/network/roster/folder.ts'
@@ -117,6 +117,39 @@ test('two who join at once where both may write one name get slots of their own'
   await membership.ingest(joiners.map(({ own }) => own.peer?.jws ?? ''), { kind: 'roster', name: one.locator })
   assert.deepEqual(membership.members().map((member) => member.id).sort(), [ann.id, bob.id].sort())
   await assert.rejects(joined(text, twoParts(one, two), carl), withCode('invitation-invalid', /used up/))
+})
+
+test('who sees a rival before its own claim is shown takes its own away, but never what a rival put in its place', async (t) => {
+  for (const isReplaced of [false, true]) {
+    const [{ roster: own }, { roster: other }, founder, ann, bob] = [await place(t), await place(t), await newMachine(), await newMachine(), await newMachine()]
+    const membership = await founded(own, founder)
+    await syncOf(membership, [own]).syncOnce()
+    const { text, id } = await inviteTo(membership, own, { count: 2 })
+    const first = claimName(id, 1)
+    const rival = await makeClaim(await parseInvitation(text, startMs), 1, bob.id, startMs)
+    const both = twoParts(own, other)
+    const reads: (boolean | undefined)[] = []
+    let hidden: string | undefined
+    await joined(text, {
+      ...both,
+      list: async (cursor, options) => {
+        const listing = await both.list(cursor, options)
+        const records = listing.records.filter((record) => record.text !== hidden)
+        hidden = undefined
+        reads.push(options?.wanted?.(peerName(founder.id)))
+        return { ...listing, records }
+      },
+      createOnce: async (name, claim) => {
+        const outcome = await own.createOnce(name, claim)
+        if (name === first) await (isReplaced ? own : other).putOwn(name, rival)
+        if (name === first) hidden = claim
+        return outcome
+      },
+    }, ann)
+    const claims = (await both.list()).records.filter(({ name }) => name.startsWith('claims/')).map(({ name, text: claim }) => [name, claim === rival])
+    assert.deepEqual(claims.sort(), [[first, true], [claimName(id, 2), false]])
+    assert.deepEqual(new Set(reads.slice(1)), new Set([false]), 'only claims are read beside a claim')
+  }
 })
 
 test('an invitation by a stranger, a revoked one, or into a roster without the group is refused and says so', async (t) => {
