@@ -227,7 +227,7 @@ export class GroupServices implements Group, AsyncDisposable {
         .map(({ id, host, record, devices }) => ({ id, host, offer: record.offer.bytes, owners: devices.map(({ owner }) => owner) })),
       numbersAt: async (id, owner, headers, signal) => (await (await this.links.link(id, signal)).call('shard.holds', { owner, holding: [...headers] }, { signal })).numbers,
       storeOf: async (id, signal) => await this.links.connect(id, { signal }),
-      handed: new HandedShards(this.#options.handedFile),
+      handed: new HandedShards(this.#options.handedFile, this.#clock),
       isAway: (id) => { const member = this.membership.member(id); return member !== undefined && member.state !== 'gone' },
     }
   }

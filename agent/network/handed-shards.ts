@@ -1,12 +1,22 @@
 /**
- * Which shards a machine that wants to leave has handed to which machine: when it has to try once more, one that took some may be off. Kept
- * in the home; a damaged file counts as none, and what it named is handed over again.
+ * Which shards a machine that wants to leave has handed to which machine: when it has to try once more, one that took some may be off. For a
+ * week: the longer it is, the likelier that machine has let them go, or never comes back. Kept in the home; a damaged file counts as none, and what
+ * it named is handed over again.
  */
 import { z } from 'zod'
 import { type MachineId, machineIdSchema } from '../../shared/ids.ts'
+import type { Clock } from './clock.ts'
 import type { ShardRef } from './shard-store/port.ts'
 
-const fileSchema = z.object({ v: z.literal(1), shards: z.array(z.tuple([z.string().max(200), machineIdSchema])) })
+const lastsMs = 7 * 86_400_000
+
+/** Of each shard: its name, the machine, and when that took it, in milliseconds since 1970. */
+const fileSchema = z.object({ v: z.literal(2), shards: z.array(z.tuple([z.string().max(200), machineIdSchema, z.int()])) })
+
+interface Taking {
+  readonly machine: MachineId
+  readonly atMs: number
+}
 
 export interface HandedFile {
   read(): string | undefined
@@ -15,27 +25,43 @@ export interface HandedFile {
 
 export class HandedShards {
   readonly #file: HandedFile
-  readonly #machines: Map<string, MachineId>
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #takings: Map<string, Taking>
   #isChanged = false
 
-  constructor(file: HandedFile) {
+  constructor(file: HandedFile, clock: Pick<Clock, 'now'>) {
     this.#file = file
-    this.#machines = new Map(readShards(file.read()))
+    this.#clock = clock
+    this.#takings = new Map(readShards(file.read()))
   }
 
+  /** Which machine took it within the last week. */
   machineOf(shard: ShardRef): MachineId | undefined {
-    return this.#machines.get(keyOf(shard))
+    const taking = this.#takings.get(keyOf(shard))
+    return taking !== undefined && this.#isRecent(taking) ? taking.machine : undefined
   }
 
   took(shard: ShardRef, machine: MachineId): void {
-    this.#machines.set(keyOf(shard), machine)
+    this.#takings.set(keyOf(shard), { machine, atMs: this.#clock.now() })
     this.#isChanged = true
+  }
+
+  /** The machine that took it says that it has it no more. */
+  forget(shard: ShardRef): void {
+    if (this.#takings.delete(keyOf(shard))) this.#isChanged = true
   }
 
   save(): void {
     if (!this.#isChanged) return
-    this.#file.write(JSON.stringify({ v: 1, shards: [...this.#machines] }))
+    const recent = [...this.#takings].filter(([, taking]) => this.#isRecent(taking))
+    this.#file.write(JSON.stringify({ v: 2, shards: recent.map(([key, { machine, atMs }]) => [key, machine, atMs]) }))
     this.#isChanged = false
+  }
+
+  /** One from the future is from before the clock went back, nobody knows how long ago. */
+  #isRecent({ atMs }: Taking): boolean {
+    const ageMs = this.#clock.now() - atMs
+    return ageMs >= 0 && ageMs < lastsMs
   }
 }
 
@@ -43,9 +69,9 @@ function keyOf({ owner, id, number }: ShardRef): string {
   return `${owner} ${id} ${number}`
 }
 
-function readShards(text: string | undefined): [string, MachineId][] {
+function readShards(text: string | undefined): [string, Taking][] {
   try {
-    return text === undefined ? [] : fileSchema.parse(JSON.parse(text)).shards
+    return text === undefined ? [] : fileSchema.parse(JSON.parse(text)).shards.map(([key, machine, atMs]) => [key, { machine, atMs }])
   } catch {
     return []
   }

@@ -4,7 +4,8 @@
  *
  * For each object the others are asked which of its shards they have, so that no host gets a second one, nor the owner's own; a shard that lies
  * elsewhere too is safe already. The rest is offered to the hosts without one, those with most room first, until one takes
- * it. What was handed over before to a machine that is off now, and not gone, is safe there. The owner finds it when it next asks the holders.
+ * it. What was handed over within a week to a machine that is off now, and not gone, is safe there, unless
+ * that has said since that it has it no more. The owner finds it when it next asks the holders.
  */
 import { HoldfastError } from '../../shared/errors.ts'
 import type { MachineId, OwnerId } from '../../shared/ids.ts'
@@ -97,6 +98,7 @@ async function handAllOver(parts: HandoverParts, { signal, onProgress }: { signa
         onProgress({ bytesDone, bytesTotal: Math.max(bytesTotal, bytesDone) })
       })
       report.kept += items.length - known.length
+      parts.handed.save() // not only at the end: the machine may be switched off meanwhile
     }
   }
   return report
@@ -134,7 +136,8 @@ async function placesOf({ heirs, numbersAt }: HandoverParts, owner: OwnerId, ite
 async function passOn({ heirs, store, storeOf, handed, isAway }: HandoverParts, { entry, header, leaves, bytes }: Item, places: Places, signal: AbortSignal): Promise<number | 'safe' | 'kept'> {
   if ([...places.values()].some((objects) => objects.get(entry.id)?.has(entry.number) === true)) return 'safe'
   const before = handed.machineOf(entry)
-  if (before !== undefined && !places.has(before) && isAway(before)) return 'safe'
+  if (before !== undefined && places.has(before)) handed.forget(entry)
+  else if (before !== undefined && isAway(before)) return 'safe'
   const there = heirs().filter(({ id }) => places.has(id))
   const taken = new Set(there.filter(({ id, owners }) => owners.includes(entry.owner) || (places.get(id)?.get(entry.id)?.size ?? 0) > 0).map(({ host }) => host))
   for (const { id } of there.filter(({ host }) => !taken.has(host)).sort((a, b) => b.offer - a.offer)) {

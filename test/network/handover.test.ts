@@ -24,7 +24,7 @@ test('what was handed to a machine that is off when the leaving is tried again i
     heirs: () => [...stores.keys()].filter((id) => state.on.includes(id)).map((id) => ({ id, host: id, offer: 1, owners: [] })),
     numbersAt: async (id, of, headers) => await Promise.all(headers.map(async (header) => await numbersOf(of, header, stores.get(id) as MemoryShardStore))),
     storeOf: async (id) => await Promise.resolve(stores.get(id) as MemoryShardStore),
-    handed: new HandedShards({ read: () => kept.text, write: (text) => { kept.text = text } }), isAway: () => true,
+    handed: new HandedShards({ read: () => kept.text, write: (text) => { kept.text = text } }, { now: () => 0 }), isAway: () => true,
   }, { signal: AbortSignal.timeout(60_000), onProgress: () => {} })
   const outcomeOf = async () => {
     const { shards, handedOver, safe, kept: left } = await attempt()
@@ -46,7 +46,7 @@ test('a machine that took shards and is gone since, or does not have them any mo
   const leaver = new MemoryShardStore([owner.certificate])
   const shard = makeShards(owner, { length: 1000 })[0]!
   await leaver.put(shard)
-  const handed = new HandedShards({ read: () => undefined, write: () => {} })
+  const handed = new HandedShards({ read: () => undefined, write: () => {} }, { now: () => 0 })
   handed.took(shard, 'first' as MachineId)
   const second = new MemoryShardStore([owner.certificate])
   const first = new MemoryShardStore([owner.certificate])
@@ -61,4 +61,55 @@ test('a machine that took shards and is gone since, or does not have them any mo
   assert.deepEqual(await scene(true, second, 'second'), { handedOver: 0, safe: 1 })
   assert.deepEqual(await scene(true, first, 'first'), { handedOver: 1, safe: 0 }, 'it is on, and says that it has none')
   assert.deepEqual(await scene(false, second, 'second'), { handedOver: 1, safe: 0 })
+})
+
+/** A leaver that keeps `count` shards of one owner, and one heir. */
+async function oneHeir(count: number) {
+  const owner = await makeOwner()
+  const [leaver, heir] = [new MemoryShardStore([owner.certificate]), new MemoryShardStore([owner.certificate])]
+  const shards = Array.from({ length: count }, (_, at) => makeShards(owner, { length: 1000 + at })[0]!)
+  for (const shard of shards) await leaver.put(shard)
+  const heirId = generateMachine().id
+  const state = { isOn: true, takes: true, nowMs: 1_000_000, text: undefined as string | undefined }
+  const attempt = async (onProgress = () => {}) => {
+    const { handedOver, safe, kept } = await handOver({
+      store: Object.assign(leaver, { accounts: () => [{ owner: owner.root.id, used: 1000, freezes: [], terms: { delayDays: 30, days: 14, weeks: 8 } }] }),
+      heirs: () => (state.isOn ? [{ id: heirId, host: heirId, offer: 1, owners: state.takes ? [] : [owner.root.id] }] : []),
+      numbersAt: async (_id, of, headers) => await Promise.all(headers.map(async (header) => await numbersOf(of, header, heir))),
+      storeOf: async () => await Promise.resolve(heir), isAway: () => true,
+      handed: new HandedShards({ read: () => state.text, write: (text) => { state.text = text } }, { now: () => state.nowMs }),
+    }, { signal: AbortSignal.timeout(60_000), onProgress })
+    return { handedOver, safe, kept }
+  }
+  return { attempt, heir, state }
+}
+
+test('a shard of which the machine that took it said that it has it no more is not safe there when that is off', async () => {
+  const { attempt, heir, state } = await oneHeir(1)
+  assert.deepEqual(await attempt(), { handedOver: 1, safe: 0, kept: 0 })
+  heir.shards.clear()
+  state.takes = false
+  assert.deepEqual(await attempt(), { handedOver: 0, safe: 0, kept: 1 })
+  state.isOn = false
+  assert.deepEqual(await attempt(), { handedOver: 0, safe: 0, kept: 1 })
+})
+
+test('what was handed over counts for a week, by a clock that does not go back', async () => {
+  const { attempt, state } = await oneHeir(1)
+  await attempt()
+  state.isOn = false
+  const after = async (ms: number) => {
+    state.nowMs = 1_000_000 + ms
+    return (await attempt()).safe
+  }
+  assert.deepEqual([await after(7 * 86_400_000 - 1), await after(7 * 86_400_000), await after(-1)], [1, 0, 0])
+})
+
+test('what was handed over is remembered also when the agent is killed before it has handed over the rest', async () => {
+  const { attempt, state } = await oneHeir(12)
+  const seen: (string | undefined)[] = []
+  await attempt(() => { seen.push(state.text) })
+  state.text = seen[10]
+  state.isOn = false
+  assert.deepEqual(await attempt(), { handedOver: 0, safe: 10, kept: 2 }, 'killed at the eleventh')
 })
