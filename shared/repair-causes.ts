@@ -2,7 +2,7 @@
 import { z } from 'zod'
 
 /**
- * `silent`: its machine was not heard of for long; `removed`: its machine left, was replaced, revoked or given up by an admin;
+ * `silent`: its machine is off: for long, or now when somebody asks for the repair; `removed`: its machine left, was replaced, revoked or given up by an admin;
  * `damaged`: it was read and is wrong; `dropped`: its holder lists it no longer, as when it found damage by itself; `level`: n
  * grew; `unfinished`: nobody had it yet, as when too few machines were there for a backup (so no repair in the narrow
  * sense); `unknown`: what is known of the object are lists alone.

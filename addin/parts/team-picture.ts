@@ -55,7 +55,7 @@ export function explain({ messages: { team: m }, formats: f }: App, member: Memb
   const off = member.offSinceSeconds === null ? undefined : m.offFor(f.duration(member.offSinceSeconds))
   const age = member.lastSnapshotAgeSeconds
   switch (standing) {
-    case 'notNow': return m.reachableOf(f.number(member.reachable ?? 0), f.number(member.wanted))
+    case 'notNow': return member.reachable === null ? m.standing.notNow : m.reachableOf(f.number(member.reachable), f.number(member.wanted))
     case 'covered': return off ?? (age === null ? m.standing.covered : f.ago(age))
     case 'aging': case 'overdue': return m.noBackupFor(f.duration(age ?? 0))
     case 'partly': return m.copiesOf(f.number(member.placed), f.number(member.wanted))

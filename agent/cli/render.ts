@@ -183,7 +183,7 @@ export const renderers: Renderers = {
     ['MEMBER', 'STATE', 'LAST SNAPSHOT', 'REACHABLE', 'STORED', 'NOT YET', 'MACHINE', 'KEEPS', 'HAS STORED', 'AUDITED', 'LAST VERIFIED RESTORE'],
     ...result.members.map((member) => [
       printable(member.name), member.chosen === 0 ? 'nothing chosen' : member.state, member.lastSnapshotAgeSeconds === null ? 'never' : `${formatDuration(member.lastSnapshotAgeSeconds)} ago`,
-      member.reachable === null ? '?' : `${member.reachable} of ${member.wanted}${member.restorable === false ? ', too few to restore' : ''}`, member.reportAgeSeconds === null ? '?' : `${member.placed} of ${member.wanted}`, member.unprotectedBytes === null ? '?' : formatBytes(member.unprotectedBytes),
+      `${member.reachable === null ? '?' : `${member.reachable} of ${member.wanted}`}${member.restorable === false ? ', too few to restore' : ''}`, member.reportAgeSeconds === null ? '?' : `${member.placed} of ${member.wanted}`, member.unprotectedBytes === null ? '?' : formatBytes(member.unprotectedBytes),
       member.offSinceSeconds === null ? member.machineState : `${member.machineState}, off for ${formatDuration(member.offSinceSeconds)}`,
       member.usedBytes === null || member.offerBytes === null ? '?' : `${formatBytes(member.usedBytes)} of ${formatBytes(member.offerBytes)}`,
       member.storedBytes === null ? '?' : `${formatBytes(member.storedBytes)}, fair share ${formatBytes(member.fairBytes)}`,
@@ -257,7 +257,7 @@ function partLines(parts: readonly { path: string; bytes: number; size: number }
 }
 
 const causeWords: Readonly<Record<RepairCause, string>> = {
-  silent: 'off for long', removed: 'left, replaced or given up', damaged: 'damaged', dropped: 'no longer kept by their machine', level: 'the level grew',
+  silent: 'on computers that are off', removed: 'left, replaced or given up', damaged: 'damaged', dropped: 'no longer kept by their machine', level: 'the level grew',
   unfinished: 'never placed yet', unknown: 'not known',
 }
 

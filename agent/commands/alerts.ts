@@ -1,11 +1,12 @@
 /**
  * What somebody has to be told of: the own backup, as `status` and `coverage` show it; and the others' silence and age, by
- * one machine of the group alone, the lowest id of those online admins (or of all that are online when no admin is).
+ * one machine of the group alone, the lowest id of those admins that somebody heard of lately (or of all when no admin is).
  */
 import type { CommandResult } from '../../shared/api.ts'
 import { noticeText } from '../../shared/notice-texts.ts'
 import type { Notice } from '../../shared/notices.ts'
 import type { Config } from '../config.ts'
+import { isHeardLately } from '../network/membership/liveness.ts'
 import { leastKeepDays } from '../../shared/network-commands.ts'
 import type { Alert, News, Standing } from './alert-book.ts'
 import { usualKeepDays } from './leave.ts'
@@ -36,9 +37,9 @@ export function alertsOf(input: AlertInput): Alert[] {
   return [...ownAlerts(input, self), ...contactAlerts(input, self), ...others.flatMap((member) => (left.has(member.machine) ? alertsOfLeft(member, left.get(member.machine)) : alertsAbout(member, input.settings)))]
 }
 
-/** Who tells of the others. */
+/** Who tells of the others. Whether it answers this machine does not matter: others would choose somebody else. */
 export function speaker(members: readonly Member[]): Member | undefined {
-  const online = members.filter(({ machineState }) => machineState === 'online')
+  const online = members.filter(({ machineState: state, offSinceSeconds }) => state === 'online' || isHeardLately({ state, heardSecondsAgo: offSinceSeconds ?? undefined }))
   const admins = online.filter(({ admin }) => admin)
   return (admins.length > 0 ? admins : online).toSorted((a, b) => (a.machine < b.machine ? -1 : 1))[0]
 }

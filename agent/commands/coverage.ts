@@ -45,9 +45,9 @@ export async function coverage(context: AgentContext, { fresh }: CommandRequest<
 const unsaid = { placed: 0, wanted: 0, reachable: null, restorable: null, unprotectedBytes: null, lastVerifiedRestore: null, verifiedInPart: false, lastFailedDrill: null, lastAudit: null, usedBytes: null, storedBytes: null, reportAgeSeconds: null, admin: false, chosen: null }
 
 function figuresOf({ snapshot, state, placed, wanted, unprotected, verified, part, failed, audited, used, offer, iat, admin, chosen, stored, holders }: Said, { on, now }: { on: ReadonlySet<string>; now: number }) {
-  const reach = holders === undefined ? undefined : reachableOf(holders, on)
+  const reach = holders === undefined ? undefined : reachableOf(holders, on, wanted)
   return {
-    state, placed, wanted, reachable: reach === undefined ? null : Math.max(0, wanted - reach.missing), restorable: reach?.restorable ?? null, unprotectedBytes: unprotected, lastVerifiedRestore: timeOf(verified), verifiedInPart: part === true, lastFailedDrill: timeOf(failed ?? null), lastAudit: timeOf(audited),
+    state, placed, wanted, reachable: reach?.reachable ?? null, restorable: reach?.restorable ?? null, unprotectedBytes: unprotected, lastVerifiedRestore: timeOf(verified), verifiedInPart: part === true, lastFailedDrill: timeOf(failed ?? null), lastAudit: timeOf(audited),
     lastSnapshotAgeSeconds: snapshot === null ? null : age(snapshot * 1000, now), usedBytes: used, storedBytes: stored, offerBytes: offer, reportAgeSeconds: age(iat * 1000, now), admin, chosen,
   }
 }

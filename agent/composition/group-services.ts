@@ -17,7 +17,7 @@ import { ContactHalves } from '../network/contact-halves.ts'
 import { FairShares } from '../network/fair-share.ts'
 import type { HandoverParts } from '../network/handover.ts'
 import { hostId } from '../network/membership/host-id.ts'
-import { onlineSeconds } from '../network/membership/liveness.ts'
+import { isHeardLately, onlineSeconds } from '../network/membership/liveness.ts'
 import type { Membership, MembershipEvent } from '../network/membership/membership.ts'
 import { OnlineShares } from '../network/membership/online-share.ts'
 import { type OwnContent, renewOwnRecord } from '../network/membership/own-record.ts'
@@ -331,7 +331,7 @@ export class GroupServices implements Group, AsyncDisposable {
 
   async #upkeep(): Promise<void> {
     try {
-      this.online.look(this.membership.members().map(({ id, state }) => ({ id, isOnline: state === 'online' })))
+      this.online.look(this.membership.members().map((member) => ({ id: member.id, isOnline: isHeardLately(member) })))
       this.#saveOnline()
       await this.#renew()
       await this.#options.store.saveIfChanged()

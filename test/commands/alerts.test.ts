@@ -60,6 +60,11 @@ test('of the others one machine speaks: the lowest of the admins that are online
   assert.deepEqual(speakers, ['d'])
 })
 
+test('whether it answers this machine does not decide who speaks: who dials others and cannot be dialled is one for all', () => {
+  const of = (change: Partial<Member>) => speaker([member('a', { admin: true, ...change }), member('b', { admin: true })])?.machine
+  assert.deepEqual([of({}), of({ machineState: 'away', offSinceSeconds: 40 }), of({ machineState: 'away', offSinceSeconds: 200 }), of({ machineState: 'away', offSinceSeconds: null }), of({ machineState: 'gone', offSinceSeconds: 40 })], ['a', 'a', 'b', 'b', 'b'])
+})
+
 test('who asks for somebody else\'s backup as its recovery contact is told of by one machine, never the asker\'s own, once for each key', () => {
   const members = [member('a', { admin: true }), member('b', { admin: true }), member('c'), member('o', { machineState: 'away' })]
   const contacts = (machine: string) => ['k1', 'k2'].map((contact) => ({ contact, machine: machine as MachineId, notice: { code: 'contact-asked-other', by: 'Eve', name: 'O', days: 3 } as const }))

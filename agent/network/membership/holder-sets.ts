@@ -30,8 +30,8 @@ export interface HolderSet {
 }
 
 export interface Reachable {
-  /** Copies that cannot be reached now, of the object that lacks most. */
-  readonly missing: number
+  /** Copies that can be reached now, of the object that lacks most; null when it is of another level than what is told of. */
+  readonly reachable: number | null
   /** Every object is on as many machines as a restore needs that are on now. */
   readonly restorable: boolean
 }
@@ -60,8 +60,14 @@ export function namesOn(machines: Iterable<{ readonly id: MachineId; readonly is
   return new Set([...names].filter(([, isOn]) => isOn).map(([name]) => name))
 }
 
-export function reachableOf({ ids, sets }: HolderSets, on: ReadonlySet<string>): Reachable {
+/** `wanted`: the copies of the object that is told of. */
+export function reachableOf({ ids, sets }: HolderSets, on: ReadonlySet<string>, wanted: number): Reachable {
   const isOn = Array.from({ length: ids.length / nameLength }, (_, at) => on.has(ids.slice(at * nameLength, (at + 1) * nameLength)))
   const found = sets.map(([mask, k, n]) => ({ k, n, have: isOn.filter((one, at) => one && Math.floor(mask / 2 ** at) % 2 === 1).length }))
-  return { missing: Math.max(...found.map(({ n, have }) => Math.max(0, n - have))), restorable: found.every(({ k, have }) => have >= k) }
+  const missingOf = ({ n, have }: { n: number; have: number }) => Math.max(0, n - have)
+  const { n, have } = found.reduce((worst, one) => {
+    const more = missingOf(one) - missingOf(worst)
+    return more > 0 || (more === 0 && worst.n !== wanted && one.n === wanted) ? one : worst
+  })
+  return { reachable: n === wanted ? Math.min(have, n) : null, restorable: found.every((one) => one.have >= one.k) }
 }

@@ -20,6 +20,14 @@ export function stateOfAge(ageSeconds: number): LiveState {
   return ageSeconds < goneSeconds ? 'doubtful' : 'gone'
 }
 
+/**
+ * Somebody had an answer of it a short time ago, perhaps not this machine: who is behind a firewall dials others and cannot be
+ * dialled. In this all who hear of each other agree, and no dial of their own changes it.
+ */
+export function isHeardLately({ state, heardSecondsAgo = Infinity }: { readonly state: LiveState; readonly heardSecondsAgo?: number | undefined }): boolean {
+  return state !== 'gone' && heardSecondsAgo <= onlineSeconds
+}
+
 export class Liveness {
   readonly #monotonic: () => number
   #last: number

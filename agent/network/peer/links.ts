@@ -2,8 +2,8 @@
  * The links to the other machines of the group: dialled when somebody wants one, shared, kept while they are used.
  *
  * A peer's addresses are tried in turn, those it was seen at last after those of its record. A peer that cannot be
- * reached is left alone for a while that doubles each time (at most half a minute for who wants shards), until it comes to our
- * own door, its record changes, or somebody heard of it since.
+ * reached, or hangs up as soon as it was, is left alone for a while that doubles each time (at most half a minute for who wants
+ * shards), until it comes to our own door, its record changes, or somebody heard of it since.
  */
 import { isIP } from 'node:net'
 import { HoldfastError, hasCode } from '../../../shared/errors.ts'
@@ -65,6 +65,8 @@ export class Links implements Peers, AsyncDisposable {
   readonly #stores = new Map<MachineId, RemoteShardStore>()
   readonly #paces = new WeakMap<Link, Paces>()
   readonly #pauses = new Map<MachineId, Pause>()
+  /** How many links in a row were lost within the first pause of their beginning. */
+  readonly #shortLived = new Map<MachineId, number>()
   readonly #seenAt = new Map<MachineId, string>()
   readonly #hints = new Map<MachineId, Address>()
   readonly #stop = new AbortController()
@@ -152,14 +154,24 @@ export class Links implements Peers, AsyncDisposable {
     return dialling
   }
 
-  /** Whoever went away without a word counts as away, and is dialled once more: perhaps it is there. It is not left alone when it is not. */
-  #onEnded(link: Link): void {
+  /**
+   * Whoever went away without a word counts as away, and is dialled once more: perhaps it is there. It is not left alone when
+   * it is not; but one that hangs up again as soon as it was reached is, like one that cannot be reached.
+   */
+  #onEnded(link: Link, beganMs: number): void {
     const { machine: id } = link
     if (this.#links.get(id) !== link) return
     this.#links.delete(id)
+    const { clock, membership } = this.#options
+    const isShort = clock.now() - beganMs < firstPauseMs
+    if (!isShort) this.#shortLived.delete(id)
     if (!link.isLost || this.#stop.signal.aborted) return
-    this.#options.membership.missed(id)
-    if (!this.#dials.has(id)) void this.#share(id, { isWanted: false, pauses: false })
+    membership.missed(id)
+    const short = (this.#shortLived.get(id) ?? 0) + (isShort ? 1 : 0)
+    if (isShort) this.#shortLived.set(id, short)
+    const member = membership.member(id)
+    if (short > 1 && member !== undefined) this.#pause(member, hungUp(member, link), short - 2)
+    else if (!this.#dials.has(id)) void this.#share(id, { isWanted: false, pauses: false })
   }
 
   /** `pauses`: when it fails, the peer is left alone for a while. */
@@ -173,7 +185,8 @@ export class Links implements Peers, AsyncDisposable {
       const link = await this.#tryAddresses(member)
       this.#pauses.delete(id)
       this.#links.set(id, link)
-      link.ended.addEventListener('abort', () => { this.#onEnded(link) }, { once: true })
+      const beganMs = this.#options.clock.now()
+      link.ended.addEventListener('abort', () => { this.#onEnded(link, beganMs) }, { once: true })
       membership.heard(id)
       onLink?.(link)
       return link
@@ -252,6 +265,10 @@ export class Links implements Peers, AsyncDisposable {
     await Promise.allSettled(this.#dials.values())
     await Promise.all([...this.#links.values()].map((link) => link[Symbol.asyncDispose]()))
   }
+}
+
+function hungUp({ name }: Member, { ended }: Link): HoldfastError {
+  return new HoldfastError('peer-unreachable', `Cannot reach ${name}: it hangs up as soon as it was reached`, { cause: ended.reason, details: { peer: name } })
 }
 
 function peerOf({ id, name, host, state, silentSeconds, record, devices }: Member): Peer {

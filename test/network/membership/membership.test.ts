@@ -7,6 +7,7 @@ import { signRecord } from '../../../agent/identity/jws.ts'
 import { admitMachine, replaceMachine } from '../../../agent/network/founding.ts'
 import { changeNetwork, machineRevocation, revokeKeeping } from '../../../agent/network/governing.ts'
 import { Membership, type MembershipEvent } from '../../../agent/network/membership/membership.ts'
+import { isHeardLately } from '../../../agent/network/membership/liveness.ts'
 import type { Source } from '../../../agent/network/membership/intake.ts'
 import { parseInvitation } from '../../../agent/network/membership/invitation.ts'
 import {
@@ -365,7 +366,8 @@ test('who does not answer is away at once, online again with the first word of a
   clock.advance(10)
   membership.missed(ann.id)
   membership.missed(ann.id)
-  assert.deepEqual([state(), membership.member(ann.id)?.heardSecondsAgo], ['away', 10])
+  const known = membership.member(ann.id) ?? assert.fail()
+  assert.deepEqual([state(), known.heardSecondsAgo, isHeardLately(known), isHeardLately({ ...known, state: 'gone' }), isHeardLately({ ...known, heardSecondsAgo: 151 })], ['away', 10, true, false, false])
   clock.advance(10)
   membership.liveness.heard(ann.id, 15)
   assert.equal(state(), 'away', 'heard of before it was missed')

@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '../../../agent/network/clock.ts'
 import { answerDigest, digestOf, takePush } from '../../../agent/network/membership/digest.ts'
 import type { Membership } from '../../../agent/network/membership/membership.ts'
 import { Gossip, type Partner, drawPartners, exchange } from '../../../agent/network/peer/gossip.ts'
+import type { Link } from '../../../agent/network/peer/link.ts'
 import { Links, type LinksOptions } from '../../../agent/network/peer/links.ts'
 import type { MachineId } from '../../../shared/ids.ts'
 import { MemoryShardStore } from '../../support/memory-shard-store.ts'
@@ -155,6 +156,46 @@ test('who goes away without a word is away at once, is dialled once more, and is
   const again = await links.link(holder.id)
   again.end()
   assert.deepEqual([again.isLost, membership.member(holder.id)?.state], [false, 'online'], 'ended here')
+})
+
+test('who hangs up as soon as it was reached, a second time, is left alone like one that cannot be reached, for longer each time', async () => {
+  await using group = await TestGroup.create()
+  const [holder, device] = [await group.open('holder'), await group.open('device')]
+  await introduce(holder, device)
+  const clock = new HandClock()
+  const hangsUp = { now: true }
+  let ended = Promise.withResolvers<void>()
+  const dialled: Link[] = []
+  await using links = linksOf(device, {
+    clock, random: () => 0.999_999,
+    onLink: (link) => {
+      dialled.push(link)
+      link.ended.addEventListener('abort', () => { if (dialled.length !== 1) ended.resolve() })
+      if (hangsUp.now) for (const guest of holder.door.guests) void guest.leave()
+    },
+  })
+  await links.link(holder.id)
+  await ended.promise
+  await assert.rejects(links.link(holder.id), withCode('peer-unreachable'))
+  assert.deepEqual([dialled.length, dialled.every(({ isLost }) => isLost), device.membership.member(holder.id)?.state], [2, true, 'away'])
+
+  ended = Promise.withResolvers<void>()
+  clock.move(5_001)
+  await links.link(holder.id)
+  await ended.promise
+  clock.move(5_001)
+  await assert.rejects(links.link(holder.id), withCode('peer-unreachable'), 'the pause has doubled')
+  assert.equal(dialled.length, 3)
+
+  hangsUp.now = false
+  clock.move(5_001)
+  await links.link(holder.id)
+  clock.move(5_001) // this one lasts: when it goes, it is dialled at once
+  ended = Promise.withResolvers<void>()
+  for (const guest of holder.door.guests) await guest.leave()
+  await ended.promise
+  assert.equal((await links.link(holder.id)).isLost, false)
+  assert.equal(dialled.length, 5)
 })
 
 test('a wall clock that is set back by a day does not keep a peer from being dialled for a day', async () => {
