@@ -23,6 +23,9 @@ test('who leaves says what becomes of the backups; a colleague restores them and
     await agent.run('protect', { paths: [file] })
     await agent.run('backup', {})
   }
+  writeFileSync(file, 'a little of what came later')
+  await leaver.run('backup', {})
+  writeFileSync(file, seededBytes(300_000, 5))
   await using browser = await PaneBrowser.start(group.agents)
 
   // The last admin makes another one first; backups are erased only by who types the name.
@@ -48,6 +51,10 @@ test('who leaves says what becomes of the backups; a colleague restores them and
     assert.equal(await pane.overflowPixels(), 0)
     await assertNamed(page)
     assert.equal((await founder.run('status', { fresh: false })).network?.members, 3)
+    await page.getByText('They are kept for some time').click()
+    assert.equal(await page.getByLabel('For so many days').inputValue(), '90')
+    await button(page.locator('.leave'), 'Show the recovery kit').click()
+    await page.locator('.words li').nth(23).waitFor()
   }
 
   // Backups are handed over, although what is kept for the others has nowhere to go.
@@ -76,7 +83,11 @@ test('who leaves says what becomes of the backups; a colleague restores them and
     await page.getByText('I have an invitation').waitFor()
   }
 
-  // The colleague restores them to a folder and lets them go, in German.
+  const { invitation } = await founder.run('network invite', { count: 2 })
+  const dora = await group.start('Dora')
+  await dora.run('network join', { invitation, label: dora.machine })
+
+  // The colleague restores them to a folder, passes them on and lets them go, in German.
   {
     await untilAnswer(async () => await colleague.run('handed-over list', {}), ({ backups }) => backups[0]?.keepDays === 400, { what: 'the colleague hears of it', patienceMs: 60_000, everyMs: 200 })
     await using pane = await openView(browser, colleague, 'team', { ...narrow, locale: 'de-DE' })
@@ -85,18 +96,22 @@ test('who leaves says what becomes of the backups; a colleague restores them and
     await page.getByText('bleibt 400 Tage').waitFor()
     await button(page, 'In einen Ordner zurückholen: Bo').click()
     await page.getByLabel('Welche Sicherung').waitFor()
-    assert.equal(await page.getByLabel('Welche Sicherung').locator('option').count(), 1)
+    assert.equal(await page.getByLabel('Welche Sicherung').locator('option').count(), 2)
+    await page.getByLabel('Welche Sicherung').selectOption({ index: 1 }) // the older one
     assert.deepEqual(await pane.accessibilityFindings(), [])
     assert.equal(await pane.overflowPixels(), 0)
     await button(page, 'In diesen Ordner zurückholen').click()
     await page.locator('.contacts .message.good').waitFor()
     assert.ok(readFileSync(join(home, 'work.bin')).equals(readFileSync(file)))
     await button(page, 'Weitergeben: Bo').click()
-    await page.getByLabel('Rechner, der sie auch öffnet').waitFor()
+    await page.getByLabel('Rechner, der sie auch öffnet').selectOption({ label: 'Dora' })
     assert.deepEqual(await pane.accessibilityFindings(), [])
     assert.equal(await pane.overflowPixels(), 0)
     await button(page.locator('.contacts form'), 'Weitergeben').click()
-    await page.getByText(/Die Sicherung von Bo öffnet sich auf Chiara und /u).waitFor()
+    await page.getByText('Die Sicherung von Bo öffnet sich auf Chiara und Dora').waitFor()
+    await button(page, 'Weitergeben: Bo').click()
+    await button(page.locator('.contacts form'), 'Weitergeben').click()
+    await page.getByText(/Die Sicherung von Bo öffnet sich auf .*Ana/u).waitFor()
     await button(page, 'Weitergeben: Bo').waitFor({ state: 'detached' })
     await button(page, 'Aufgeben: Bo').click()
     await page.getByRole('heading', { name: 'Die Sicherung von Bo aufgeben?' }).waitFor()
@@ -107,9 +122,8 @@ test('who leaves says what becomes of the backups; a colleague restores them and
     await button(page, 'Aufgeben: Bo').waitFor({ state: 'detached' })
   }
 
-  const { invitation } = await founder.run('network invite', { count: 2 })
-  const [dora, emil] = [await group.start('Dora'), await group.start('Emil')]
-  for (const joiner of [dora, emil]) await joiner.run('network join', { invitation, label: joiner.machine })
+  const emil = await group.start('Emil')
+  await emil.run('network join', { invitation, label: emil.machine })
   await colleague.run('protect', { paths: [file] })
   await colleague.run('backup', {})
   await colleague.run('settings', { change: { limits: { uploadBytesPerSecond: 120_000 } } })
@@ -136,7 +150,7 @@ test('who leaves says what becomes of the backups; a colleague restores them and
     await leave()
     await page.getByRole('heading', { name: 'This computer is no longer in “Test”' }).waitFor({ timeout: 60_000 })
     await page.getByText('Your backups are kept for 60 days. Keep the recovery kit').waitFor()
-    await page.getByText(/(\d) of \1 parts that were kept here for the others are on other computers/u).waitFor()
+    await page.getByText(/\b(\d+) of \1 parts that were kept here for the others are on other computers/u).waitFor()
     assert.equal((await slow.run('status', { fresh: false })).network, null)
   }
 
