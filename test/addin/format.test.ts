@@ -29,7 +29,7 @@ function texts(messages: object, at = ''): [string, string][] {
     const path = `${at}.${name}`
     if (path === '.notices') return [] // notices.test.ts
     if (typeof value === 'string') return [[path, value]]
-    if (typeof value === 'function') return [1, 2].map((count): [string, string] => [`${path}(${count})`, String((value as (...given: unknown[]) => unknown)(count, count + 1))])
+    if (typeof value === 'function') return [1, 2].map((count): [string, string] => [`${path}(${count})`, String((value as (...given: unknown[]) => unknown)(...Array.from({ length: Math.max(2, value.length) }, (_, index) => count + index)))])
     return texts(value as object, path)
   })
 }

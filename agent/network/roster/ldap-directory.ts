@@ -23,16 +23,18 @@ export interface DirectorySignIn {
 const connectMs = 10_000
 const operationMs = 20_000
 /** Active Directory answers 1,000 entries a page at most. */
-const pageSize = 500
+const usualPageSize = 500
 
 export class LdapDirectory implements Directory {
   readonly #place: DirectoryPlace
   readonly #signIn: () => Promise<DirectorySignIn>
+  readonly #pageSize: number
   #ownContainer: string | undefined
 
-  constructor(place: DirectoryPlace, signIn: () => Promise<DirectorySignIn>) {
+  constructor(place: DirectoryPlace, signIn: () => Promise<DirectorySignIn>, { pageSize = usualPageSize }: { pageSize?: number } = {}) {
     this.#place = place
     this.#signIn = signIn
+    this.#pageSize = pageSize
     this.#ownContainer = place.container
   }
 
@@ -50,7 +52,7 @@ export class LdapDirectory implements Directory {
       const changed = since === undefined ? '' : `(uSNChanged>=${BigInt(since) + 1n})`
       const pages = client.searchPaginated(base, {
         scope: 'sub', filter: `(&(objectClass=serviceConnectionPoint)${label}${changed})`, attributes: ['keywords', 'serviceBindingInformation'],
-        paged: { pageSize },
+        paged: { pageSize: this.#pageSize },
       })
       const records: DirectoryRecord[] = []
       for await (const { searchEntries } of pages) {

@@ -9,6 +9,8 @@ import type { MachineId } from '../../../shared/ids.ts'
 import { joinNetwork } from '../../../agent/network/founding.ts'
 import { makeInvitation } from '../../../agent/network/membership/invitation.ts'
 import { verifyClaim } from '../../../agent/network/membership/records.ts'
+import { ActiveDirectoryRoster } from '../../../agent/network/roster/active-directory.ts'
+import { LdapDirectory } from '../../../agent/network/roster/ldap-directory.ts'
 import { parseRosterLocator } from '../../../agent/network/roster/locator.ts'
 import { claimName } from '../../../agent/network/roster/names.ts'
 import { openRoster } from '../../../agent/network/roster/open-roster.ts'
@@ -85,6 +87,16 @@ describe('Active Directory', { skip }, () => {
     await assert.rejects(bob.remove(peer), isUnavailable(/may not write/))
     const { records } = await bob.list()
     assert.deepEqual(records.map(({ text }) => text).sort(), ['of ann', 'of bob'])
+  })
+
+  test('more records than one page holds are all listed, page by page', async () => {
+    const locator = parseRosterLocator(container('pages'))
+    assert.ok(locator.kind === 'directory')
+    const { place } = locator
+    const roster = new ActiveDirectoryRoster(place, new LdapDirectory(place, async () => ({ user: 'ann@LAB.EXAMPLE.TEST', password, ca: dc.ca }), { pageSize: 2 }))
+    const names = Array.from({ length: 5 }, (_, index) => `peers/${`${index}f`.repeat(32)}.jws`)
+    for (const name of names) await roster.putOwn(name, `text of ${name}`)
+    assert.deepEqual((await roster.list()).records.map(({ name }) => name).sort(), names)
   })
 
   test('ldap is upgraded by StartTLS before the password is sent', async () => {

@@ -9,27 +9,42 @@ import { HoldfastError } from '../../../shared/errors.ts'
 import { ActiveDirectoryRoster } from '../../../agent/network/roster/active-directory.ts'
 import { AdsiDirectory } from '../../../agent/network/roster/adsi-directory.ts'
 import { parseRosterLocator } from '../../../agent/network/roster/locator.ts'
+import { rosterSuite } from '../../suites/roster.ts'
 
 const fake = fileURLToPath(new URL('../../support/fake-adsi.mjs', import.meta.url))
 const peer = `peers/${'ab'.repeat(32)}.jws`
 const other = `peers/${'cd'.repeat(32)}.jws`
 
+/** A roster in a directory that is a file, through the program that stands in for PowerShell. */
+function rosterAt(file: string, locator: string, environment: Record<string, string> = {}): ActiveDirectoryRoster {
+  const place = parseRosterLocator(locator)
+  assert.ok(place.kind === 'directory')
+  const variables = Object.entries({ FAKE_ADSI: file, ...environment }).map(([name, value]) => `process.env[${JSON.stringify(name)}]=${JSON.stringify(value)}`)
+  return new ActiveDirectoryRoster(place.place, new AdsiDirectory(place.place, [process.execPath, '--import', `data:text/javascript,${encodeURIComponent(variables.join(';'))}`, fake]))
+}
+
 async function open(t: TestContext, locator: string) {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-adsi-'))
   t.after(async () => { await rm(folder, { recursive: true, force: true }) })
   const file = join(folder, 'directory.json')
-  const at = (text: string, environment: Record<string, string> = {}) => {
-    const place = parseRosterLocator(text)
-    assert.ok(place.kind === 'directory')
-    const variables = Object.entries({ FAKE_ADSI: file, ...environment }).map(([name, value]) => `process.env[${JSON.stringify(name)}]=${JSON.stringify(value)}`)
-    return new ActiveDirectoryRoster(place.place, new AdsiDirectory(place.place, [process.execPath, '--import', `data:text/javascript,${encodeURIComponent(variables.join(';'))}`, fake]))
-  }
+  const at = (text: string, environment: Record<string, string> = {}) => rosterAt(file, text, environment)
   return { roster: at(locator), at, requests: async () => (await readFile(`${file}.log`, 'utf8')).trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>) }
 }
 
 function isUnavailable(words: RegExp): (error: unknown) => boolean {
   return (error) => error instanceof HoldfastError && error.code === 'roster-unavailable' && words.test(error.message)
 }
+
+let places = 0
+rosterSuite({
+  name: 'PowerShell',
+  open: async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'holdfast-adsi-'))
+    const again = () => rosterAt(join(folder, 'directory.json'), `ldaps://dc1.example.com/CN=Holdfast,DC=example,DC=com?suite-${places}`)
+    places++
+    return { roster: again(), again, [Symbol.asyncDispose]: async () => { await rm(folder, { recursive: true, force: true }) } }
+  },
+})
 
 test('records are added, replaced, created once, listed since the last change, and removed, under the roster\'s own label', async (t) => {
   const { roster, at } = await open(t, 'ldaps://dc1.example.com/CN=Holdfast,DC=example,DC=com?Sales')
