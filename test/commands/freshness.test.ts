@@ -39,7 +39,7 @@ test('a recovery from holders who all went back says that a newer backup exists,
   const listed = await fresh.run('snapshots', {})
   assert.deepEqual(listed.freshness.notices, notices)
   const restored = await fresh.run('restore', { snapshot: 'latest', target: join(group.directory, 'back') })
-  assert.match(renderers.restore(restored), /\n! Head \d+ of machine/)
+  assert.match(renderers.restore(restored), /\n! Head \d+ of computer/)
 })
 
 test('a roster that went back in time is worth a mail', () => {
