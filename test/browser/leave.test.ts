@@ -110,6 +110,7 @@ test('who leaves says what becomes of the backups; a colleague restores them and
     await button(page.locator('.contacts form'), 'Weitergeben').click()
     await page.getByText('Die Sicherung von Bo öffnet sich auf Chiara und Dora').waitFor()
     await button(page, 'Weitergeben: Bo').click()
+    await page.getByLabel('Rechner, der sie auch öffnet').selectOption({ label: 'Ana' })
     await button(page.locator('.contacts form'), 'Weitergeben').click()
     await page.getByText(/Die Sicherung von Bo öffnet sich auf .*Ana/u).waitFor()
     await button(page, 'Weitergeben: Bo').waitFor({ state: 'detached' })
