@@ -82,9 +82,9 @@ export class HandedOver {
     await this.#app.act(async () => {
       const { opensOn } = await this.#app.run('handed-over pass-on', { owner: contact, to })
       this.#passing = undefined
+      await this.enter() // whom it can be passed on to next
       this.#app.set({ notice: { text: this.#app.messages.handedOver.isPassed(name, this.#app.formats.list(opensOn)) } })
     })
-    await this.enter()
   }
 
   #chooser({ snapshots, snapshot }: Opening): TemplateResult {

@@ -5,7 +5,7 @@ import { Simulation } from './simulation.ts'
 test('a busy day of twelve agents on a fake clock, with faults, partitions and rot: what is shown protected is and restores, reserves are kept', async () => {
   const seed = 20_260_105
   // A year of faults in a day, and of the rest as much as it takes for something to befall; lose and leave take longer and come in npm run endurance.
-  const rates = { grow: 25, shrink: 5, restore: 14, forget: 3, lose: 0, leave: 0, partition: 3, skew: 2, fill: 6, rot: 2, restart: 3 }
+  const rates = { grow: 25, shrink: 5, restore: 14, forget: 6, lose: 0, leave: 0, partition: 5, skew: 6, fill: 6, rot: 5, restart: 8 }
   await using simulation = await Simulation.begin({ seed, days: 1, haste: 365, rates })
   try {
     await simulation.run()
