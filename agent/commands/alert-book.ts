@@ -16,9 +16,11 @@ export interface Alert {
   readonly own: boolean
   /** It has to stand so long before anybody is told, ms. */
   readonly afterMs: number
+  /** Another machine tells of it now. What this one told of it before is remembered, for when it speaks again. */
+  readonly quiet?: boolean | undefined
 }
 
-const entrySchema = z.object({ since: z.number(), text: z.string(), own: z.boolean(), raised: z.boolean(), told: z.boolean(), over: z.boolean(), notices: z.array(noticeSchema).catch([]) })
+const entrySchema = z.object({ since: z.number(), text: z.string(), own: z.boolean(), raised: z.boolean(), told: z.boolean(), over: z.boolean(), quiet: z.boolean().default(false), notices: z.array(noticeSchema).catch([]) })
 const fileSchema = z.object({ v: z.literal(1), alerts: z.record(z.string(), entrySchema) })
 type Entry = z.infer<typeof entrySchema>
 
@@ -53,34 +55,34 @@ export class AlertBook {
 
   /** Raised and not over, oldest first. */
   standing(): Standing[] {
-    return [...this.#alerts.values()].filter(({ raised, over }) => raised && !over).sort((a, b) => a.since - b.since)
+    return [...this.#alerts.values()].filter(({ raised, over, quiet }) => raised && !over && !quiet).sort((a, b) => a.since - b.since)
   }
 
   /** Takes in what is so now; returns what nobody was told yet. */
   update(alerts: readonly Alert[], nowMs: number): News {
     const before = JSON.stringify([...this.#alerts])
     const now = new Map(alerts.map((alert) => [alert.key, alert]))
-    for (const { key, text, notices, own, afterMs } of alerts) {
+    for (const { key, text, notices, own, afterMs, quiet = false } of alerts) {
       const known = this.#alerts.get(key)
       const since = known === undefined || known.over ? nowMs : known.since
       const raised = (known !== undefined && !known.over && known.raised) || nowMs - since >= afterMs
-      this.#alerts.set(key, { since, text, notices: [...notices], own, raised, told: known !== undefined && !known.over && known.told, over: false })
+      this.#alerts.set(key, { since, text, notices: [...notices], own, raised, told: known !== undefined && !known.over && known.told, over: false, quiet })
     }
     for (const [key, entry] of this.#alerts) {
       if (now.has(key)) continue
-      if (entry.told) this.#alerts.set(key, { ...entry, over: true })
+      if (entry.told && !entry.quiet) this.#alerts.set(key, { ...entry, over: true })
       else this.#alerts.delete(key)
     }
     if (JSON.stringify([...this.#alerts]) !== before) this.#save()
     const entries = [...this.#alerts.values()]
-    return { raised: entries.filter(({ raised, told, over }) => raised && !told && !over), over: entries.filter(({ over }) => over) }
+    return { raised: entries.filter(({ raised, told, over, quiet }) => raised && !told && !over && !quiet), over: entries.filter(({ over }) => over) }
   }
 
   /** Call when the news was sent. */
   told(): void {
     for (const [key, entry] of this.#alerts) {
       if (entry.over) this.#alerts.delete(key)
-      else if (entry.raised) this.#alerts.set(key, { ...entry, told: true })
+      else if (entry.raised && !entry.quiet) this.#alerts.set(key, { ...entry, told: true })
     }
     this.#save()
   }

@@ -33,8 +33,10 @@ const mendsMs = 24 * hourMs
 export function alertsOf(input: AlertInput): Alert[] {
   const { members, left } = input
   const self = members.find((member) => member.self)
-  const others = self !== undefined && speaker(members)?.machine === self.machine ? members.filter((member) => !member.self) : []
-  return [...ownAlerts(input, self), ...contactAlerts(input, self), ...others.flatMap((member) => (left.has(member.machine) ? alertsOfLeft(member, left.get(member.machine)) : alertsAbout(member, input.settings)))]
+  const quiet = self === undefined || speaker(members)?.machine !== self.machine
+  const others = members.filter((member) => !member.self)
+    .flatMap((member) => (left.has(member.machine) ? alertsOfLeft(member, left.get(member.machine)) : alertsAbout(member, input.settings)))
+  return [...ownAlerts(input, self), ...contactAlerts(input, self), ...others.map((alert) => ({ ...alert, quiet }))]
 }
 
 /** Who tells of the others. Whether it answers this machine does not matter: others would choose somebody else. */
@@ -77,7 +79,7 @@ function alertsAbout(member: Member, settings: Config['alerts']): Alert[] {
 /** The owner's own machine may be off. Who asked is not left to tell of it. */
 function contactAlerts({ contacts, members }: AlertInput, self: Member | undefined): Alert[] {
   const isTeller = (asker: string) => self !== undefined && speaker(members.filter(({ machine }) => machine !== asker))?.machine === self.machine
-  return contacts.filter(({ machine }) => isTeller(machine)).map(({ contact, notice }) => alertOf(`contact:${contact}`, { own: false, afterMs: 0, notices: [notice] }))
+  return contacts.map(({ machine, contact, notice }) => ({ ...alertOf(`contact:${contact}`, { own: false, afterMs: 0, notices: [notice] }), quiet: !isTeller(machine) }))
 }
 
 /** Its key alone says that it left, so whoever took the machine over can: who knows better hears of it while all is there. */

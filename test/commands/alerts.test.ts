@@ -27,7 +27,9 @@ const calm: AlertInput = {
   members: [member('a', { self: true }), member('b'), member('c')], settings: defaultConfig.alerts, left: new Map(), contacts: [],
 }
 const alarm = (kind: AlertInput['status']['alarms'][number]['kind'], notice: Notice) => ({ kind, text: noticeText(notice), notice })
-const keysOf = (input: Partial<AlertInput>) => alertsOf({ ...calm, ...input }).map(({ key }) => key).sort()
+/** What this machine tells of. */
+const toldOf = (input: Partial<AlertInput>) => alertsOf({ ...calm, ...input }).filter(({ quiet }) => quiet !== true)
+const keysOf = (input: Partial<AlertInput>) => toldOf(input).map(({ key }) => key).sort()
 
 test('a calm group has no alerts; each thing that is wrong has one', () => {
   assert.deepEqual(keysOf({}), [])
@@ -54,8 +56,8 @@ test('of the others one machine speaks: the lowest of the admins that are online
   assert.equal(speaker(members)?.machine, 'd')
   assert.equal(speaker(members.filter(({ admin }) => !admin))?.machine, 'a')
   const silent = member('z', { machineState: 'gone', offSinceSeconds: 30 * day })
-  const speakers = ['a', 'b', 'd', 'e'].filter((self) => alertsOf({
-    ...calm, members: [...members, silent].map((one) => ({ ...one, self: one.machine === self })),
+  const speakers = ['a', 'b', 'd', 'e'].filter((self) => toldOf({
+    members: [...members, silent].map((one) => ({ ...one, self: one.machine === self })),
   }).some(({ key }) => key === 'silent:z'))
   assert.deepEqual(speakers, ['d'])
 })
@@ -69,7 +71,7 @@ test('who asks for somebody else\'s backup as its recovery contact is told of by
   const members = [member('a', { admin: true }), member('b', { admin: true }), member('c'), member('o', { machineState: 'away' })]
   const contacts = (machine: string) => ['k1', 'k2'].map((contact) => ({ contact, machine: machine as MachineId, notice: { code: 'contact-asked-other', by: 'Eve', name: 'O', days: 3 } as const }))
   const tellers = (asker: string) => ['a', 'b', 'c'].filter((self) => {
-    const alerts = alertsOf({ ...calm, members: members.map((one) => ({ ...one, self: one.machine === self })), contacts: contacts(asker) }).filter(({ own }) => !own)
+    const alerts = toldOf({ members: members.map((one) => ({ ...one, self: one.machine === self })), contacts: contacts(asker) }).filter(({ own }) => !own)
     if (alerts.length > 0) assert.deepEqual(alerts.map(({ key }) => key), ['contact:k1', 'contact:k2'])
     return alerts.length > 0
   })
@@ -115,6 +117,22 @@ test('a roll-back that stands keeps no other one from being told, of another way
   ]
   for (const notice of kinds) assert.deepEqual(newsAfter(notice), [[notice]])
   assert.deepEqual(newsAfter({ code: 'head-missing', machine: 'x', seq: 2 }), [], 'the same once more')
+})
+
+test('who speaks for the others in turn tells each thing once, however often they change, and its end if it speaks then', () => {
+  const books = { a: new AlertBook(alertFile().file), b: new AlertBook(alertFile().file) }
+  const look = (self: 'a' | 'b', { aIsOff = false, drillFailed = true, at = 0 }) => {
+    const members = [member('a', { admin: true, self: self === 'a', machineState: aIsOff ? 'away' : 'online' }), member('b', { admin: true, self: self === 'b' }), member('c', drillFailed ? { lastFailedDrill: '2026-11-22T14:03:00.000Z' } : {})]
+    const { raised, over } = books[self].update(alertsOf({ ...calm, members }), at)
+    books[self].told()
+    return [raised.length, over.length]
+  }
+  assert.deepEqual([look('a', {}), look('b', {})], [[1, 0], [0, 0]])
+  assert.deepEqual([look('b', { aIsOff: true, at: 1 }), books.b.standing().length], [[1, 0], 1], 'who speaks in its place says it once, too')
+  for (let day = 2; day < 9; day++) assert.deepEqual([look('a', { at: day }), look('b', { at: day }), look('b', { aIsOff: true, at: day })], [[0, 0], [0, 0], [0, 0]])
+  look('b', { at: 9 })
+  assert.deepEqual(books.b.standing(), [], 'another one speaks of it')
+  assert.deepEqual([look('a', { drillFailed: false, at: 10 }), look('b', { drillFailed: false, at: 10 })], [[0, 1], [0, 0]])
 })
 
 test('what passes by itself in its time is never told', () => {
