@@ -23,8 +23,7 @@ if (files.length === 0) {
 }
 
 installSystemPackages()
-// Files wait, for agents that talk to each other and for slow lines: with as many as there are processors a quarter of these was idle.
-const atOnce = Math.max(2, availableParallelism()) + 1
+const atOnce = Math.max(2, availableParallelism())
 const used = mkdtempSync(join(tmpdir(), 'holdfast-used-controls-'))
 const run = spawnSync(process.execPath, [
   '--disable-warning=ExperimentalWarning', '--test', `--test-concurrency=${atOnce}`, '--test-reporter=spec', ...files.sort(),
