@@ -19,17 +19,21 @@ export class FolderBrowser {
   readonly #app: App
   readonly #choice: FolderChoice
   #folder: Folder | undefined
+  /** Folders that were asked for and are not shown yet. */
+  #opening = 0
 
   constructor(app: App, choice: FolderChoice) {
     this.#app = app
     this.#choice = choice
   }
 
-  /** Without a path: where the agent says to begin. */
+  /** Without a path: where the agent says to begin. Until it is shown nothing is done with the folder that was open before. */
   async open(path?: string): Promise<void> {
+    this.#opening++
+    this.#app.draw()
     const folder = await this.#app.act(async () => await this.#app.run('folders', { files: this.#choice.files, ...(path === undefined ? {} : { path }) }))
-    if (folder === undefined) return
-    this.#folder = folder
+    this.#opening--
+    this.#folder = folder ?? this.#folder
     this.#app.draw()
   }
 
@@ -39,7 +43,7 @@ export class FolderBrowser {
     if (folder === undefined) return loading(this.#app)
     return html`<div class="browser">
       <div class="row crumbs">${folder.parent === null ? nothing : html`<fluent-button size="small" appearance="subtle" @click=${() => { void this.open(folder.parent ?? undefined) }}>↑ ${common.up}</fluent-button>`}<code class="grow path">${folder.path}</code></div>
-      <div class="row">${this.#choice.here(folder.path)}</div>
+      <div class="row" ?inert=${this.#opening > 0}>${this.#choice.here(folder.path)}</div>
       ${folder.entries.length === 0 ? html`<p class="facts">${m.empty}</p>` : html`<ul class="list">${folder.entries.map((entry) => html`<li class="item">
         ${entry.type === 'directory' ? html`<button type="button" class="link grow" @click=${() => { void this.open(entry.path) }}><span aria-hidden="true">▸</span> ${entry.name}</button>` : html`<span class="grow name">${entry.name} <span class="facts">${f.bytes(entry.bytes)}</span></span>`}
         ${this.#choice.action?.(entry) ?? nothing}</li>`)}</ul>`}
