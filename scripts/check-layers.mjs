@@ -3,7 +3,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 
-const foundation = ['shared/', 'agent/object-store.ts', 'agent/merkle.ts', 'agent/release-bytes.ts', 'agent/module-url.ts', 'agent/uncached-file.ts', 'agent/powershell.ts']
+const foundation = ['shared/', 'agent/object-store.ts', 'agent/merkle.ts', 'agent/release-bytes.ts', 'agent/module-url.ts', 'agent/uncached-file.ts', 'agent/powershell.ts', 'agent/kept-text.ts']
 const rules = {
   'shared/': [],
   'addin/': ['shared/'],
@@ -14,7 +14,8 @@ const rules = {
   'agent/uncached-file.ts': [],
   'agent/identity/': [...foundation],
   'agent/powershell.ts': [],
-  'agent/source/': ['shared/', 'agent/powershell.ts'],
+  'agent/kept-text.ts': [],
+  'agent/source/': ['shared/', 'agent/powershell.ts', 'agent/kept-text.ts'],
   'agent/repository/': [...foundation, 'agent/identity/'],
   'agent/network/': [...foundation, 'agent/identity/'],
   'agent/commands/': [...foundation, 'agent/identity/', 'agent/source/', 'agent/repository/', 'agent/network/', 'agent/trust/', 'agent/mail/', 'agent/conditions/port.ts', 'agent/outlook/port.ts', 'agent/config.ts'],

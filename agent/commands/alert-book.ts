@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { type Notice, noticeSchema } from '../../shared/notices.ts'
+import { type KeptText, parseKept } from '../kept-text.ts'
 
 export interface Alert {
   /** Names the state, such as `stale:MACHINE`: it is raised once, however its text changes. */
@@ -24,11 +25,6 @@ const entrySchema = z.object({ since: z.number(), text: z.string(), own: z.boole
 const fileSchema = z.object({ v: z.literal(1), alerts: z.record(z.string(), entrySchema) })
 type Entry = z.infer<typeof entrySchema>
 
-export interface AlertFile {
-  read(): string | undefined
-  write(text: string): void
-}
-
 export interface Standing {
   /** Ms since 1970. */
   readonly since: number
@@ -44,13 +40,13 @@ export interface News {
 }
 
 export class AlertBook {
-  readonly #file: AlertFile
+  readonly #file: KeptText
   readonly #alerts: Map<string, Entry>
 
   /** A damaged file counts as none: what stands is told once more. */
-  constructor(file: AlertFile) {
+  constructor(file: KeptText) {
     this.#file = file
-    this.#alerts = new Map(Object.entries(readAlerts(file.read())))
+    this.#alerts = new Map(Object.entries(parseKept(file.read(), fileSchema)?.alerts ?? {}))
   }
 
   /** Raised and not over, oldest first. */
@@ -89,13 +85,5 @@ export class AlertBook {
 
   #save(): void {
     this.#file.write(JSON.stringify({ v: 1, alerts: Object.fromEntries(this.#alerts) }))
-  }
-}
-
-function readAlerts(text: string | undefined): Record<string, Entry> {
-  try {
-    return text === undefined ? {} : fileSchema.parse(JSON.parse(text)).alerts
-  } catch {
-    return {}
   }
 }

@@ -1,10 +1,6 @@
 /** When this owner's data was last read back and found right, and how the last drill went: kept in the home, told in status and coverage. */
 import { z } from 'zod'
-
-export interface CheckFile {
-  read(): string | undefined
-  write(text: string): void
-}
+import { type KeptText, parseKept } from '../kept-text.ts'
 
 const drillSchema = z.object({
   time: z.iso.datetime(), ok: z.boolean(), files: z.int().min(0), bytes: z.number().min(0), problems: z.array(z.string()),
@@ -18,14 +14,16 @@ const fileSchema = z.object({
   provedInPart: z.string().nullable().default(null),
 })
 
+const none: z.infer<typeof fileSchema> = { v: 1, lastVerified: null, inPart: false, drill: null, proved: null, provedInPart: null }
+
 export class Checks {
-  readonly #file: CheckFile
+  readonly #file: KeptText
   #known: z.infer<typeof fileSchema>
 
   /** A damaged file counts as none: the next check writes it anew. */
-  constructor(file: CheckFile) {
+  constructor(file: KeptText) {
     this.#file = file
-    this.#known = readChecks(file.read())
+    this.#known = parseKept(file.read(), fileSchema) ?? none
   }
 
   get lastVerified(): string | null {
@@ -60,14 +58,5 @@ export class Checks {
   #keep(change: Partial<z.infer<typeof fileSchema>>): void {
     this.#known = { ...this.#known, ...change }
     this.#file.write(JSON.stringify(this.#known))
-  }
-}
-
-function readChecks(text: string | undefined): z.infer<typeof fileSchema> {
-  const none = { v: 1 as const, lastVerified: null, inPart: false, drill: null, proved: null, provedInPart: null }
-  try {
-    return text === undefined ? none : fileSchema.parse(JSON.parse(text))
-  } catch {
-    return none
   }
 }

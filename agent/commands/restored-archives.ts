@@ -1,32 +1,24 @@
 /** Which Outlook archives this agent restored: the only files that it asks Outlook to open. Kept in the home, the newest few. */
 import { realpathSync } from 'node:fs'
 import { z } from 'zod'
+import { type KeptText, parseKept } from '../kept-text.ts'
 
 const most = 200
 const fileSchema = z.object({ v: z.literal(1), paths: z.array(z.string()).max(most) })
 
-export interface RestoredArchivesFile {
-  read(): string | undefined
-  write(text: string): void
-}
-
 export class RestoredArchives {
-  readonly #file: RestoredArchivesFile
+  readonly #file: KeptText
   readonly #report: (error: unknown) => void
 
   /** `report`: the file could not be written; of these archives Outlook is not asked. */
-  constructor(file: RestoredArchivesFile, report: (error: unknown) => void) {
+  constructor(file: KeptText, report: (error: unknown) => void) {
     this.#file = file
     this.#report = report
   }
 
   /** Newest first, absolute and without links. A damaged file counts as none. */
   paths(): string[] {
-    try {
-      return fileSchema.parse(JSON.parse(this.#file.read() ?? '')).paths
-    } catch {
-      return []
-    }
+    return parseKept(this.#file.read(), fileSchema)?.paths ?? []
   }
 
   /** Of all that a restore wrote, the archives. Never throws: the restore is complete, also when the home has no room for this. */

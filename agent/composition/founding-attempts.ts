@@ -1,6 +1,7 @@
 /** The groups that this machine began to found and did not enter, in `founding.json`, oldest first. No secrets are in it. */
 import { z } from 'zod'
 import { type Home, readFileIfThere, removeFile, writePrivateFile } from '../home.ts'
+import { parseKept } from '../kept-text.ts'
 import type { FoundingAttempts } from '../network/founding.ts'
 import { maxRecordBytes } from '../network/roster/names.ts'
 
@@ -9,14 +10,7 @@ const fileSchema = z.object({ v: z.literal(1), records: z.array(z.string().max(m
 
 /** A file that cannot be read counts as none: then the place has to be emptied by hand. */
 export function foundingAttempts({ founding }: Home): FoundingAttempts {
-  const records = (): string[] => {
-    try {
-      return fileSchema.parse(JSON.parse(readFileIfThere(founding) ?? '')).records
-    } catch (error) {
-      if (error instanceof SyntaxError || error instanceof z.ZodError) return []
-      throw error
-    }
-  }
+  const records = (): string[] => parseKept(readFileIfThere(founding), fileSchema)?.records ?? []
   return {
     records,
     add: (jws) => { writePrivateFile(founding, JSON.stringify({ v: 1, records: [...records(), jws].slice(-maxAttempts) })) },

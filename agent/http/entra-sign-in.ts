@@ -7,6 +7,7 @@ import { type ExportedJWKSCache, createRemoteJWKSet, errors, jwksCache, jwtVerif
 import { z } from 'zod'
 import type { CompanySignIn } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
+import { type KeptText, parseKept } from '../kept-text.ts'
 
 export interface EntraOptions {
   readonly tenant: string
@@ -14,7 +15,7 @@ export interface EntraOptions {
   readonly audience: string
   /** Object id of the one person whose agent this is. */
   readonly user: string
-  readonly keys: { read(): string | undefined; write(text: string): void }
+  readonly keys: KeptText
   /** Where the keys come from; Microsoft's by default. */
   readonly keysUrl?: string
 }
@@ -69,10 +70,5 @@ function refused(state: string, cause?: unknown): HoldfastError {
 const cacheSchema = z.object({ uat: z.number(), jwks: z.object({ keys: z.array(z.looseObject({ kty: z.string() })) }) })
 
 function readCache(text: string | undefined): ExportedJWKSCache | Record<string, never> {
-  if (text === undefined) return {}
-  try {
-    return cacheSchema.parse(JSON.parse(text)) as ExportedJWKSCache
-  } catch {
-    return {}
-  }
+  return (parseKept(text, cacheSchema) as ExportedJWKSCache | undefined) ?? {}
 }

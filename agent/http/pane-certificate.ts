@@ -5,6 +5,7 @@
  */
 import { X509Certificate, webcrypto } from 'node:crypto'
 import { z } from 'zod'
+import { type KeptText, parseKept } from '../kept-text.ts'
 
 const certificateSchema = z.object({
   v: z.literal(1), key: z.string(), certificate: z.string(), authority: z.string(),
@@ -14,11 +15,6 @@ const certificateSchema = z.object({
 
 /** PEM each. */
 export type PaneCertificate = z.infer<typeof certificateSchema>
-
-export interface CertificateFile {
-  read(): string | undefined
-  write(text: string): void
-}
 
 const dayMs = 86_400_000
 /** What Apple and others accept at most for a server is 398 days. */
@@ -30,22 +26,13 @@ const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } // bro
 const crypto = webcrypto as unknown as typeof globalThis.crypto
 
 /** The one of the file, or a new one when there is none, it is damaged, or it ends soon. */
-export async function paneCertificate(file: CertificateFile, nowMs: number): Promise<PaneCertificate> {
-  const kept = parse(file.read())
+export async function paneCertificate(file: KeptText, nowMs: number): Promise<PaneCertificate> {
+  const kept = parseKept(file.read(), certificateSchema)
   if (kept !== undefined && Date.parse(new X509Certificate(kept.certificate).validTo) - nowMs > renewDays * dayMs) return kept
   const former = kept === undefined ? [] : [kept.authority, ...kept.former].slice(0, 8)
   const made = { ...await makePaneCertificate(nowMs), former }
   file.write(JSON.stringify(made))
   return made
-}
-
-function parse(text: string | undefined): PaneCertificate | undefined {
-  if (text === undefined) return undefined
-  try {
-    return certificateSchema.parse(JSON.parse(text))
-  } catch {
-    return undefined
-  }
 }
 
 export async function makePaneCertificate(nowMs: number): Promise<PaneCertificate> {

@@ -7,13 +7,9 @@
 import { createHash, randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import { HoldfastError } from '../../shared/errors.ts'
+import { type KeptText, parseKept } from '../kept-text.ts'
 
 export type Scope = 'full' | 'backup'
-
-export interface SessionFile {
-  read(): string | undefined
-  write(text: string): void
-}
 
 const ticketMs = 5 * 60_000
 const codeMs = 10 * 60_000
@@ -40,13 +36,13 @@ export class PaneSessions {
   /** The command line's, from the runtime file: good as long as the agent runs. */
   readonly ownToken = randomBytes(32).toString('base64url')
   readonly #now: () => number
-  readonly #file: SessionFile
+  readonly #file: KeptText
   readonly #tickets = new Map<string, number>()
   #known: Kept | undefined
   #code: { readonly text: string; readonly until: number; tries: number } | undefined
 
   /** `now` in milliseconds. */
-  constructor(file: SessionFile, now: () => number) {
+  constructor(file: KeptText, now: () => number) {
     this.#file = file
     this.#now = now
   }
@@ -135,14 +131,7 @@ export class PaneSessions {
 
   /** Read once; nobody else writes the file. A damaged one is begun anew: people pair again. */
   #kept(): Kept {
-    if (this.#known !== undefined) return this.#known
-    const empty: Kept = { v: 1, tokens: [], panes: [] }
-    const text = this.#file.read()
-    try {
-      this.#known = text === undefined ? empty : fileSchema.parse(JSON.parse(text))
-    } catch {
-      this.#known = empty
-    }
+    this.#known ??= parseKept(this.#file.read(), fileSchema) ?? { v: 1, tokens: [], panes: [] }
     return this.#known
   }
 

@@ -11,6 +11,7 @@ import { z } from 'zod'
 import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import { type MachineId, type OwnerId, machineIdSchema } from '../../shared/ids.ts'
 import { maxRecordLength } from '../identity/jws.ts'
+import { type KeptText, parseKept } from '../kept-text.ts'
 import type { PublishedHead } from '../object-store.ts'
 import { type Agreed, type Agreement, verifyAgreement } from './membership/agreement.ts'
 import type { Membership } from './membership/membership.ts'
@@ -31,7 +32,7 @@ export interface AgreementsOptions {
   readonly membership: Membership
   readonly links: Pick<Links, 'link' | 'connect'>
   /** Where it is kept whom this machine has told. */
-  readonly file: { readonly read: () => string | undefined; readonly write: (text: string) => void }
+  readonly file: KeptText
   /** This machine's own holder takes it. */
   readonly take: (agreed: Agreed) => void
   /** The newest heads of an owner that this machine's own holder has. */
@@ -58,7 +59,7 @@ export class Agreements {
   /** A damaged file counts as none. */
   constructor(options: AgreementsOptions) {
     this.#options = options
-    const { agreements, asked } = parseFile(options.file.read())
+    const { agreements, asked } = parseKept(options.file.read(), fileSchema) ?? { agreements: [], asked: [] }
     this.#kept = agreements.map(({ wish, consent, told, heads }) => ({ agreement: { wish, consent }, told: new Set(told), heads: heads.map(headOf) }))
     this.#asked = asked.map(({ wish, heads }) => ({ wish, heads: heads.map(headOf) }))
   }
@@ -170,14 +171,6 @@ export class Agreements {
       v: 1, agreements: this.#kept.map(({ agreement, told, heads }) => ({ ...agreement, told: [...told], heads: heads.map(headToText) })),
       asked: this.#asked.map(({ wish, heads }) => ({ wish, heads: heads.map(headToText) })),
     } satisfies z.infer<typeof fileSchema>))
-  }
-}
-
-function parseFile(text: string | undefined): z.infer<typeof fileSchema> {
-  try {
-    return fileSchema.parse(JSON.parse(text ?? ''))
-  } catch {
-    return { v: 1, agreements: [], asked: [] }
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { type MachineId, machineIdSchema } from '../../shared/ids.ts'
+import { type KeptText, parseKept } from '../kept-text.ts'
 import type { Clock } from './clock.ts'
 import type { ShardRef } from './shard-store/port.ts'
 
@@ -18,21 +19,16 @@ interface Taking {
   readonly atMs: number
 }
 
-export interface HandedFile {
-  read(): string | undefined
-  write(text: string): void
-}
-
 export class HandedShards {
-  readonly #file: HandedFile
+  readonly #file: KeptText
   readonly #clock: Pick<Clock, 'now'>
   readonly #takings: Map<string, Taking>
   #isChanged = false
 
-  constructor(file: HandedFile, clock: Pick<Clock, 'now'>) {
+  constructor(file: KeptText, clock: Pick<Clock, 'now'>) {
     this.#file = file
     this.#clock = clock
-    this.#takings = new Map(readShards(file.read()))
+    this.#takings = new Map(parseKept(file.read(), fileSchema)?.shards.map(([key, machine, atMs]) => [key, { machine, atMs }]))
   }
 
   /** Which machine took it within the last week. */
@@ -67,12 +63,4 @@ export class HandedShards {
 
 function keyOf({ owner, id, number }: ShardRef): string {
   return `${owner} ${id} ${number}`
-}
-
-function readShards(text: string | undefined): [string, Taking][] {
-  try {
-    return text === undefined ? [] : fileSchema.parse(JSON.parse(text)).shards.map(([key, machine, atMs]) => [key, { machine, atMs }])
-  } catch {
-    return []
-  }
 }

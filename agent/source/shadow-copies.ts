@@ -12,6 +12,7 @@
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { HoldfastError } from '../../shared/errors.ts'
+import { type KeptText, parseKept } from '../kept-text.ts'
 import { askPowerShell } from '../powershell.ts'
 
 /** Where a locked file can be read; there are none on systems without shadow copies. */
@@ -22,7 +23,7 @@ export interface ShadowCopies extends AsyncDisposable {
 
 export interface ShadowCopyOptions {
   /** Ids of shadow copies that exist because of us; survives a crash. */
-  readonly record: { readonly read: () => string | undefined, readonly write: (text: string) => void }
+  readonly record: KeptText
   /** What runs the script; default: Windows PowerShell. */
   readonly command?: readonly string[] | undefined
 }
@@ -92,11 +93,7 @@ export class WindowsShadowCopies implements ShadowCopies {
   }
 
   #recorded(): string[] {
-    try {
-      return recordSchema.parse(JSON.parse(this.#options.record.read() ?? '[]'))
-    } catch {
-      return [] // a damaged list: Windows itself removes the oldest copies when space is short
-    }
+    return parseKept(this.#options.record.read(), recordSchema) ?? [] // a damaged list: Windows itself removes the oldest copies when space is short
   }
 
   #record(ids: readonly string[]): void {

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { type MachineId, machineIdSchema } from '../../../shared/ids.ts'
+import { parseKept } from '../../kept-text.ts'
 
 const halfLifeMs = 14 * 86_400_000
 /** A longer stretch between two looks was sleep, and tells nothing. */
@@ -49,10 +50,7 @@ export class OnlineShares {
 
   /** A damaged text counts as none. */
   load(text: string | undefined): void {
-    try {
-      for (const [id, online, looked] of fileSchema.parse(JSON.parse(text ?? '')).machines) this.#seen.set(id, { online: Math.min(online, looked), looked })
-    } catch {
-      this.#seen.clear()
-    }
+    this.#seen.clear()
+    for (const [id, online, looked] of parseKept(text, fileSchema)?.machines ?? []) this.#seen.set(id, { online: Math.min(online, looked), looked })
   }
 }

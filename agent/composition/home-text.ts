@@ -1,11 +1,7 @@
-/** A small file of the home that is read whole and written whole. */
 import { readFileIfThere, writePrivateFile } from '../home.ts'
+import type { KeptText } from '../kept-text.ts'
 
-export interface KeptText {
-  readonly read: () => string | undefined
-  readonly write: (text: string) => void
-}
-
+/** The file at `path`, for its owner alone. */
 export function keptText(path: string): KeptText {
   return { read: () => readFileIfThere(path), write: (text) => { writePrivateFile(path, text) } }
 }
