@@ -9,7 +9,7 @@ import { HoldfastError, hasCode } from '../../../shared/errors.ts'
 import { type HeadDocument, headDocumentSchema, recordTypes } from '../membership/records.ts'
 import { peekType } from '../../identity/jws.ts'
 import { type IngestReport, count, joinReports } from '../membership/intake.ts'
-import { onlineSeconds } from '../membership/liveness.ts'
+import { isHeardLately, onlineSeconds } from '../membership/liveness.ts'
 import type { Membership } from '../membership/membership.ts'
 import { deviceOfName, headName, isGrantName, machineOfName, networkName, peerName } from './names.ts'
 import type { Roster, RosterRecord } from './port.ts'
@@ -147,7 +147,7 @@ export class RosterSync implements AsyncDisposable {
     const { membership, intervalMs } = this.#options
     if (!isMetered) return intervalMs * (0.8 + 0.4 * lot)
     const members = membership.members()
-    const isInTouch = members.some(({ heardSecondsAgo = Infinity }) => heardSecondsAgo <= onlineSeconds)
+    const isInTouch = members.some((member) => isHeardLately(member))
     return Math.min(meteredPollMs(members.length + 1, isInTouch) * (0.5 + lot), isInTouch ? Infinity : meteredMaxMs)
   }
 
