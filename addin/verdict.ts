@@ -10,8 +10,16 @@ export interface Verdict {
   readonly text: string
 }
 
+export interface Look {
+  readonly nowMs: number
+  readonly connection: Connection
+  readonly isBackingUp?: boolean
+  /** An archive was found that nobody protects: then it is not everything. */
+  readonly isLeftOut?: boolean
+}
+
 /** One look: never better than the worst of what is protected, nor good while nobody backs anything up. */
-export function verdictOf({ messages: { protection: m }, formats: f }: { readonly messages: Messages; readonly formats: Formats }, { paths, protection, network, notices }: Pick<Status, 'paths' | 'protection' | 'network' | 'notices'>, { nowMs, connection, isBackingUp = false }: { nowMs: number; connection: Connection; isBackingUp?: boolean }): Verdict {
+export function verdictOf({ messages: { protection: m }, formats: f }: { readonly messages: Messages; readonly formats: Formats }, { paths, protection, network, notices }: Pick<Status, 'paths' | 'protection' | 'network' | 'notices'>, { nowMs, connection, isBackingUp = false, isLeftOut = false }: Look): Verdict {
   if (connection === 'offline') return { tone: 'warning', heading: m.stopped, text: m.stoppedText }
   if (network !== null && network.members < 2) return { tone: 'bad', heading: m.unprotected, text: m.alone }
   if (paths.length === 0) return { tone: 'bad', heading: m.nothing, text: m.nothingText }
@@ -24,5 +32,5 @@ export function verdictOf({ messages: { protection: m }, formats: f }: { readonl
   if (protection.state === 'partial') return { tone: 'warning', heading: m.partial, text: m.partialText(protection.placed, protection.wanted) }
   if (paths.some(({ trouble }) => trouble?.kind === 'skipped' || trouble?.kind === 'damaged')) return { tone: 'warning', heading: m.attention, text: m.attentionText }
   if (paths.some(({ kind }) => kind === 'missing')) return { tone: 'warning', heading: m.moved, text: m.movedText }
-  return { tone: 'good', heading: m.protected, text: m.protectedText(protection.survives) }
+  return { tone: 'good', heading: isLeftOut ? m.chosenProtected : m.protected, text: m.protectedText(protection.survives) }
 }

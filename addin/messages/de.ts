@@ -78,7 +78,7 @@ export const de: Messages = {
   },
   protection: {
     heading: 'Sind meine Mails sicher?',
-    protected: 'Alles ist geschützt', protectedText: (survives) => (survives === 0 ? 'Es lässt sich zurückholen, aber kein weiterer Rechner darf ausfallen.' : `Auch wenn ${survives} weitere ${one(survives, 'Rechner ausfällt', 'Rechner ausfallen')}, kommt alles zurück.`),
+    protected: 'Alles ist geschützt', chosenProtected: 'Geschützt ist, was Sie gewählt haben', protectedText: (survives) => (survives === 0 ? 'Es lässt sich zurückholen, aber kein weiterer Rechner darf ausfallen.' : `Auch wenn ${survives} weitere ${one(survives, 'Rechner ausfällt', 'Rechner ausfallen')}, kommt alles zurück.`),
     partial: 'Nur teilweise geschützt', partialText: (placed, wanted) => (placed < wanted ? `${placed} von ${wanted} Rechnern haben es. Schalten Sie die anderen ein oder nehmen Sie weitere dazu; Holdfast macht von selbst weiter.` : 'Ein anderer Rechner bewahrt die einzige Kopie auf. Lassen Sie einen dritten Rechner beitreten.'),
     unprotected: 'Noch nicht geschützt', unprotectedText: 'Sichern Sie einmal; danach läuft es von selbst.', firstText: 'Was neu ist, ist unterwegs zu den anderen Rechnern.',
     stopped: 'Gerade wird nichts gesichert', stoppedText: 'Der Agent steht. Darunter ist, wie es vorher war.',

@@ -82,7 +82,7 @@ export const en = {
   },
   protection: {
     heading: 'Are my mails safe?',
-    protected: 'Everything is protected', protectedText: (survives: number) => (survives === 0 ? 'It can be restored, but no further computer may be lost.' : `Even if ${survives} ${one(survives, 'more computer is', 'more computers are')} lost, everything comes back.`),
+    protected: 'Everything is protected', chosenProtected: 'What you chose is protected', protectedText: (survives: number) => (survives === 0 ? 'It can be restored, but no further computer may be lost.' : `Even if ${survives} ${one(survives, 'more computer is', 'more computers are')} lost, everything comes back.`),
     partial: 'Only partly protected', partialText: (placed: number, wanted: number) => (placed < wanted ? `${placed} of ${wanted} computers hold it. Switch on the others or add computers; Holdfast goes on by itself.` : 'One other computer keeps the only copy. Let a third computer join the work group.'),
     unprotected: 'Not protected yet', unprotectedText: 'Back up once; from then on it runs by itself.', firstText: 'What is new is on its way to the other computers.',
     stopped: 'Nothing is backed up now', stoppedText: 'The agent is stopped. Below is how things stood before.',

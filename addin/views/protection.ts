@@ -6,7 +6,7 @@ import { noticesOf } from '../notices.ts'
 import { noticeList } from '../parts/notices.ts'
 import { badge, folderOf, loading, nameOf, progressOf, signOf } from '../parts/parts.ts'
 import { coverageBar, groupVerdict, whoIsNot } from '../parts/team-picture.ts'
-import { type Status, type Tone, shownRuns, toneOf, waitReason } from '../state.ts'
+import { type Archive, type Status, type Tone, shownRuns, toneOf, waitReason } from '../state.ts'
 import { verdictOf } from '../verdict.ts'
 import type { Contacts } from './contacts.ts'
 
@@ -70,7 +70,7 @@ export class ProtectionView implements View {
     const { pace } = status
     const run = this.#app.runOf('backup')
     const waits = run === undefined ? undefined : waitReason(status, run)
-    const { tone, heading, text } = verdictOf(this.#app, status, { nowMs: Date.now(), connection, isBackingUp: run !== undefined && waits === undefined })
+    const { tone, heading, text } = verdictOf(this.#app, status, { nowMs: Date.now(), connection, isBackingUp: run !== undefined && waits === undefined, isLeftOut: this.#leftOut().length > 0 })
     const paused = status.pausedUntil !== null && Date.parse(status.pausedUntil) > Date.now()
     const last = status.paths.map(({ lastSnapshotTime }) => lastSnapshotTime).filter((time) => time !== null).sort().at(-1)
     const next = run !== undefined ? (waits === undefined ? m.running : m.pace.waits[waits]) : paused && status.pausedUntil !== null ? m.paused(f.time(status.pausedUntil)) : this.#next(status)
@@ -131,9 +131,13 @@ export class ProtectionView implements View {
   }
 
   /** Archives that nobody asked about and that nobody protects. */
+  #leftOut(): readonly Archive[] {
+    return (this.#app.state.archives ?? []).filter((archive) => !archive.protected)
+  }
+
   #found(): TemplateResult {
-    const { messages: { protection: m }, formats: f, state: { archives } } = this.#app
-    const open = (archives ?? []).filter((archive) => !archive.protected)
+    const { messages: { protection: m }, formats: f } = this.#app
+    const open = this.#leftOut()
     if (open.length === 0) return html`${nothing}`
     return html`<section class="card" aria-labelledby="found"><h2 id="found">${m.found}</h2><ul class="list">${open.map((archive) => html`<li class="item">
       <div class="grow"><strong class="name">${nameOf(archive.path)}</strong> ${badge('bad', m.state.unprotected)}<p class="facts">${f.bytes(archive.bytes)} · ${f.relative(archive.modified, Date.now())}</p><p class="facts path">${folderOf(archive.path)}</p></div>

@@ -21,6 +21,11 @@ const withTrouble = (kind: NonNullable<PathStatus['trouble']>['kind']) => withPa
 const unreachable: Status['notices'] = [{ code: 'silent-machines', names: ['Bo'] }, { code: 'not-restorable-now', have: 1, placed: 3, need: 2 }]
 const partial = { state: 'partial', placed: 1, wanted: 3, survives: 0 } as const
 
+test('while an archive lies there that nobody protects, it is not everything that is protected', () => {
+  const heading = (isLeftOut: boolean) => verdictOf({ messages: en, formats: formatsFor('en') }, good, { nowMs, connection: 'connected', isLeftOut }).heading
+  assert.deepEqual([heading(false), heading(true)], ['Everything is protected', 'What you chose is protected'])
+})
+
 test('the verdict is the worst of what is so, with its reason', () => {
   const { protection: m } = en
   const cases: [string, Partial<Known>, string, string, string, Connection?][] = [
