@@ -14,7 +14,7 @@ export const installation = fileURLToPath(new URL('..', import.meta.url))
 export const commandLine = fileURLToPath(moduleUrl('./cli/holdfast', import.meta.url))
 export const launcherArguments = ['--max-semi-space-size=2', '--disable-warning=ExperimentalWarning']
 export const launcherEnvironment = {
-  MALLOC_MMAP_THRESHOLD_: '4194304', MALLOC_TRIM_THRESHOLD_: '8388608', MALLOC_ARENA_MAX: '1', NODE_COMPILE_CACHE: compileCacheFolder(),
+  MALLOC_MMAP_THRESHOLD_: '4194304', MALLOC_TRIM_THRESHOLD_: '8388608', MALLOC_ARENA_MAX: '2', NODE_COMPILE_CACHE: compileCacheFolder(),
 }
 
 /** With the installation, or with the user's other caches where the installation is not the user's to write. */
