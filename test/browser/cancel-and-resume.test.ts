@@ -3,7 +3,7 @@ import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { Page } from 'playwright-core'
+import type { Locator } from 'playwright-core'
 import { AgentProcess } from '../../agent/demo/agent-process.ts'
 import { homeAt } from '../../agent/home.ts'
 import { isPartialName } from '../../agent/source/partial-name.ts'
@@ -12,7 +12,7 @@ import { PaneBrowser, paneSize, withoutBrowser } from '../support/pane-browser.t
 import { startGroup } from '../support/process-group.ts'
 import { seededBytes } from '../support/trees.ts'
 import { untilAnswer } from '../support/until-answer.ts'
-import { button, goTo, openView, untilTrue } from './steps.ts'
+import { button, goTo, openView, runCard } from './steps.ts'
 
 const patienceMs = 45_000
 const narrow = { size: paneSize, expect: /net::ERR_|WebSocket|Failed to fetch/u }
@@ -46,11 +46,11 @@ test('over a slow line a backup and a restore are watched, stopped and gone on w
 
   await t.test('a backup', async () => {
     await button(page, 'Back up now').click()
-    await page.locator('.run').getByText(facts).waitFor()
+    await runCard(page, 'Backing up').getByText(facts).waitFor()
     const { holder } = homeAt((agents[1] as AgentProcess).home)
     await untilAnswer(() => Promise.resolve(shardsBelow(holder)), ({ size }) => size > 0, { what: 'the holder', patienceMs: 30_000, everyMs: 50 })
-    await untilDone(page, await shareDone(page) + 0.02) // by then the owner knows of that pack
-    await button(page, 'Cancel').click()
+    await untilDone(runCard(page, 'Backing up'), await shareDone(runCard(page, 'Backing up')) + 0.02) // by then the owner knows of that pack
+    await button(runCard(page, 'Backing up'), 'Cancel').click()
     await page.getByText('What was sent already is kept').waitFor()
     assert.deepEqual((await owner.run('snapshots', {})).snapshots, [])
     const kept = shardsBelow(holder)
@@ -69,14 +69,14 @@ test('over a slow line a backup and a restore are watched, stopped and gone on w
     await button(page, 'Restore my archive').click()
     await page.getByRole('heading', { name: /Newest backup/u }).waitFor()
     await button(page, 'Restore my archive').click()
-    await page.locator('.run').getByText(facts).waitFor()
-    await untilDone(page, 0.5)
-    await button(page, 'Cancel').click()
+    await runCard(page, 'Restoring').getByText(facts).waitFor()
+    await untilDone(runCard(page, 'Restoring'), 0.5)
+    await button(runCard(page, 'Restoring'), 'Cancel').click()
     await page.getByText('no unfinished file stands under its name').waitFor()
     assert.deepEqual(readdirSync(documents).filter((name) => !isPartialName(name)), ['archive.pst'])
 
     await button(page, 'Restore my archive').click()
-    assert.ok(await untilDone(page, 0.001) >= 0.4, 'it goes on where it was')
+    assert.ok(await untilDone(runCard(page, 'Restoring'), 0.001) >= 0.4, 'it goes on where it was')
     await page.getByRole('heading', { name: 'It is back' }).waitFor()
     const beside = readdirSync(documents).filter((name) => name !== 'archive.pst')
     assert.equal(beside.length, 1)
@@ -90,32 +90,31 @@ test('over a slow line a backup and a restore are watched, stopped and gone on w
     await page.getByText('Holdfast waits, because the connection costs money').waitFor({ timeout: patienceMs }) // the pane asks every 15 s
     assert.equal((await owner.run('snapshots', {})).snapshots.length, 1)
     await page.reload() // while it waits it says nothing: who comes now is told of it all the same
-    await button(page.locator('.run'), 'Cancel').waitFor()
+    await button(runCard(page, 'Backing up'), 'Cancel').waitFor()
     await button(page, 'Do not wait').click()
     await page.getByText('Holdfast waits').waitFor({ state: 'detached', timeout: patienceMs })
-    await page.locator('.run').waitFor({ state: 'detached' })
+    await runCard(page, 'Backing up').waitFor({ state: 'detached' })
     assert.ok((await owner.run('snapshots', {})).snapshots.length >= 2)
 
     // An agent that is reached again and knows nothing of it has lost it.
     writeFileSync(archive, seededBytes(1_000_000, 9))
-    await button(page.locator('.run'), 'Cancel').waitFor()
+    await button(runCard(page, 'Backing up'), 'Cancel').waitFor()
     await owner.kill()
     await page.getByText('The Holdfast agent is not running on this computer').waitFor()
-    assert.equal(await button(page.locator('.run'), 'Cancel').count(), 0)
+    assert.equal(await button(runCard(page, 'Backing up'), 'Cancel').count(), 0)
     owner = agents[0] = await startMetered()
     await page.getByText('What was sent already is kept').waitFor()
-    await page.locator('.run').waitFor({ state: 'detached' })
+    await runCard(page, 'Backing up').waitFor({ state: 'detached' })
   })
 })
 
 /** Waits until a run shows at least that share of its whole; the share that it shows then. */
-async function untilDone(page: Page, share: number): Promise<number> {
-  await untilTrue(page, `document.querySelector('.run progress')?.value >= ${share}`)
-  return await shareDone(page)
+async function untilDone(run: Locator, share: number): Promise<number> {
+  return await untilAnswer(async () => await shareDone(run), (done) => done >= share, { what: 'the run', patienceMs: 30_000, everyMs: 20 })
 }
 
-async function shareDone(page: Page): Promise<number> {
-  return await page.evaluate("document.querySelector('.run progress')?.value ?? 1") as number
+async function shareDone(run: Locator): Promise<number> {
+  return Number(await run.locator('progress').getAttribute('value'))
 }
 
 /** Whole packs of the backup, and the bytes of each. */

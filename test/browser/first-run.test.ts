@@ -8,7 +8,7 @@ import { AgentProcess } from '../../agent/demo/agent-process.ts'
 import { type Pane, PaneBrowser, paneSize, withoutBrowser } from '../support/pane-browser.ts'
 import { startGroup } from '../support/process-group.ts'
 import { ticketHash } from '../support/pane-scene.ts'
-import { assertNamed, button, goTo, untilTrue } from './steps.ts'
+import { assertNamed, button, goTo, runCard, untilTrue } from './steps.ts'
 
 const narrow = { size: paneSize }
 
@@ -147,7 +147,7 @@ test('the first run: found a group, invite, join, protect, store the kit, and co
     await found.waitFor({ state: 'detached' })
     await page.getByRole('heading', { name: 'Not protected yet' }).waitFor()
     await second.run('protect', { paths: [folder] })
-    await page.locator('.run').waitFor({ state: 'detached' })
+    await runCard(page, 'Backing up').waitFor({ state: 'detached' })
     await button(page, 'Back up now').click()
     for (const name of ['old.pst', 'letters']) await page.locator('.thing', { hasText: name }).locator('.seal.good').waitFor()
   }

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { en } from '../../addin/messages/en.ts'
 import type { AgentProcess } from '../../agent/demo/agent-process.ts'
 import { PaneBrowser, paneSize, withoutBrowser } from '../support/pane-browser.ts'
 import { startGroup } from '../support/process-group.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 import { seededBytes } from '../support/trees.ts'
 import { untilAnswer } from '../support/until-answer.ts'
-import { assertNamed, button, goTo, openView } from './steps.ts'
+import { assertNamed, button, goTo, openView, runCard } from './steps.ts'
 
 const narrow = { size: paneSize }
 
@@ -136,6 +137,7 @@ test('who leaves says what becomes of the backups; a colleague restores them and
   {
     await using pane = await openView(later, slow, 'team', narrow)
     const { page } = pane
+    const leaving = en.progress.names['network leave'] as string
     await page.getByText('Leave the work group').click()
     await page.getByLabel('For so many days').fill('60')
     const leave = async () => {
@@ -144,8 +146,8 @@ test('who leaves says what becomes of the backups; a colleague restores them and
       await button(page.locator('dialog'), 'Leave…').click()
     }
     await leave()
-    await page.locator('.run', { hasText: 'Leaving' }).getByText(/ of [\d.]+\s[kM]B/u).waitFor()
-    await button(page.locator('.run'), 'Cancel').click()
+    await runCard(page, leaving).getByText(/ of [\d.]+\s[kM]B/u).waitFor()
+    await button(runCard(page, leaving), 'Cancel').click()
     await page.getByText('Stopped. This computer is still a member').waitFor()
     assert.equal((await slow.run('status', { fresh: false })).network?.members, 4)
     await leave()

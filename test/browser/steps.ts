@@ -18,6 +18,11 @@ export function button(page: Page | Locator, name: string): Locator {
   return page.locator(`fluent-button[aria-label=${quoted}], button[aria-label=${quoted}]`).or(page.locator('fluent-button:not([aria-label]), button:not([aria-label])').filter({ hasText: new RegExp(`^\\s*${RegExp.escape(name)}\\s*$`, 'u') }))
 }
 
+/** The card of a run that is under way, by what it does: after a backup the agent tidies up by itself, and shows that in a card of its own. */
+export function runCard(page: Page, name: string): Locator {
+  return page.getByRole('region', { name, exact: true })
+}
+
 /** A pane of a connected person, at a view. */
 export async function openView(browser: PaneBrowser, agent: AgentProcess, view: ViewName, options: PaneOptions = {}): Promise<Pane> {
   const pane = await browser.open(agent, await ticketHash(agent), options)
