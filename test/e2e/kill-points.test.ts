@@ -12,6 +12,7 @@ import { type CommandInput, type CommandName, type CommandResult, commands } fro
 import { readConfig } from '../../agent/config.ts'
 import { homeAt } from '../../agent/home.ts'
 import { openAgent } from '../../agent/main.ts'
+import { maxReplacements } from '../../agent/network/membership/admission.ts'
 import type { AgentProcess } from '../../agent/demo/agent-process.ts'
 import { type KillPoint, evenly, everyKillPoint, killPoints } from '../support/kill-points.ts'
 import { commandLine, startGroup } from '../support/process-group.ts'
@@ -22,6 +23,8 @@ const preload = pathToFileURL(join(import.meta.dirname, '..', 'support', 'kill-a
 const counts = { backup: 15, restore: 12, recover: 12 }
 /** So many deaths one after the other, each in what the one before left; then a run to the end, and a look at all. */
 const inRow = 3
+/** Each death and each end of a row may be a machine that came in by the kit, and a group takes 64 of one owner. */
+const rowsOfAGroup = Math.floor((maxReplacements - 1) / (inRow + 1))
 
 /** Where a whole run is killed, in an order such that of `inRow` in turn each comes later in the run than the one before. */
 async function pointsOf(work: keyof typeof counts, scratch: string, args: readonly string[], stdin = ''): Promise<KillPoint[][]> {
@@ -63,15 +66,22 @@ function assertMostWereHit(hit: number, rows: readonly KillPoint[][]): void {
   assert.ok(hit >= all.length * 0.6, `${hit} of ${all.length} killed`)
 }
 
-test('the command line is killed at numbered steps', async (t) => {
-  await using group = await startGroup(4, { redundancy: '2-of-3' })
+/** A group whose first machine has a folder of documents backed up, and is off. */
+async function startBackedUp() {
+  const group = await startGroup(4, { redundancy: '2-of-3' })
   const [owner] = group.agents as [AgentProcess]
   const folder = join(group.directory, 'documents')
   makeTree(folder)
   await owner.run('protect', { paths: [folder] })
   await owner.stop()
-  const home = ['--home', owner.home, '--json']
   await backUp(owner.home, 'the first')
+  return { group, owner, folder, [Symbol.asyncDispose]: async () => { await group[Symbol.asyncDispose]() } }
+}
+
+test('the command line is killed at numbered steps', async (t) => {
+  await using backedUp = await startBackedUp()
+  const { group, owner, folder } = backedUp
+  const home = ['--home', owner.home, '--json']
 
   await t.test('a backup that is killed leaves the snapshots before it whole, and the next run completes', async () => {
     let version = 0
@@ -136,22 +146,26 @@ test('the command line is killed at numbered steps', async (t) => {
   })
 
   await t.test('a recovery that is killed is completed by running it again on an empty home', async () => {
-    const { words, locator } = group.kit
-    const args = (to: string) => ['recover', '--locator', locator, '--home', to, '--json']
-    const rows = await pointsOf('recover', group.directory, args(join(group.directory, 'counted')), words)
+    const args = (to: string, locator: string) => ['recover', '--locator', locator, '--home', to, '--json']
+    const rows = await pointsOf('recover', group.directory, args(join(group.directory, 'counted'), group.kit.locator), group.kit.words)
     let hit = 0
-    for (const [index, row] of rows.entries()) {
-      const to = join(group.directory, `home-${index}`)
+    const recoverRow = async (row: readonly KillPoint[], { group: { directory, kit: { words, locator } }, folder: original }: Pick<typeof backedUp, 'group' | 'folder'>): Promise<void> => {
+      const to = join(directory, 'anew')
       for (const point of row) {
-        if (await killAt(point, args(to), words)) hit++
+        if (await killAt(point, args(to, locator), words)) hit++
         // What was interrupted is begun anew on an empty home: the holders are what counts.
         rmSync(to, { recursive: true, force: true })
       }
       await run(to, 'recover', { words, locator })
-      const target = join(group.directory, `back-${index}`)
+      const target = join(directory, 'back')
       await restoreAll(to, target, JSON.stringify(row))
-      assert.deepEqual(describeTree(join(target, 'documents')), wanted, JSON.stringify(row))
-      rmSync(target, { recursive: true })
+      assert.deepEqual(describeTree(join(target, 'documents')), describeTree(original), JSON.stringify(row))
+      for (const path of [target, to]) rmSync(path, { recursive: true })
+    }
+    for (const row of rows.slice(0, rowsOfAGroup)) await recoverRow(row, backedUp)
+    for (let at = rowsOfAGroup; at < rows.length; at += rowsOfAGroup) {
+      await using other = await startBackedUp()
+      for (const row of rows.slice(at, at + rowsOfAGroup)) await recoverRow(row, other)
     }
     assertMostWereHit(hit, rows)
   })
