@@ -4,6 +4,7 @@ import { type Notice, type NoticeTexts, sayNotice } from './notices.ts'
 const computers = (count: number) => (count === 1 ? '1 computer' : `${count} computers`)
 const parts = (count: number) => (count === 1 ? '1 part' : `${count} parts`)
 const days = (count: number) => (count === 1 ? '1 day' : `${count} days`)
+const time = (at: string) => new Date(at).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'long' })
 
 export const noticeTexts: NoticeTexts = {
   'kit-unconfirmed': () => 'The recovery kit is not confirmed as stored: `holdfast key show`, then `holdfast key confirm`',
@@ -18,7 +19,7 @@ export const noticeTexts: NoticeTexts = {
   'roster-unreachable': ({ locator }) => `The roster in ${locator} cannot be reached; backups go on without it`,
   'roster-empty': ({ locator }) => `Nothing of the work group is in the roster in ${locator} any more; see whether it was moved or emptied`,
   'roster-foreign': ({ locator }) => `The roster in ${locator} belongs to another work group; nothing is written to it`,
-  'roster-rolled-back': ({ locator }) => `The roster in ${locator} went back in time; its older records are ignored. Ask who restored it`,
+  'roster-rolled-back': ({ locator, at }) => `The roster in ${locator} went back in time (${time(at)}); its older records are ignored. Ask who restored it`,
   'not-restorable-now': ({ have, placed, need }) => `Not everything can be restored right now: only ${have} of the ${placed} computers that hold it answer, ${need} are needed`,
   'few-answer': ({ have, placed, need }) => `Only ${have} of the ${placed} computers that hold the backup answer; ${need} are needed to restore it`,
   'head-rolled-back': ({ machine, seen, found }) => `The holders show head ${found} of computer ${machine} although head ${seen} existed: somebody went back in time`,

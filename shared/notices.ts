@@ -31,7 +31,8 @@ const kinds = [
   notice('roster-unreachable', { locator: z.string() }),
   notice('roster-empty', { locator: z.string() }),
   notice('roster-foreign', { locator: z.string() }),
-  notice('roster-rolled-back', { locator: z.string() }),
+  /* `at`: when it was noticed. */
+  notice('roster-rolled-back', { locator: z.string(), at: z.iso.datetime() }),
   /* What can be brought back now: `have` of the `placed` machines that hold it answer, `need` are needed. */
   notice('not-restorable-now', { have: count, placed: count, need: count }),
   notice('few-answer', { have: count, placed: count, need: count }),

@@ -40,22 +40,26 @@ export function signInNotices(rosters: readonly RosterStatus[]): Notice[] {
   return rosters.filter(({ needsSignIn }) => needsSignIn).map(({ locator }) => ({ code: 'sign-in-needed', locator }))
 }
 
-/** Null when it is in order, or was not read yet. */
-export function rosterNotice({ locator, state, problem, needsSignIn }: RosterStatus): Notice | null {
+/** Null when it is in order and was so all the time, or was not read yet. */
+export function rosterNotice(roster: RosterStatus): Notice | null {
+  const { locator, state, problem, needsSignIn } = roster
   const detail = problem === undefined ? {} : { detail: problem }
   if (needsSignIn) return { code: 'sign-in-needed', locator, ...detail }
   switch (state) {
-    case 'ok': case 'unread': return null
+    case 'ok': case 'unread': case 'rolled-back': return rosterAlarm(roster)
     case 'empty': return { code: 'roster-empty', locator }
     case 'foreign': return { code: 'roster-foreign', locator }
-    case 'rolled-back': return { code: 'roster-rolled-back', locator }
     case 'unavailable': return { code: 'roster-unreachable', locator, ...detail }
   }
 }
 
-/** Those worth a mail: `rosters` of the status tells of the others. */
+/** Those worth a mail, also when they are in order again: `rosters` of the status tells of the others. */
 export function rosterAlarms(rosters: readonly RosterStatus[]): Notice[] {
-  return rosters.filter(({ state }) => state === 'rolled-back').map(({ locator }) => ({ code: 'roster-rolled-back', locator }))
+  return rosters.flatMap((roster) => rosterAlarm(roster) ?? [])
+}
+
+function rosterAlarm({ locator, wentBackMs }: RosterStatus): Notice | null {
+  return wentBackMs === undefined ? null : { code: 'roster-rolled-back', locator, at: new Date(wentBackMs).toISOString() }
 }
 
 export function groupNotices(members: readonly Member[], answering: ReadonlySet<MachineId>, { isSingle }: { isSingle: boolean }): Notice[] {

@@ -61,9 +61,9 @@ export async function status(context: AgentContext, { fresh }: CommandRequest<'s
 }
 
 function rosterOf(status: RosterStatus): CommandResult<'status'>['rosters'][number] {
-  const { locator, state, problem, needsSignIn } = status
+  const { locator, state, problem, needsSignIn, wentBackMs } = status
   const shown = state === 'ok' ? 'ok' : state === 'unread' ? 'unknown' : needsSignIn ? 'signed-out' : 'unreachable'
-  return { locator, state: shown, detail: problem ?? (shown === 'ok' || shown === 'unknown' ? '' : state), notice: rosterNotice(status) }
+  return { locator, state: shown, detail: problem ?? (shown !== 'ok' && shown !== 'unknown' ? state : wentBackMs === undefined ? '' : 'it went back in time'), notice: rosterNotice(status) }
 }
 
 function timeOrNull(timeMs: number | null): string | null {

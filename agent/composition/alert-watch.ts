@@ -1,5 +1,6 @@
 /** Looks now and then whether somebody has to be told of something, and mails what is new; see commands/alerts.ts. */
 import type { OwnerId } from '../../shared/ids.ts'
+import type { News } from '../commands/alert-book.ts'
 import { alertsOf, mailsOf } from '../commands/alerts.ts'
 import type { RunCommand } from '../commands/command.ts'
 import type { AgentContext } from '../commands/context.ts'
@@ -12,6 +13,8 @@ import type { Log } from './log.ts'
 
 const firstMs = 3 * 60_000
 const everyMs = 15 * 60_000
+/** What was mended at once is shown for so long all the same. */
+const shownMs = 7 * 86_400_000
 
 export function watchAlerts(context: AgentContext, run: RunCommand, log: Log): Recurring {
   return new Recurring({
@@ -29,7 +32,13 @@ export async function tell(context: AgentContext, run: RunCommand, options: Para
   const left = new Map(membership.members().filter(({ record }) => record.state === 'left').map(({ id, devices }) => [id as string, keptFor(devices, membership)]))
   const contacts = othersContacts(membership, context.ownerFile()?.owner)
   const news = context.alerts.update(alertsOf({ status, members, settings: config.alerts, left, contacts }), context.clock.now())
-  if (news.raised.length + news.over.length === 0) return
+  if (news.raised.length + news.over.length > 0) await mailNews(context, news, options)
+  membership.settleRollBacks(context.clock.now() - shownMs)
+}
+
+async function mailNews(context: AgentContext, news: News, options: Parameters<RunCommand>[2]): Promise<void> {
+  const { config } = context.settings
+  const { membership } = context.group()
   const mails = mailsOf(news, { group: membership.network.name, mail: config.mail })
   const mailer = mails.length === 0 ? undefined : await openMailer(context)
   const failures: unknown[] = []

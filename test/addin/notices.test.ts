@@ -7,7 +7,7 @@ import { noticeText } from '../../shared/notice-texts.ts'
 import { type Notice, noticeCodes, noticeSchema, sayNotice } from '../../shared/notices.ts'
 
 /** Values that cannot be mistaken for words of the message. */
-const values = { name: 'Anaïs', names: ['Bo', 'Chi'], machine: '0a1b2c3d', here: true, locator: 'folder:/srv/list', by: 'Dora', why: 'laptop lost' }
+const values = { name: 'Anaïs', names: ['Bo', 'Chi'], machine: '0a1b2c3d', here: true, locator: 'folder:/srv/list', by: 'Dora', why: 'laptop lost', at: '2026-11-22T12:00:00.000Z' }
 
 /** Two of each code: with numbers of many and of one, and without what may be missing. */
 const samples = noticeCodes.flatMap((code): Notice[] => [7, 1].map((number) => {
@@ -21,7 +21,8 @@ test('every notice is said in every language, with everything that it is about, 
     for (const text of [english, german]) {
       assert.doesNotMatch(text, /undefined|null|\[object|^\s*$/u, notice.code)
       for (const [key, value] of Object.entries(notice)) {
-        if (key === 'code' || typeof value === 'boolean' || value === null || (key === 'days' && value === 1)) continue
+        if (key === 'at') assert.match(text, /22\D+(?:Nov|11)\D+2026/, 'in local time')
+        if (key === 'code' || key === 'at' || typeof value === 'boolean' || value === null || (key === 'days' && value === 1)) continue
         for (const one of [value].flat()) assert.ok(text.includes(String(one)), `${notice.code} says nothing of ${key}: ${text}`)
       }
     }

@@ -9,7 +9,10 @@ import { type Alert, AlertBook } from '../../agent/commands/alert-book.ts'
 import { type AlertInput, alertsOf, mailsOf, speaker } from '../../agent/commands/alerts.ts'
 import type { RunCommand } from '../../agent/commands/command.ts'
 import type { AgentContext } from '../../agent/commands/context.ts'
+import { rosterAlarms } from '../../agent/commands/status-notices.ts'
 import { tell } from '../../agent/composition/alert-watch.ts'
+import { RosterWatch } from '../../agent/network/membership/roster-watch.ts'
+import type { RosterStatus } from '../../agent/network/roster/roster-sync.ts'
 import { defaultConfig } from '../../agent/config.ts'
 import { dayMs, hourMs } from '../support/fake-time.ts'
 import { TestSmtpServer } from '../support/smtp-server.ts'
@@ -113,7 +116,7 @@ test('a roll-back that stands keeps no other one from being told, of another way
   }
   const kinds: Notice[] = [
     { code: 'head-missing', machine: 'x', seq: 1 }, { code: 'head-missing', machine: 'y', seq: 1 }, { code: 'head-rolled-back', machine: 'x', seen: 2, found: 1 },
-    { code: 'roster-rolled-back', locator: 'folder:/a' }, { code: 'roster-rolled-back', locator: 'folder:/b' },
+    { code: 'roster-rolled-back', locator: 'folder:/a', at: '2026-11-22T12:00:00.000Z' }, { code: 'roster-rolled-back', locator: 'folder:/b', at: '2026-11-22T12:00:00.000Z' },
   ]
   for (const notice of kinds) assert.deepEqual(newsAfter(notice), [[notice]])
   assert.deepEqual(newsAfter({ code: 'head-missing', machine: 'x', seq: 2 }), [], 'the same once more')
@@ -158,15 +161,16 @@ test('admins hear of everything, a member of its own backup, and a hostile name 
 
 test('one look after the other sends one mail for what began and one for what ended, and tries again when the server is down', async () => {
   await using server = await TestSmtpServer.open()
-  const state = { members: calm.members, down: true }
+  const state = { members: calm.members, down: true, nowMs: 1e12 }
   const asked: unknown[] = []
   const left: { id: string; record: { state: 'left' }; devices: { owner: string }[] }[] = []
+  const rosters = new RosterWatch(() => state.nowMs, () => {})
   const context = {
-    alerts: new AlertBook(alertFile().file), clock: { now: () => 1e12 },
+    alerts: new AlertBook(alertFile().file), clock: { now: () => state.nowMs },
     settings: { config: { ...defaultConfig, mail: { ...defaultConfig.mail, to: ['ann@example.com'], admins: ['boss@example.com'], smtp: { host: '127.0.0.1', get port() { return state.down ? 1 : server.port }, security: 'none', from: 'holdfast@example.com' } } } },
-    group: () => ({ membership: { network: { name: 'Sales' }, members: () => left, keepDaysOf: () => 0, contacts: { all: () => asked, waitMs: () => 3 * dayMs }, member: () => ({ name: 'C' }) } }), ownerFile: () => ({ owner: 'a-owner' }), signIns: { access: { directorySignIn: async () => undefined } },
+    group: () => ({ membership: { network: { name: 'Sales' }, members: () => left, keepDaysOf: () => 0, settleRollBacks: (beforeMs: number) => rosters.settle(beforeMs), contacts: { all: () => asked, waitMs: () => 3 * dayMs }, member: () => ({ name: 'C' }) } }), ownerFile: () => ({ owner: 'a-owner' }), signIns: { access: { directorySignIn: async () => undefined } },
   } as unknown as AgentContext
-  const run = (async (name: string) => (name === 'status' ? calm.status : { members: state.members })) as unknown as RunCommand
+  const run = (async (name: string) => (name === 'status' ? { ...calm.status, alarms: rosterAlarms([{ locator: 'folder:/list', state: 'ok', wentBackMs: rosters.wentBackMs('folder:/list') } as RosterStatus]).map((notice) => alarm('rollback', notice)) } : { members: state.members })) as unknown as RunCommand
   const look = async () => { await tell(context, run, { signal: AbortSignal.timeout(60_000), onProgress: () => {} }) }
   await look()
   state.members = [member('a', { self: true, lastSnapshotAgeSeconds: 9 * day }), member('b', { offSinceSeconds: 20 * day, machineState: 'doubtful' })]
@@ -191,4 +195,33 @@ test('one look after the other sends one mail for what began and one for what en
   await look()
   assert.deepEqual(server.mails.slice(5).map(({ to }) => to), [['boss@example.com']])
   assert.match(server.mails[5]!.text, /\n- C asked to open the backup of b-owner as its recovery contact/)
+
+  for (const epoch of [2, 1, 2]) rosters.saw('folder:/list', { epoch, seqs: new Map() })
+  const wentBackMs = state.nowMs
+  state.down = true
+  for (const days of [0, 30]) {
+    state.nowMs = wentBackMs + days * dayMs
+    await assert.rejects(look(), (error) => hasCode(error, 'mail-failed'))
+  }
+  state.down = false
+  await look()
+  const [first, ...more] = server.mails.slice(6)
+  assert.deepEqual([first?.to, more.map(({ to }) => to)], [['boss@example.com'], [['ann@example.com']]], 'it was mended at once, and stays news until it is told')
+  assert.match(first!.text, /\n- The roster in folder:\/list went back in time \(\d+ Sept? 2001/)
+  await look()
+  await look()
+  assert.match(server.mails[8]!.text, /Over:\n- The roster/)
+  assert.equal(server.mails.length, 10)
+
+  for (const epoch of [1, 2]) rosters.saw('folder:/list', { epoch, seqs: new Map() })
+  for (const days of [0, 6]) {
+    state.nowMs += days * dayMs
+    await look()
+    await look()
+    assert.deepEqual([server.mails.length, context.alerts.standing().map(({ text }) => /\/list/.test(text)).at(-1)], [12, true], 'told once, and shown for a week')
+  }
+  state.nowMs += 2 * dayMs
+  await look()
+  await look()
+  assert.equal(server.mails.length, 14)
 })

@@ -3,7 +3,8 @@ import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { renderers } from '../../agent/cli/render.ts'
-import { rosterAlarms } from '../../agent/commands/status-notices.ts'
+import { rosterAlarms, rosterNotice } from '../../agent/commands/status-notices.ts'
+import type { RosterStatus } from '../../agent/network/roster/roster-sync.ts'
 import { type GroupAgent, startAgents } from '../support/agent-group.ts'
 import { seededBytes } from '../support/trees.ts'
 
@@ -42,7 +43,12 @@ test('a recovery from holders who all went back says that a newer backup exists,
   assert.match(renderers.restore(restored), /\n! Head \d+ of computer/)
 })
 
-test('a roster that went back in time is worth a mail', () => {
+test('a roster that went back in time is worth a mail, mended or not, and is said as long as nothing worse is wrong with it', () => {
+  const wentBackMs = Date.parse('2026-11-22T12:00:00Z')
   const states = ['ok', 'rolled-back', 'empty', 'unavailable'] as const
-  assert.deepEqual(rosterAlarms(states.map((state) => ({ locator: `folder:/${state}`, state, needsSignIn: false } as never))), [{ code: 'roster-rolled-back', locator: 'folder:/rolled-back' }])
+  const rosters = [undefined, wentBackMs].flatMap((at) => states.map((state) => ({ locator: `folder:/${state}`, state, needsSignIn: false, wentBackMs: at } as RosterStatus)))
+  const alarm = (state: string) => ({ code: 'roster-rolled-back', locator: `folder:/${state}`, at: '2026-11-22T12:00:00.000Z' })
+  assert.deepEqual(rosterAlarms(rosters), states.map(alarm))
+  assert.deepEqual(rosters.slice(4, 6).map(rosterNotice), [alarm('ok'), alarm('rolled-back')])
+  assert.deepEqual([rosters[0], ...rosters.slice(6)].map((roster) => roster && rosterNotice(roster)?.code), [undefined, 'roster-empty', 'roster-unreachable'])
 })

@@ -58,7 +58,10 @@ export class Membership {
   readonly coverage = new CoverageBook()
   readonly invitations = new InvitationBook()
   readonly contacts: ContactBook
-  readonly rosters = new RosterWatch((event) => { this.#emit({ type: 'roster-rolled-back', ...event }) })
+  readonly rosters = new RosterWatch(() => this.#options.now(), (event) => {
+    this.#revision++
+    this.#emit({ type: 'roster-rolled-back', ...event })
+  })
   readonly #options: MembershipOptions
   readonly #held = new Map<string, Verified>()
   readonly #intake = new Intake()
@@ -212,6 +215,11 @@ export class Membership {
   /** Forks of the network record by former admins that were refused since this agent started. */
   get refusedForks(): number {
     return this.#refusedForks.size
+  }
+
+  /** As RosterWatch.settle. */
+  settleRollBacks(beforeMs: number): void {
+    if (this.rosters.settle(beforeMs)) this.#revision++
   }
 
   slotHolder(invitation: string, slot: number): MachineId | undefined {

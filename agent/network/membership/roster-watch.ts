@@ -1,8 +1,19 @@
 /**
  * Notices a roster that goes back in time: each is compared with what it showed itself earlier, because a shared folder
- * may well be slower than gossip. A record that is missing says nothing; an older one in its place does.
+ * may well be slower than gossip. A record that is missing says nothing; an older one in its place does. That one did is
+ * remembered, for it may be mended before anybody looks; both outlast a restart, with the membership.
  */
-import type { MachineId } from '../../../shared/ids.ts'
+import { z } from 'zod'
+import { type MachineId, machineIdSchema } from '../../../shared/ids.ts'
+import { locatorSchema } from './records.ts'
+
+const count = z.int().min(0)
+/** What is known of one roster, as it is saved. `behind`: which records are older there than they were; `wentBackMs`: the last time that one went back, since 1970. */
+export const watchedRosterSchema = z.object({
+  locator: locatorSchema, epoch: count, seqs: z.array(z.tuple([machineIdSchema, count])),
+  behind: z.array(z.union([machineIdSchema, z.literal('network')])).default([]), wentBackMs: z.number().min(0).optional(),
+})
+type WatchedRoster = z.infer<typeof watchedRosterSchema>
 
 export interface RosterHighest {
   /** Highest network epoch shown; 0 when none. */
@@ -19,12 +30,15 @@ export interface RollBack {
 }
 
 export class RosterWatch {
+  readonly #now: () => number
   readonly #report: (rollBack: RollBack) => void
   readonly #seen = new Map<string, RosterHighest>()
-  readonly #behind = new Map<string, Set<string>>()
+  readonly #behind = new Map<string, Set<MachineId | 'network'>>()
+  readonly #wentBackMs = new Map<string, number>()
 
-  /** `report` is called once when a record goes back, and again only after it had come forward. */
-  constructor(report: (rollBack: RollBack) => void) {
+  /** `now`: milliseconds since 1970. `report` is called once when a record goes back, and again only after it had come forward. */
+  constructor(now: () => number, report: (rollBack: RollBack) => void) {
+    this.#now = now
     this.#report = report
   }
 
@@ -42,13 +56,14 @@ export class RosterWatch {
   }
 
   #compare(rollBack: RollBack): void {
-    const behind = this.#behind.get(rollBack.locator) ?? new Set<string>()
+    const behind = this.#behind.get(rollBack.locator) ?? new Set<MachineId | 'network'>()
     this.#behind.set(rollBack.locator, behind)
     const key = rollBack.id ?? 'network'
     if (rollBack.found >= rollBack.known) {
       behind.delete(key)
     } else if (!behind.has(key)) {
       behind.add(key)
+      this.#wentBackMs.set(rollBack.locator, this.#now())
       this.#report(rollBack)
     }
   }
@@ -58,11 +73,30 @@ export class RosterWatch {
     return (this.#behind.get(locator)?.size ?? 0) > 0
   }
 
-  toJson(): { locator: string; epoch: number; seqs: [MachineId, number][] }[] {
-    return [...this.#seen].map(([locator, { epoch, seqs }]) => ({ locator, epoch, seqs: [...seqs] }))
+  /** When the roster last went back, mended or not, in milliseconds since 1970; undefined when it never did, or that is settled. */
+  wentBackMs(locator: string): number | undefined {
+    return this.#wentBackMs.get(locator)
   }
 
-  load(rosters: ReturnType<RosterWatch['toJson']>): void {
-    for (const { locator, epoch, seqs } of rosters) this.#seen.set(locator, { epoch, seqs: new Map(seqs) })
+  /** Everybody was told of what happened before: what is mended is forgotten. Returns whether anything was. */
+  settle(beforeMs: number): boolean {
+    const settled = [...this.#wentBackMs].filter(([locator, atMs]) => atMs < beforeMs && !this.isBehind(locator))
+    for (const [locator] of settled) this.#wentBackMs.delete(locator)
+    return settled.length > 0
+  }
+
+  toJson(): WatchedRoster[] {
+    return [...this.#seen].map(([locator, { epoch, seqs }]) => {
+      const wentBackMs = this.#wentBackMs.get(locator)
+      return { locator, epoch, seqs: [...seqs], behind: [...this.#behind.get(locator) ?? []], ...(wentBackMs === undefined ? {} : { wentBackMs }) }
+    })
+  }
+
+  load(rosters: readonly WatchedRoster[]): void {
+    for (const { locator, epoch, seqs, behind, wentBackMs } of rosters) {
+      this.#seen.set(locator, { epoch, seqs: new Map(seqs) })
+      this.#behind.set(locator, new Set(behind))
+      if (wentBackMs !== undefined) this.#wentBackMs.set(locator, wentBackMs)
+    }
   }
 }

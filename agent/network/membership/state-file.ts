@@ -7,7 +7,8 @@ import { open, readFile, rename, rm } from 'node:fs/promises'
 import { z } from 'zod'
 import { machineIdSchema, networkIdSchema } from '../../../shared/ids.ts'
 import { contactStateSchema } from './contact-book.ts'
-import { admissionSchema, headDocumentSchema, locatorSchema } from './records.ts'
+import { admissionSchema, headDocumentSchema } from './records.ts'
+import { watchedRosterSchema } from './roster-watch.ts'
 
 const count = z.int().min(0)
 const stateSchema = z.object({
@@ -22,7 +23,7 @@ const stateSchema = z.object({
   settled: z.string().optional(),
   slots: z.array(z.tuple([z.string(), count, machineIdSchema])),
   ages: z.array(z.tuple([machineIdSchema, z.number().min(0), z.boolean()])),
-  rosters: z.array(z.object({ locator: locatorSchema, epoch: count, seqs: z.array(z.tuple([machineIdSchema, count])) })),
+  rosters: z.array(watchedRosterSchema),
 })
 export type MembershipState = z.infer<typeof stateSchema>
 

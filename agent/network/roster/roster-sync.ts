@@ -27,6 +27,8 @@ export interface RosterStatus {
   readonly problem: string | undefined
   /** Somebody has to sign in on this machine. */
   readonly needsSignIn: boolean
+  /** When it last went back in time, in milliseconds since 1970, mended or not, until that is settled (membership/roster-watch.ts). */
+  readonly wentBackMs: number | undefined
 }
 
 export interface RosterSyncOptions {
@@ -47,7 +49,7 @@ export interface RosterSyncOptions {
 
 interface Place {
   readonly roster: Roster
-  status: RosterStatus
+  status: Omit<RosterStatus, 'wentBackMs'>
   cursor: string | undefined
   /** What the roster holds of the records that this machine puts back, by name. */
   readonly shown: Map<string, string>
@@ -84,7 +86,7 @@ export class RosterSync implements AsyncDisposable {
   }
 
   get status(): readonly RosterStatus[] {
-    return this.#places.filter(({ isFormer }) => !isFormer).map((place) => place.status)
+    return this.#places.filter(({ isFormer }) => !isFormer).map(({ status }) => ({ ...status, wentBackMs: this.#options.membership.rosters.wentBackMs(status.locator) }))
   }
 
   /** Resolves when the first roster was read. */
@@ -359,7 +361,7 @@ function networksIn(shown: ReadonlyMap<string, string>): string[] {
   return [...shown].filter(([name]) => name.startsWith('network/')).map(([, text]) => text)
 }
 
-function statusOf(locator: string, state: RosterStatus['state']): RosterStatus {
+function statusOf(locator: string, state: RosterStatus['state']): Place['status'] {
   return { locator, state, readAt: undefined, ignored: 0, refused: {}, problem: undefined, needsSignIn: false }
 }
 

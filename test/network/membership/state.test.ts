@@ -44,6 +44,40 @@ test('an agent starts from the saved membership with the roster down', async (t)
   assert.equal(await MembershipStore.networkAt(path), group.net)
 })
 
+test('that a roster went back in time is remembered over a restart, reported once all the same, and forgotten when it is mended and settled', async (t) => {
+  const path = await file(t)
+  const clock = new TestClock()
+  const open = async () => (await MembershipStore.open(path, { net: group.net, self: self.id, now: clock.now, monotonic: clock.monotonic })).store
+  const two = await nextEpoch(group.epoch1, group.admin, { net: group.net, epoch: 2, name: 'two' })
+  const reports: number[] = []
+  const at = () => [reports.length, store.membership.rosters.isBehind(source.name), store.membership.rosters.wentBackMs(source.name)]
+  const begin = async () => {
+    const begun = await open()
+    begun.membership.subscribe(({ type }) => { if (type === 'roster-rolled-back') reports.push(clock.wallMs) })
+    return begun
+  }
+  let store = await begin()
+  await store.membership.ingest([group.epoch1, two], source)
+  await store.saveIfChanged()
+  clock.advance(60)
+  await store.membership.ingest([group.epoch1], source)
+  await store.saveIfChanged()
+  clock.advance(60)
+  store = await begin()
+  await store.membership.ingest([group.epoch1], source)
+  assert.deepEqual(at(), [1, true, startMs + 60_000])
+  store.membership.settleRollBacks(clock.wallMs)
+  assert.deepEqual(at(), [1, true, startMs + 60_000], 'it is still behind')
+  await store.membership.ingest([group.epoch1, two], source)
+  store.membership.settleRollBacks(startMs + 60_000)
+  assert.deepEqual(at(), [1, false, startMs + 60_000], 'mended, and not told yet')
+  store.membership.settleRollBacks(clock.wallMs)
+  assert.deepEqual(at(), [1, false, undefined])
+  await store.saveIfChanged()
+  store = await begin()
+  assert.deepEqual(at(), [1, false, undefined])
+})
+
 test('a damaged state file is set aside once and the state begins anew', async (t) => {
   const path = await file(t)
   const clock = new TestClock()

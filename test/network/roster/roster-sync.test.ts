@@ -202,14 +202,15 @@ test('a folder restored from an old copy is reported, and gets the newest record
   await sync.syncOnce()
   await rm(join(path, 'network'), { recursive: true })
   await cp(copy, path, { recursive: true, force: true })
+  assert.equal(sync.status[0]?.wentBackMs, undefined)
   await sync.syncOnce()
-  assert.deepEqual([sync.status[0]?.state, membership.network.name], ['rolled-back', 'Renamed'])
+  assert.deepEqual([sync.status[0]?.state, sync.status[0]?.wentBackMs, membership.network.name], ['rolled-back', startMs, 'Renamed'])
   assert.ok(events.includes('roster-rolled-back'))
   const { records } = await roster.list()
   assert.equal(records.find((record) => record.name === peerName(machine.id))?.text, newest)
   assert.ok(records.some((record) => record.name === networkName(2)))
   await sync.syncOnce()
-  assert.equal(sync.status[0]?.state, 'ok')
+  assert.deepEqual(sync.status.map(({ state, wentBackMs }) => [state, wentBackMs]), [['ok', startMs]], 'told, though it was mended before anybody looked')
 })
 
 test('a roster of another group is called foreign and nothing is written to it', async (t) => {
