@@ -5,9 +5,9 @@
  * For each object the others are asked which of its shards they have, so that no host gets a second one, nor the owner's own; a shard that lies
  * elsewhere too is safe already. The rest is offered to the hosts without one, those with most room first, until one takes
  * it. What was handed over within a week to a machine that is off now, and not gone, is safe there, unless
- * that has said since that it has it no more. The owner finds it when it next asks the holders.
+ * that has said since that it has it no more; not on one that is there and cannot say. The owner finds it when it next asks the holders.
  */
-import { HoldfastError } from '../../shared/errors.ts'
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import type { MachineId, OwnerId } from '../../shared/ids.ts'
 import type { ObjectId } from '../object-store.ts'
 import type { HandedShards } from './handed-shards.ts'
@@ -98,7 +98,7 @@ async function handAllOver(parts: HandoverParts, { signal, onProgress }: { signa
         onProgress({ bytesDone, bytesTotal: Math.max(bytesTotal, bytesDone) })
       })
       report.kept += items.length - known.length
-      parts.handed.save() // not only at the end: the machine may be switched off meanwhile
+      parts.handed.saveNowAndThen()
     }
   }
   return report
@@ -115,29 +115,36 @@ async function itemOf(store: ShardStore, entry: ShardEntry): Promise<Item | unde
   }
 }
 
-type Places = ReadonlyMap<MachineId, ReadonlyMap<ObjectId, Set<number>>>
+interface Places {
+  /** Which shards of each object the machines have that said so. */
+  readonly known: ReadonlyMap<MachineId, ReadonlyMap<ObjectId, Set<number>>>
+  /** They are there, and answered with an error. */
+  readonly unsure: ReadonlySet<MachineId>
+}
 
-/** Who does not answer counts as having nothing and gets nothing. */
+/** Who does not say what it has gets nothing. */
 async function placesOf({ heirs, numbersAt }: HandoverParts, owner: OwnerId, items: readonly Item[], signal: AbortSignal): Promise<Places> {
-  const places = new Map<MachineId, Map<ObjectId, Set<number>>>()
+  const known = new Map<MachineId, Map<ObjectId, Set<number>>>()
+  const unsure = new Set<MachineId>()
   await Promise.all(heirs().map(async ({ id }) => {
     try {
       const numbers = await numbersAt(id, owner, items.map(({ header }) => header), signal)
-      places.set(id, new Map(items.map(({ entry }, at) => [entry.id, new Set(numbers[at])])))
+      known.set(id, new Map(items.map(({ entry }, at) => [entry.id, new Set(numbers[at])])))
     } catch (error) {
       throwIfCancelled(signal)
       if (!(error instanceof HoldfastError)) throw error
+      if (!hasCode(error, 'peer-unreachable', 'timeout')) unsure.add(id)
     }
   }))
-  return places
+  return { known, unsure }
 }
 
 /** Bytes that travelled; `safe` when it lies elsewhere too, `kept` when nobody takes it. */
-async function passOn({ heirs, store, storeOf, handed, isAway }: HandoverParts, { entry, header, leaves, bytes }: Item, places: Places, signal: AbortSignal): Promise<number | 'safe' | 'kept'> {
+async function passOn({ heirs, store, storeOf, handed, isAway }: HandoverParts, { entry, header, leaves, bytes }: Item, { known: places, unsure }: Places, signal: AbortSignal): Promise<number | 'safe' | 'kept'> {
   if ([...places.values()].some((objects) => objects.get(entry.id)?.has(entry.number) === true)) return 'safe'
   const before = handed.machineOf(entry)
   if (before !== undefined && places.has(before)) handed.forget(entry)
-  else if (before !== undefined && isAway(before)) return 'safe'
+  else if (before !== undefined && isAway(before) && !unsure.has(before)) return 'safe'
   const there = heirs().filter(({ id }) => places.has(id))
   const taken = new Set(there.filter(({ id, owners }) => owners.includes(entry.owner) || (places.get(id)?.get(entry.id)?.size ?? 0) > 0).map(({ host }) => host))
   for (const { id } of there.filter(({ host }) => !taken.has(host)).sort((a, b) => b.offer - a.offer)) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { MachineId } from '../../shared/ids.ts'
+import { type ErrorCode, HoldfastError } from '../../shared/errors.ts'
 import { generateMachine } from '../../agent/identity/machine.ts'
 import { HandedShards } from '../../agent/network/handed-shards.ts'
 import { handOver } from '../../agent/network/handover.ts'
@@ -70,14 +71,20 @@ async function oneHeir(count: number) {
   const shards = Array.from({ length: count }, (_, at) => makeShards(owner, { length: 1000 + at })[0]!)
   for (const shard of shards) await leaver.put(shard)
   const heirId = generateMachine().id
-  const state = { isOn: true, takes: true, nowMs: 1_000_000, text: undefined as string | undefined }
+  const state = { isOn: true, takes: true, nowMs: 1_000_000, text: undefined as string | undefined, writes: 0, refusal: undefined as ErrorCode | undefined }
   const attempt = async (onProgress = () => {}) => {
     const { handedOver, safe, kept } = await handOver({
       store: Object.assign(leaver, { accounts: () => [{ owner: owner.root.id, used: 1000, freezes: [], terms: { delayDays: 30, days: 14, weeks: 8 } }] }),
       heirs: () => (state.isOn ? [{ id: heirId, host: heirId, offer: 1, owners: state.takes ? [] : [owner.root.id] }] : []),
-      numbersAt: async (_id, of, headers) => await Promise.all(headers.map(async (header) => await numbersOf(of, header, heir))),
+      numbersAt: async (_id, of, headers) => {
+        if (state.refusal !== undefined) throw new HoldfastError(state.refusal, 'Cannot say what is here: the disk fails')
+        return await Promise.all(headers.map(async (header) => await numbersOf(of, header, heir)))
+      },
       storeOf: async () => await Promise.resolve(heir), isAway: () => true,
-      handed: new HandedShards({ read: () => state.text, write: (text) => { state.text = text } }, { now: () => state.nowMs }),
+      handed: new HandedShards({ read: () => state.text, write: (text) => { 
+        state.text = text
+        state.writes++
+      } }, { now: () => state.nowMs }),
     }, { signal: AbortSignal.timeout(60_000), onProgress })
     return { handedOver, safe, kept }
   }
@@ -112,4 +119,31 @@ test('what was handed over is remembered also when the agent is killed before it
   state.text = seen[10]
   state.isOn = false
   assert.deepEqual(await attempt(), { handedOver: 0, safe: 10, kept: 2 }, 'killed at the eleventh')
+})
+
+test('what was handed over is written now and then only, however much it is, and once more at the end', async () => {
+  const { attempt, state } = await oneHeir(100)
+  const seen: (string | undefined)[] = []
+  await attempt(() => {
+    seen.push(state.text)
+    state.nowMs += 100
+  })
+  assert.equal(state.writes, 3, 'after one second, after six, and at the end')
+  state.isOn = false
+  assert.deepEqual(await attempt(), { handedOver: 0, safe: 100, kept: 0 })
+  state.text = seen[65]
+  assert.deepEqual(await attempt(), { handedOver: 0, safe: 60, kept: 40 }, 'killed at the sixty-sixth')
+})
+
+test('what a machine took that is there and cannot say whether it has it is safe there no more than elsewhere', async () => {
+  const { attempt, state } = await oneHeir(1)
+  await attempt()
+  const refused = async (code: ErrorCode) => {
+    state.refusal = code
+    return await attempt()
+  }
+  for (const code of ['peer-unreachable', 'timeout'] as const) assert.deepEqual(await refused(code), { handedOver: 0, safe: 1, kept: 0 }, 'it is off')
+  for (const code of ['internal', 'peer-misbehaves', 'object-damaged'] as const) assert.deepEqual(await refused(code), { handedOver: 0, safe: 0, kept: 1 })
+  state.refusal = undefined
+  assert.deepEqual(await attempt(), { handedOver: 0, safe: 1, kept: 0 }, 'it has it after all')
 })
