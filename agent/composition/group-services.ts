@@ -44,8 +44,8 @@ const onlineSaveMs = 10 * 60_000
 const newsPatienceMs = 5_000
 /** A command waits so long for peers that it wants to tell something. */
 const tellPatienceMs = 5_000
-/** What a loss of power must not undo: who was shut out, by admins or by a recovery, and what the group has settled. */
-const neverForgotten: ReadonlySet<MembershipEvent['type']> = new Set(['network-changed', 'network-forked', 'machine-revoked', 'owner-epoch-raised', 'contact-ended', 'cloned-key'])
+/** What a loss of power must not undo: who came and who was shut out, by admins or by a recovery, and what the group has settled. */
+const neverForgotten: ReadonlySet<MembershipEvent['type']> = new Set(['machine-joined', 'network-changed', 'network-forked', 'machine-revoked', 'owner-epoch-raised', 'contact-ended', 'cloned-key'])
 
 export interface GroupOptions {
   readonly store: MembershipStore

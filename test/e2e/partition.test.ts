@@ -68,6 +68,26 @@ test('halves that do not see each other back up and restore by themselves, and a
   }
 })
 
+test('machines that stand in another network one morning, with the roster gone, find each other over the cable by the beacon', { skip }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'holdfast-moved-'))
+  t.after(() => { rmSync(directory, { recursive: true, force: true }) })
+  await using halves = new NetworkHalves()
+  const agents = [await halves.start(0, 1, join(directory, 'one')), await halves.start(1, 1, join(directory, 'other'))] as const
+  const [founder, other] = agents
+  const roster = join(directory, 'roster')
+  await founder.run('network create', { name: 'Test', roster: `folder:${roster}`, redundancy: 'mirror-2', label: founder.name })
+  const { invitation } = await founder.run('network invite', {})
+  await other.run('network join', { invitation, label: other.name })
+  await Promise.all(agents.map(async (agent) => { await sees(agent, agents) }))
+  await store(directory, other, 'before')
+
+  rmSync(roster, { recursive: true })
+  await halves.move()
+  await Promise.all(agents.map(async (agent) => { await sees(agent, agents) }))
+  await founder.until('peers', {}, ({ peers }) => peers.some(({ id, addresses }) => id === other.id && addresses.some((address) => address.startsWith('10.98.2.1:'))))
+  await restored(directory, other, 'before')
+})
+
 /** The network's records, everybody's peer record and everybody's heads are the same in the state of all agents. */
 async function sameRecords(agents: readonly NamespaceAgent[]): Promise<void> {
   await untilAnswer(async () => {

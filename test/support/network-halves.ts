@@ -24,26 +24,22 @@ export function missingForNamespaces(): string | undefined {
 
 export class NamespaceAgent {
   readonly name: string
-  readonly #home: { readonly home: string; readonly host: string }
+  readonly home: string
   #half: Half | undefined
   #id = ''
 
-  constructor(name: string, home: { home: string; host: string }) {
+  constructor(name: string, home: string) {
     this.name = name
-    this.#home = home
-  }
-
-  get home(): string {
-    return this.#home.home
+    this.home = home
   }
 
   get id(): string {
     return this.#id
   }
 
-  async start(half: Half): Promise<void> {
+  async start(half: Half, host: string): Promise<void> {
     this.#half = half
-    this.#id = await half.ask({ start: { name: this.name, ...this.#home } }) as string
+    this.#id = await half.ask({ start: { name: this.name, home: this.home, host } }) as string
   }
 
   async run<C extends CommandName>(run: C, input: CommandInput<C>): Promise<CommandResult<C>> {
@@ -92,6 +88,7 @@ export class NetworkHalves implements AsyncDisposable {
   readonly #namespaces: readonly [string, string]
   readonly #agents: [NamespaceAgent[], NamespaceAgent[]] = [[], []]
   #halves: readonly [Half, Half]
+  #network = 99
 
   constructor() {
     const mark = `hf${process.pid.toString(36)}`
@@ -102,18 +99,16 @@ export class NetworkHalves implements AsyncDisposable {
     }
     const [one, other] = this.#namespaces
     ip('-n', one, 'link', 'add', 'cable', 'type', 'veth', 'peer', 'name', 'cable', 'netns', other)
-    for (const [side, namespace] of this.#namespaces.entries()) {
-      for (const number of [1, 2]) ip('-n', namespace, 'address', 'add', `${addressOf(side, number)}/16`, 'dev', 'cable')
-    }
+    this.#setAddresses()
     this.heal()
     this.#halves = [new Half(one), new Half(other)]
   }
 
   /** Agent `number` (1, 2) of side 0 or 1, at an address of its own. */
   async start(side: 0 | 1, number: 1 | 2, home: string): Promise<NamespaceAgent> {
-    const agent = new NamespaceAgent(`machine-${side}-${number}`, { home, host: addressOf(side, number) })
+    const agent = new NamespaceAgent(`machine-${side}-${number}`, home)
     this.#agents[side].push(agent)
-    await agent.start(this.#halves[side])
+    await agent.start(this.#halves[side], this.#addressOf(side, agent))
     return agent
   }
 
@@ -125,10 +120,37 @@ export class NetworkHalves implements AsyncDisposable {
   /** The cable is pulled, and all machines lose power and start again: no connection from before is left. */
   async part(): Promise<void> {
     this.pull()
+    await this.#powerOff()
+    await this.#powerOn()
+  }
+
+  /** All machines lose power, and start again in a network with other addresses. */
+  async move(): Promise<void> {
+    await this.#powerOff()
+    this.#network--
+    for (const namespace of this.#namespaces) ip('-n', namespace, '-4', 'address', 'flush', 'dev', 'cable')
+    this.#setAddresses()
+    await this.#powerOn()
+  }
+
+  async #powerOff(): Promise<void> {
     await Promise.all(this.#halves.map(async (half) => { await half.kill() }))
+  }
+
+  async #powerOn(): Promise<void> {
     const [one, other] = this.#namespaces
     this.#halves = [new Half(one), new Half(other)]
-    await Promise.all(([0, 1] as const).map(async (side) => { for (const agent of this.#agents[side]) await agent.start(this.#halves[side]) }))
+    await Promise.all(([0, 1] as const).map(async (side) => { for (const agent of this.#agents[side]) await agent.start(this.#halves[side], this.#addressOf(side, agent)) }))
+  }
+
+  #setAddresses(): void {
+    for (const [side, namespace] of this.#namespaces.entries()) {
+      for (const number of [1, 2]) ip('-n', namespace, 'address', 'add', `${addressOf(this.#network, side, number)}/16`, 'dev', 'cable')
+    }
+  }
+
+  #addressOf(side: 0 | 1, agent: NamespaceAgent): string {
+    return addressOf(this.#network, side, this.#agents[side].indexOf(agent) + 1)
   }
 
   heal(): void {
@@ -136,13 +158,13 @@ export class NetworkHalves implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#halves.map(async (half) => { await half.kill() }))
+    await this.#powerOff()
     for (const namespace of this.#namespaces) ip('netns', 'delete', namespace)
   }
 }
 
-function addressOf(side: number, number: number): string {
-  return `10.99.${side + 1}.${number}`
+function addressOf(network: number, side: number, number: number): string {
+  return `10.${network}.${side + 1}.${number}`
 }
 
 function ip(...args: readonly string[]): void {
