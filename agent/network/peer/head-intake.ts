@@ -4,6 +4,7 @@
  * Nothing of a list is kept before the head that it belongs to has verified, and no more than that head counts and the list before it
  * can lose; of each machine one head at a time, over all its links; of all machines together so many bytes, until the store has the list or
  * has refused it. When they are reached the slowest gives way. A head that comes whole in one message is bounded by that and always taken.
+ * The list before it is read, and the new one made of it, for one head at a time: whatever all send, two lists more are in memory.
  */
 import { z } from 'zod'
 import { HoldfastError } from '../../../shared/errors.ts'
@@ -12,6 +13,7 @@ import { peekRecord } from '../../identity/jws.ts'
 import type { Clock } from '../clock.ts'
 import { liveEntryLength, verifyHeadRecord } from '../published-head.ts'
 import type { ShardStore } from '../shard-store/port.ts'
+import { Budget } from './budget.ts'
 import { applyLive } from './live-delta.ts'
 import { type WireRequest, maxLive } from './wire.ts'
 
@@ -57,6 +59,8 @@ export class HeadIntake {
   /** Heads that gave way, by who sends them: told with the next part. */
   readonly #gaveWay = new Map<MachineId, Pick<UnderWay, 'head' | 'link'>>()
   readonly #ended = new WeakSet<object>()
+  /** Of whoever has a whole list in memory. */
+  readonly #reading = new Budget(1)
 
   constructor(store: ShardStore, clock: Pick<Clock, 'now'>, most = mostHeld) {
     this.#store = store
@@ -94,9 +98,8 @@ export class HeadIntake {
     this.#gaveWay.delete(sender)
     if (gaveWay !== undefined && gaveWay.head === head && gaveWay.link === link) throw tooMany()
     if (!isNext) this.#underWay.delete(sender)
-    const begun = isNext ? { coming: known, base: undefined } : await this.#begin(link, device, { certificate, head, live })
-    if (begun === undefined) return { need: 'full' }
-    const { coming } = begun
+    const coming = isNext ? known : await this.#begin(link, device, { certificate, head, live })
+    if (coming === undefined) return { need: 'full' }
     this.#underWay.delete(sender) // kept again below when nothing is wrong with it
     if (isNext || live.more) this.#makeRoom(coming, live)
     coming.add.put(live.add)
@@ -109,23 +112,34 @@ export class HeadIntake {
     coming.isEnding = true
     if (isNext) this.#underWay.set(sender, coming)
     try {
-      const base = begun.base ?? await this.#liveOf(device, live.from)
-      if (base === undefined) return { need: 'full' }
-      await this.#store.putHead({ certificate, head, live: applyLive(base, { add: coming.add.bytes, drop: coming.drop.bytes }) })
-      return { seq: peekHead(head).seq }
+      return await this.#withLive(device, live.from, async (base) => {
+        if (base === undefined) return { need: 'full' as const }
+        await this.#store.putHead({ certificate, head, live: applyLive(base, { add: coming.add.bytes, drop: coming.drop.bytes }) })
+        return { seq: peekHead(head).seq }
+      })
     } finally {
       this.#underWay.delete(sender)
     }
   }
 
   /** Undefined when the list that it is a difference of is not here. */
-  async #begin(link: object, device: HeadDevice, { certificate, head, live: { from } }: WireRequest<'head.put'>): Promise<{ coming: UnderWay; base: Uint8Array } | undefined> {
+  async #begin(link: object, device: HeadDevice, { certificate, head, live: { from } }: WireRequest<'head.put'>): Promise<UnderWay | undefined> {
     const { live: { count } } = await verifyHeadRecord({ certificate, head })
     if (count * liveEntryLength > maxLive) throw new HoldfastError('quota-exceeded', 'Cannot take the head: its live list is too long')
-    const base = await this.#liveOf(device, from)
-    if (base === undefined) return undefined
+    const baseLength = from === 0 ? 0 : await this.#withLive(device, from, async (base) => await Promise.resolve(base?.length))
+    if (baseLength === undefined) return undefined
     const nowMs = this.#clock.now()
-    return { coming: { head, from, link, add: new Gathered(count * liveEntryLength), drop: new Gathered(base.length), begunMs: nowMs, lastMs: nowMs, isEnding: false }, base }
+    return { head, from, link, add: new Gathered(count * liveEntryLength), drop: new Gathered(baseLength), begunMs: nowMs, lastMs: nowMs, isEnding: false }
+  }
+
+  /** `then` gets the list of head `from`, undefined when that is not here, and has it to itself: no other is in memory meanwhile. */
+  async #withLive<T>(device: HeadDevice, from: number, then: (live: Uint8Array | undefined) => Promise<T>): Promise<T> {
+    await this.#reading.take(1)
+    try {
+      return await then(await this.#liveOf(device, from))
+    } finally {
+      this.#reading.give(1)
+    }
   }
 
   /** For the next part of a head that is not among those under way: what rests gives way to it, then the slowest, unless that is the head itself. */

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { HoldfastError } from '../../../shared/errors.ts'
 import type { MachineId } from '../../../shared/ids.ts'
 import { HeadIntake } from '../../../agent/network/peer/head-intake.ts'
+import { diffLive } from '../../../agent/network/peer/live-delta.ts'
 import { MemoryShardStore } from '../../support/memory-shard-store.ts'
 import { type TestOwner, makeHead, makeLive, makeOwner } from '../../support/test-owner.ts'
 
@@ -130,4 +132,36 @@ test('a list whose link ends while its first part is verified takes no room', as
   intake.leave(owner.machine.id, owner)
   await first
   assert.deepEqual(await send(other, second, { add: live.subarray(0, 19 * entry) }), { need: 'more' })
+})
+
+test('however many send heads at once, one list is read and made anew at a time, and one that the store refuses holds nobody up', async () => {
+  const owners = [await makeOwner(), await makeOwner(), await makeOwner()]
+  const { send, store } = await scene(owners)
+  const [live, longer] = [makeLive(8), makeLive(9)]
+  for (const owner of owners) await send(owner, await makeHead(owner, 1, live), { add: live, more: false })
+  const inMemory = { lists: 0, most: 0 }
+  const [heads, putHead] = [store.heads.bind(store), store.putHead.bind(store)]
+  store.heads = async (owner) => {
+    inMemory.most = Math.max(inMemory.most, ++inMemory.lists)
+    await setImmediate()
+    inMemory.lists--
+    return await heads(owner)
+  }
+  store.putHead = async (published) => {
+    inMemory.most = Math.max(inMemory.most, ++inMemory.lists)
+    for (let turn = 0; turn < 20; turn++) await setImmediate()
+    inMemory.lists--
+    if (published.certificate === owners[0]?.certificate) throw new HoldfastError('disk-full', 'Cannot keep the head: the disk is full')
+    await putHead(published)
+  }
+  const { add, drop } = diffLive(live, longer)
+  const sent = await Promise.allSettled(owners.map(async (owner, at) => {
+    const head = await makeHead(owner, 2, longer)
+    if (at === 2) await send(owner, head, { from: 1, add: add.subarray(0, entry) })
+    return await send(owner, head, { from: 1, add: at === 2 ? add.subarray(entry) : add, drop, more: false })
+  }))
+  assert.deepEqual(sent.map(({ status }) => status), ['rejected', 'fulfilled', 'fulfilled'])
+  assert.deepEqual(inMemory, { lists: 0, most: 1 })
+  store.heads = heads
+  assert.ok(Buffer.from((await store.heads(owners[2]!.root.id))[0]?.live ?? none).equals(longer))
 })
