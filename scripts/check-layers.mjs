@@ -38,7 +38,7 @@ const rules = {
   'agent/main.ts': ['shared/', 'agent/'],
   'agent/composition/': ['shared/', 'agent/'],
   'test/': ['shared/', 'agent/', 'test/', 'addin/', 'bench/', 'scripts/'],
-  'bench/': ['shared/', 'agent/', 'bench/', 'test/support/'],
+  'bench/': ['shared/', 'agent/', 'bench/', 'test/support/', 'test/endurance/'],
   'scripts/': [],
 }
 

@@ -10,10 +10,17 @@
  */
 import { type Place, matchShards } from './placement.ts'
 
-/** After so many days of silence the others have to be able to lose so many more. */
-const stages = [{ days: 10, losses: 1 }, { days: 17, losses: 2 }] as const
-const shownDays = 21
-const givenUpDays = 42
+/** What is done for silence alone. */
+export interface Patience {
+  /** After so many days of silence the others have to be able to lose so many more. */
+  readonly stages: readonly { readonly days: number; readonly losses: number }[]
+  /** After so many days as many shards as it takes to be shown as protected are made. */
+  readonly shownDays: number
+  /** After so many days all of it lacks. */
+  readonly givenUpDays: number
+}
+
+export const patience: Patience = { stages: [{ days: 10, losses: 1 }, { days: 17, losses: 2 }], shownDays: 21, givenUpDays: 42 }
 
 export interface PatientPlace extends Place {
   /** Since anybody heard of the machine. */
@@ -36,7 +43,7 @@ export function lackingNow(places: readonly Place[], target: number): number[] {
 }
 
 /** Those worth making anew now, the longest silent first. `places`: on machines that are not gone for good. */
-export function lackingWithPatience(places: readonly PatientPlace[], { k, target, shown, unlisted = 0 }: PatientRequest): number[] {
+export function lackingWithPatience(places: readonly PatientPlace[], { k, target, shown, unlisted = 0 }: PatientRequest, { stages, shownDays, givenUpDays } = patience): number[] {
   const kept = places.filter(({ silentDays }) => silentDays < givenUpDays)
   const lost = lackingNow(kept, target)
   if (lost.length > unlisted) return lost.slice(0, lost.length - unlisted)
