@@ -101,12 +101,15 @@ const global: OptionTable = { home: text, json: flag, help: { type: 'boolean', s
 /** Undefined when help or the version was asked for instead. Throws `invalid-input` with the usage of the command. */
 export function parseInvocation(argv: readonly string[]): Invocation | { help: string | undefined } | { version: true } {
   const words = argv.filter((word, index) => !word.startsWith('-') && argv[index - 1] !== '--home')
-  const name = [3, 2, 1].map((count) => words.slice(0, count).join(' ')).find((candidate) => Object.hasOwn(syntax, candidate))
+  const asked = words[0] === 'help' ? words.slice(1) : words
+  const name = [3, 2, 1].map((count) => asked.slice(0, count).join(' ')).find((candidate) => Object.hasOwn(syntax, candidate))
   if (name === undefined) {
     if (argv.includes('--version')) return { version: true }
-    if (words.length === 0 || words[0] === 'help') return { help: undefined }
-    throw new HoldfastError('invalid-input', `Cannot run ${words.slice(0, 2).join(' ')}: no such command; see holdfast help`)
+    const [first, ...others] = words
+    if (first === undefined || (first === 'help' && others.length === 0)) return { help: undefined }
+    throw new HoldfastError('invalid-input', `Cannot ${first === 'help' ? `help with ${others.slice(0, 2).join(' ')}` : `run ${words.slice(0, 2).join(' ')}`}: no such command; see holdfast help`)
   }
+  if (words[0] === 'help') return { help: name }
   const command = syntax[name] as Syntax
   let rest = [...argv]
   for (const word of name.split(' ')) rest = rest.toSpliced(rest.indexOf(word), 1)
@@ -115,7 +118,7 @@ export function parseInvocation(argv: readonly string[]): Invocation | { help: s
     if (values['help'] === true) return { help: name }
     return { name, positionals, values, home: values['home'] as string | undefined, json: values['json'] === true }
   } catch (cause) {
-    throw new HoldfastError('invalid-input', `${(cause as Error).message.split('. To specify')[0]}\nusage: holdfast ${command.usage}`, { cause })
+    throw new HoldfastError('invalid-input', `${(cause as Error).message.split('. To specify')[0]}\n${usageOf(name)}`, { cause })
   }
 }
 
@@ -295,7 +298,12 @@ function required(name: string, values: Values, option: string): string {
 }
 
 function usageError(name: string, state: string): HoldfastError {
-  return new HoldfastError('invalid-input', `Cannot run ${name}: ${state}\nusage: holdfast ${syntax[name]?.usage ?? name}`)
+  return new HoldfastError('invalid-input', `Cannot run ${name}: ${state}\n${usageOf(name)}`)
+}
+
+/** The line that shows how a command is written. */
+export function usageOf(name: string): string {
+  return `usage: holdfast ${syntax[name]?.usage ?? name}`
 }
 
 export function helpText(name: string | undefined): string {

@@ -9,11 +9,12 @@ import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type CommandName, type CommandResult, commands } from '../../shared/api.ts'
 import { HoldfastError, toProblem } from '../../shared/errors.ts'
+import { plainIssues } from '../../shared/plain-issues.ts'
 import { readConfig, resolveHome } from '../config.ts'
 import { homeAt, readFileIfThere } from '../home.ts'
 import { agentRunner } from '../http/agent-client.ts'
 import { parseRuntime } from '../http/runtime-file.ts'
-import { type Invocation, helpText, parseInvocation, parseNumber, splitSnapshotPath, toRequest } from './arguments.ts'
+import { type Invocation, helpText, parseInvocation, parseNumber, splitSnapshotPath, toRequest, usageOf } from './arguments.ts'
 import { ProgressLine } from './progress-line.ts'
 import { partlyWhy, renderers } from './render.ts'
 import { readSecret } from './secrets.ts'
@@ -64,7 +65,7 @@ async function runOnce(invocation: Invocation, signal: AbortSignal): Promise<num
   if (question !== undefined && invocation.values['yes'] !== true) await confirm(question, invocation, signal)
   const { name, input } = await requestOf(invocation, signal)
   const request = commands[name].request.safeParse(input)
-  if (!request.success) throw new HoldfastError('invalid-input', `Cannot run ${name}: ${request.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('; ')}`)
+  if (!request.success) throw new HoldfastError('invalid-input', `Cannot run ${name}: ${plainIssues(request.error.issues)}\n${usageOf(invocation.name)}`)
   const result = await runCommand(home, name, request.data, signal)
   print(invocation, name, result)
   return exitCode(invocation, name, result)
@@ -198,7 +199,8 @@ function exitCode(invocation: Invocation, name: CommandName, result: CommandResu
 function fail(error: unknown, json: boolean): number {
   const problem = toProblem(error)
   if (json) say(JSON.stringify({ problem }))
-  process.stderr.write(`holdfast: ${problem.detail}\n  ${signInHint(problem.details) ?? problem.guidance}\n`)
+  const tellsUsage = problem.code === 'invalid-input' && /\nusage: |holdfast help/.test(problem.detail)
+  process.stderr.write(`holdfast: ${problem.detail}\n${tellsUsage ? '' : `  ${signInHint(problem.details) ?? problem.guidance}\n`}`)
   if (problem.code === 'internal' && error instanceof Error) process.stderr.write(`${error.stack ?? error.message}\n`)
   return problem.code === 'cancelled' ? 130 : problem.code === 'invalid-input' ? 2 : 1
 }

@@ -6,6 +6,7 @@
 import type { Request, Response, Router } from 'express'
 import { type CommandName, type RunEnded, type RunState, commands, isCommandName } from '../../shared/api.ts'
 import { HoldfastError, toProblem } from '../../shared/errors.ts'
+import { plainIssues } from '../../shared/plain-issues.ts'
 import type { RunCommand } from '../commands/command.ts'
 import { answering } from './problems.ts'
 
@@ -24,7 +25,7 @@ export function addCommandRoutes(router: Router, runs: Runs, mayRun: (request: R
     if (known === undefined || !isCommandName(known)) throw new HoldfastError('not-found', `Cannot run ${name.slice(0, 100)}: no such command`)
     mayRun(request, known)
     const parsed = commands[known].request.safeParse(request.body ?? {})
-    if (!parsed.success) throw new HoldfastError('invalid-input', `Cannot run ${known}: ${parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`.trim()).join('; ')}`)
+    if (!parsed.success) throw new HoldfastError('invalid-input', `Cannot run ${known}: ${plainIssues(parsed.error.issues)}`)
     if (/\brespond-async\b/.test(request.get('prefer') ?? '')) startRun(runs, known, { input: parsed.data, response })
     else await streamRun(runs, known, { input: parsed.data, response })
   }))

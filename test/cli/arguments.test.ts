@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { resolve } from 'node:path'
 import { test } from 'node:test'
+import { z } from 'zod'
 import { HoldfastError } from '../../shared/errors.ts'
 import { commands, isCommandName } from '../../shared/api.ts'
+import { plainIssues } from '../../shared/plain-issues.ts'
 import { helpText, parseBytes, parseInvocation, splitSnapshotPath, syntax, toRequest } from '../../agent/cli/arguments.ts'
 import { formatBytes, formatDuration, printable } from '../../agent/cli/format.ts'
 
@@ -18,6 +20,23 @@ test('commands of one and of two words are found, wherever global options stand'
     name: 'network create', input: { name: 'Team', roster: 'folder:/srv' },
   })
   assert.deepEqual(request('status'), { name: 'status', input: {} })
+})
+
+test('help is of everything, of one command by either way of asking, or of none that there is', () => {
+  for (const argv of [['help'], []]) assert.deepEqual(parseInvocation(argv), { help: undefined })
+  for (const argv of [['help', 'restore'], ['restore', '--help'], ['--json', 'help', 'restore']]) assert.deepEqual(parseInvocation(argv), { help: 'restore' })
+  assert.deepEqual(parseInvocation(['help', 'network', 'invite']), { help: 'network invite' })
+  assert.throws(() => parseInvocation(['help', 'restroe']), refused(/Cannot help with restroe: no such command/))
+})
+
+test('what a schema refuses is said in words', () => {
+  const refusal = (input: object) => plainIssues(commands['network invite'].request.safeParse(input).error?.issues ?? [])
+  assert.equal(refusal({ count: 0 }), 'count has to be at least 1')
+  assert.equal(refusal({ count: 'many' }), 'count has to be a number')
+  const issuesOf = (schema: z.ZodType, value: unknown) => plainIssues(schema.safeParse(value).error?.issues ?? [])
+  assert.equal(issuesOf(z.object({ level: z.enum(['low', 'high']), name: z.string().min(1) }), { level: 'middle', name: '' }), 'level has to be low, high (one of them); name has to have at least 1 character')
+  assert.equal(issuesOf(z.strictObject({ list: z.array(z.number().lt(5)).max(1) }), { list: [1, 2], other: 1 }), 'list has to have at most 1 entry; has no other')
+  assert.equal(issuesOf(z.number().lt(5), 7), 'has to be less than 5')
 })
 
 test('paths become absolute where the command was given', () => {
