@@ -1,6 +1,7 @@
 /** The settings as a person types them, and back. Pure: what cannot be read is named, and nothing is sent. */
 import type { CommandInput } from '../shared/api.ts'
 import { type SlowLink, slowLinkSchema } from '../shared/settings.ts'
+import type { Messages } from './messages/messages.ts'
 import type { Settings } from './state.ts'
 
 export interface SettingsForm {
@@ -92,4 +93,9 @@ export function changeOf(form: SettingsForm, before: Settings): { change: Change
     ...(differs('caches') ? { includeOutlookCaches: form.caches } : {}),
   }
   return { change, wrong }
+}
+
+/** What is said once `change` is saved: also that the group's minimum holds, when the reserve asked for is below it. */
+export function savedText(m: Messages['settings'], { offer }: Change, after: Settings): string {
+  return offer === undefined || after.groupMinFree === null ? m.saved : m.groupReserve(formOf(after).reservePercent)
 }

@@ -50,6 +50,8 @@ export const settingsSchema = z.object({
   /** Call out on the local network while no other machine answers, and answer such calls. */
   beacon: z.boolean(),
   watchFolders: z.array(z.string()),
+  /** The least reserve of the group (0 to 1), while it holds instead of a lower one that was set on this machine; else null. */
+  groupMinFree: z.number().nullable(),
   /** Settings that the running agent takes up at its next start. */
   afterRestart: z.array(z.string()),
 })

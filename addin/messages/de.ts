@@ -193,7 +193,7 @@ export const de: Messages = {
   },
   settings: {
     heading: 'Einstellungen', name: 'Name dieses Rechners', schedule: 'Wann', daily: 'Jeden Tag um', cron: 'Statt einmal am Tag nach einem Zeitplan (cron)', advanced: 'Mehr', quietFrom: 'Nie zwischen', quietTo: 'und', computer: 'Dieser Rechner', settle: 'Ein geändertes Archiv sichern, wenn es so viele Minuten ruht', growth: 'oder sobald so viele MB neu sind', caches: 'Auch Zwischenspeicher von Outlook (OST) schützen: Sie lassen sich auch wieder vom Server holen', limits: 'Wie viel vom Netz', upload: 'Höchstens hochladen (MB je Sekunde)', download: 'Höchstens herunterladen (MB je Sekunde)', unlimited: 'keine Grenze', slowLinks: 'Langsame Verbindungen wie ein VPN: Netz (10.8.0.0/16) oder Schnittstelle, MB je Sekunde hoch und herunter, eine je Zeile, „-“ für keine Grenze',
-    space: 'Platz für die anderen', quota: 'Höchstens anbieten (GB)', reserve: 'Auf dieser Platte frei lassen (%)', folders: 'Ordner, in denen nach Archiven gesucht wird', saved: 'Gespeichert', afterRestart: (names) => `Gilt, wenn der Agent das nächste Mal startet: ${names}`, wrong: 'Bitte prüfen',
+    space: 'Platz für die anderen', quota: 'Höchstens anbieten (GB)', reserve: 'Auf dieser Platte frei lassen (%)', folders: 'Ordner, in denen nach Archiven gesucht wird', saved: 'Gespeichert', groupReserve: (percent) => `Gespeichert. Es gilt das Minimum der Gruppe: ${percent} % frei`, afterRestart: (names) => `Gilt, wenn der Agent das nächste Mal startet: ${names}`, wrong: 'Bitte prüfen',
   },
   start: {
     heading: 'Willkommen bei Holdfast', intro: 'Die Rechner Ihres Teams bewahren gegenseitig ihre Sicherungen auf: verschlüsselt, im Platz, der ohnehin frei ist.', step: (number) => `Schritt ${number} von 3`,

@@ -197,7 +197,7 @@ export const en = {
   },
   settings: {
     heading: 'Settings', name: 'Name of this computer', schedule: 'When', daily: 'Every day at', cron: 'Instead of once a day, by a schedule (cron)', advanced: 'More', quietFrom: 'Never between', quietTo: 'and', computer: 'This computer', settle: 'Back up a changed archive after so many minutes of rest', growth: 'or as soon as so many MB are new', caches: 'Protect Outlook caches (OST) too: they can be fetched again from the server', limits: 'How much of the network', upload: 'At most, upload (MB per second)', download: 'At most, download (MB per second)', unlimited: 'no limit', slowLinks: 'Slow links such as a VPN: network (10.8.0.0/16) or interface, MB per second up and down, one a line, “-” for no limit',
-    space: 'Space for the others', quota: 'Offer at most (GB)', reserve: 'Keep free on this disk (%)', folders: 'Folders in which archives are looked for', saved: 'Saved', afterRestart: (names: string) => `Taken up when the agent starts next: ${names}`, wrong: 'Check this value',
+    space: 'Space for the others', quota: 'Offer at most (GB)', reserve: 'Keep free on this disk (%)', folders: 'Folders in which archives are looked for', saved: 'Saved', groupReserve: (percent: string) => `Saved. Your group's minimum holds: keep ${percent} % free`, afterRestart: (names: string) => `Taken up when the agent starts next: ${names}`, wrong: 'Check this value',
   },
   start: {
     heading: 'Welcome to Holdfast', intro: 'The computers of your team keep each other\'s backups: encrypted, in the space that is free anyway.', step: (number: number) => `Step ${number} of 3`,

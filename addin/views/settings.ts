@@ -2,7 +2,7 @@
 import { type TemplateResult, html, nothing } from 'lit-html'
 import type { App, View } from '../app.ts'
 import { field, loading } from '../parts/parts.ts'
-import { type SettingsForm, changeOf, formOf } from '../settings-form.ts'
+import { type SettingsForm, changeOf, formOf, savedText } from '../settings-form.ts'
 
 export class SettingsView implements View {
   readonly #app: App
@@ -74,7 +74,7 @@ export class SettingsView implements View {
     await this.#app.act(async () => {
       const { settings } = await this.#app.run('settings', { change })
       this.#form = formOf(settings)
-      this.#app.set({ settings, notice: { text: this.#app.messages.settings.saved }, problem: undefined })
+      this.#app.set({ settings, notice: { text: savedText(this.#app.messages.settings, change, settings) }, problem: undefined })
     })
   }
 }

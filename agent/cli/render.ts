@@ -209,8 +209,9 @@ export const renderers: Renderers = {
     formatTable(entries.map((entry) => [formatBytes(entry.size).padStart(8), formatTime(entry.mtime), printable(entry.path)])),
     ...(more ? ['… and more: search for a longer part of the name'] : []),
   ].join('\n')),
-  'settings': ({ settings: { afterRestart, ...settings } }) => [
-    ...settingLines(settings), ...(afterRestart.length === 0 ? [] : [`Taken up when the agent starts next: ${afterRestart.join(', ')}`]),
+  'settings': ({ settings: { afterRestart, groupMinFree, ...settings } }) => [
+    ...settingLines(settings), ...(groupMinFree === null ? [] : [`The group's minimum holds instead of a lower offer.minFree of this machine: ${groupMinFree}`]),
+    ...(afterRestart.length === 0 ? [] : [`Taken up when the agent starts next: ${afterRestart.join(', ')}`]),
   ].join('\n'),
   'pause': ({ pausedUntil }) => (pausedUntil === null ? 'Automatic backups go on.' : `No backup starts by itself before ${formatTime(pausedUntil)}; \`holdfast resume\` ends the pause.`),
   'outlook': ({ detail, archives }) => [

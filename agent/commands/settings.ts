@@ -22,6 +22,7 @@ export class Settings {
   readonly #afterRestart = new Set<string>()
   #config: Config
   #group: GroupDefaults = {}
+  #groupMinFree: number | null = null
 
   constructor(options: SettingsOptions) {
     this.#options = options
@@ -35,6 +36,11 @@ export class Settings {
   /** Names of settings that were changed and that the running agent does not use yet. */
   get afterRestart(): readonly string[] {
     return [...this.#afterRestart]
+  }
+
+  /** The group's reserve (0 to 1), while it holds instead of a lower one of this machine's file; else null. */
+  get groupMinFree(): number | null {
+    return this.#groupMinFree
   }
 
   /** Called after each change. Returns what ends the subscription. */
@@ -119,7 +125,9 @@ export class Settings {
 
   /** What the group has a say in, from the file; an offer of this run (command line) stays until it is changed. */
   #derived(offer?: ConfigFile['offer']): Pick<Config, 'schedule' | 'offer'> {
-    const derived = withDefaults(readConfigFile(this.#options.file), this.#group)
+    const file = readConfigFile(this.#options.file)
+    const derived = withDefaults(file, this.#group)
+    this.#groupMinFree = file.offer.minFree !== undefined && file.offer.minFree < derived.offer.minFree ? derived.offer.minFree : null
     return { schedule: derived.schedule, offer: { ...derived.offer, ...(offer === undefined && { quotaBytes: this.#config.offer.quotaBytes }) } }
   }
 }
@@ -135,7 +143,7 @@ export function settings(context: AgentContext, { change }: CommandRequest<'sett
   const { cron, quietHours, settleSeconds, growthBytes } = schedule
   return {
     settings: {
-      label: label ?? null, schedule: { cron, quietHours, settleSeconds, growthBytes }, offer, politeness, retention, alerts, mail, includeOutlookCaches, watchFolders, beacon, afterRestart: [...context.settings.afterRestart],
+      label: label ?? null, schedule: { cron, quietHours, settleSeconds, growthBytes }, offer, politeness, retention, alerts, mail, includeOutlookCaches, watchFolders, beacon, groupMinFree: context.settings.groupMinFree, afterRestart: [...context.settings.afterRestart],
       limits: { uploadBytesPerSecond: limits.uploadBytesPerSecond, downloadBytesPerSecond: limits.downloadBytesPerSecond, slowLinks: limits.slowLinks },
     },
   }

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { changeOf, formOf } from '../../addin/settings-form.ts'
+import { de } from '../../addin/messages/de.ts'
+import { en } from '../../addin/messages/en.ts'
+import { changeOf, formOf, savedText } from '../../addin/settings-form.ts'
 import type { Settings } from '../../addin/state.ts'
 import { commands } from '../../shared/api.ts'
 
 const settings: Settings = {
   label: 'Desk', schedule: { cron: '30 22 * * *', quietHours: null, settleSeconds: 300, growthBytes: 64 * 2 ** 20 },
   limits: { uploadBytesPerSecond: null, downloadBytesPerSecond: 2_500_000, slowLinks: [{ network: '10.8.0.0/16', uploadBytesPerSecond: 500_000, downloadBytesPerSecond: null }] }, offer: { quotaBytes: 50_000_000_000, minFree: 0.3, scrubDays: 30 }, politeness: { whenActive: 'slow', onBattery: 'slow', onMetered: 'wait', lowPriority: true },
-  retention: { auto: true, last: 0, hourly: 24, daily: 30, weekly: 12, monthly: 24, yearly: 10, within: '2d' }, alerts: { staleDays: 7, silentDays: 7 }, mail: { smtp: null, microsoft: null, to: [], admins: [] }, includeOutlookCaches: false, beacon: true, watchFolders: ['/mail'], afterRestart: [],
+  retention: { auto: true, last: 0, hourly: 24, daily: 30, weekly: 12, monthly: 24, yearly: 10, within: '2d' }, alerts: { staleDays: 7, silentDays: 7 }, mail: { smtp: null, microsoft: null, to: [], admins: [] }, includeOutlookCaches: false, beacon: true, watchFolders: ['/mail'], groupMinFree: null, afterRestart: [],
 }
 
 test('a daily schedule is a time of day, any other one stays as it is written', () => {
@@ -56,4 +58,13 @@ test('what is no number, and half of the quiet hours, is named', () => {
   assert.deepEqual(changeOf({ ...formOf(settings), downloadMB: '0' }, settings).wrong, ['downloadMB'], 'nothing would ever come back')
   assert.deepEqual(changeOf({ ...formOf(settings), quietFrom: '08:00' }, settings).wrong, ['quietTo'])
   assert.deepEqual(changeOf({ ...formOf(settings), reservePercent: '-3' }, settings).wrong, ['reservePercent'])
+})
+
+test('a reserve below the minimum of the group is not told as saved alone, in either language', () => {
+  const after = { ...settings, offer: { ...settings.offer, minFree: 0.45 }, groupMinFree: 0.45 }
+  const { change } = changeOf({ ...formOf(settings), reservePercent: '20' }, settings)
+  assert.match(savedText(en.settings, change, after), /minimum holds.*45 %/)
+  assert.match(savedText(de.settings, change, after), /Minimum der Gruppe.*45 %/)
+  assert.equal(savedText(en.settings, change, settings), 'Saved')
+  assert.equal(savedText(en.settings, { label: 'Front desk' }, after), 'Saved', 'the reserve was not what was changed')
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { renderers } from '../../agent/cli/render.ts'
 import { HoldfastError } from '../../shared/errors.ts'
 import { type AgentGroup, type GroupAgent, startAgents } from '../support/agent-group.ts'
 
@@ -19,6 +20,10 @@ test('settings of the group change in one place, reach every agent, and leave wh
   assert.deepEqual([own.schedule.cron, own.schedule.quietHours, own.offer.minFree], ['15 11 * * *', { from: '08:00', to: '10:00' }, 0.5])
   const { settings: kept } = await two.until('settings', {}, (result) => result.settings.offer.minFree === 0.5)
   assert.deepEqual([kept.schedule.cron, kept.schedule.quietHours], ['0 3 * * *', { from: '08:00', to: '10:00' }], 'what a machine sets itself stays')
+  const lower = await two.run('settings', { change: { offer: { minFree: 0.2 } } })
+  assert.deepEqual([lower.settings.offer.minFree, lower.settings.groupMinFree], [0.5, 0.5])
+  assert.match(renderers['settings'](lower), /group's minimum holds .*: 0\.5$/mu)
+  assert.doesNotMatch(renderers['settings'](await one.run('settings', {})), /minimum/u)
   assert.equal((await one.run('status', {})).network?.redundancy, 'mirror-3')
   await admin.run('network settings', { change: { schedule: null } })
   await one.until('settings', {}, (result) => result.settings.schedule.cron === '0 12 * * *')

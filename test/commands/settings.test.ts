@@ -60,3 +60,16 @@ test('a schedule of the group that cannot be read here counts as none, and the r
   assert.equal(settings.followGroup({ schedule: { cron: 'whenever', quietHours: null }, minFree: 0.5 }), false)
   assert.deepEqual([settings.config.schedule.cron, settings.config.offer.minFree], [own, 0.5])
 })
+
+test('that the reserve of the group holds is named while a lower one was set here, and no longer than that', async (t) => {
+  const { settings } = await settingsIn(await scratchFolder(t))
+  settings.followGroup({ minFree: 0.4 })
+  assert.equal(settings.groupMinFree, null, 'nothing else was asked for here')
+  settings.change({ offer: { minFree: 0.2 } })
+  assert.deepEqual([settings.config.offer.minFree, settings.groupMinFree], [0.4, 0.4])
+  settings.followGroup({ minFree: 0.1 })
+  assert.deepEqual([settings.config.offer.minFree, settings.groupMinFree], [0.2, null])
+  settings.followGroup({ minFree: 0.4 })
+  settings.change({ offer: { minFree: 0.5 } })
+  assert.deepEqual([settings.config.offer.minFree, settings.groupMinFree], [0.5, null])
+})
