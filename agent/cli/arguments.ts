@@ -106,7 +106,8 @@ export function parseInvocation(argv: readonly string[]): Invocation | { help: s
   if (name === undefined) {
     if (argv.includes('--version')) return { version: true }
     const [first, ...others] = words
-    if (first === undefined || (first === 'help' && others.length === 0)) return { help: undefined }
+    const isBeginning = Object.keys(syntax).some((each) => each.startsWith(`${others.join(' ')} `))
+    if (first === undefined || (first === 'help' && (others.length === 0 || others[0] === 'help' || isBeginning))) return { help: undefined }
     throw new HoldfastError('invalid-input', `Cannot ${first === 'help' ? `help with ${others.slice(0, 2).join(' ')}` : `run ${words.slice(0, 2).join(' ')}`}: no such command; see holdfast help`)
   }
   if (words[0] === 'help') return { help: name }

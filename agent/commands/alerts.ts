@@ -61,7 +61,8 @@ function ownAlerts({ status, settings }: AlertInput, self: Member | undefined): 
 /** One for each thing that can go wrong by itself: another machine, another roster, another way. */
 function alarmKey({ kind, notice }: Status['alarms'][number]): string {
   const about = 'machine' in notice ? notice.machine : 'locator' in notice ? notice.locator : 'name' in notice ? notice.name : 'by' in notice ? notice.by : undefined
-  return [kind, notice.code, ...(about === undefined ? [] : [about])].join(':')
+  const when = notice.code === 'roster-rolled-back' && 'at' in notice ? [notice.at] : [] // each time is news
+  return [kind, notice.code, ...(about === undefined ? [] : [about]), ...when].join(':')
 }
 
 function alertsAbout(member: Member, settings: Config['alerts']): Alert[] {

@@ -23,7 +23,7 @@ test('commands of one and of two words are found, wherever global options stand'
 })
 
 test('help is of everything, of one command by either way of asking, or of none that there is', () => {
-  for (const argv of [['help'], []]) assert.deepEqual(parseInvocation(argv), { help: undefined })
+  for (const argv of [['help'], [], ['help', 'help'], ['help', 'network']]) assert.deepEqual(parseInvocation(argv), { help: undefined })
   for (const argv of [['help', 'restore'], ['restore', '--help'], ['--json', 'help', 'restore']]) assert.deepEqual(parseInvocation(argv), { help: 'restore' })
   assert.deepEqual(parseInvocation(['help', 'network', 'invite']), { help: 'network invite' })
   assert.throws(() => parseInvocation(['help', 'restroe']), refused(/Cannot help with restroe: no such command/))

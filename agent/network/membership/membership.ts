@@ -219,7 +219,7 @@ export class Membership {
 
   /** As RosterWatch.settle. */
   settleRollBacks(beforeMs: number): void {
-    if (this.rosters.settle(beforeMs)) this.#revision++
+    if (this.rosters.settle(beforeMs, (id) => this.member(id) !== undefined)) this.#revision++
   }
 
   slotHolder(invitation: string, slot: number): MachineId | undefined {

@@ -78,11 +78,25 @@ export class RosterWatch {
     return this.#wentBackMs.get(locator)
   }
 
-  /** Everybody was told of what happened before: what is mended is forgotten. Returns whether anything was. */
-  settle(beforeMs: number): boolean {
-    const settled = [...this.#wentBackMs].filter(([locator, atMs]) => atMs < beforeMs && !this.isBehind(locator))
-    for (const [locator] of settled) this.#wentBackMs.delete(locator)
-    return settled.length > 0
+  /**
+   * Everybody was told of what happened before: what is mended is forgotten, and so is a record of whom nobody publishes any
+   * more (`isMember` is false). What a clock that ran ahead noted counts as of now. Returns whether anything changed.
+   */
+  settle(beforeMs: number, isMember: (id: MachineId) => boolean): boolean {
+    let changed = false
+    for (const [locator, atMs] of this.#wentBackMs) {
+      const behind = this.#behind.get(locator)
+      for (const id of behind ?? []) {
+        if (id !== 'network' && !isMember(id)) changed = behind?.delete(id) === true || changed
+      }
+      if (atMs > this.#now()) {
+        this.#wentBackMs.set(locator, this.#now())
+        changed = true
+      } else if (atMs < beforeMs && !this.isBehind(locator)) {
+        changed = this.#wentBackMs.delete(locator) || changed
+      }
+    }
+    return changed
   }
 
   toJson(): WatchedRoster[] {

@@ -306,10 +306,10 @@ export class RosterSync implements AsyncDisposable {
 
   #stateOf({ roster, shown }: Place): RosterStatus['state'] {
     const { membership } = this.#options
-    if (membership.rosters.isBehind(roster.locator)) return 'rolled-back'
     const networks = networksIn(shown).filter((jws) => peekType(jws) === recordTypes.network)
     if (networks.length === 0) return 'empty'
-    return networks.some((jws) => membership.chain.holds(jws)) ? 'ok' : 'foreign'
+    if (!networks.some((jws) => membership.chain.holds(jws))) return 'foreign'
+    return membership.rosters.isBehind(roster.locator) ? 'rolled-back' : 'ok'
   }
 
   /** Puts there what is missing or older. A roster that went back in time gets the newest again. */

@@ -9,6 +9,7 @@ import { hostId, isSimulatedHost, parseMachineGuid, parseMachineIdFile, parsePla
 import type { Membership } from '../../../agent/network/membership/membership.ts'
 import { type OwnContent, renewOwnRecord, validSeconds } from '../../../agent/network/membership/own-record.ts'
 import { MembershipStore } from '../../../agent/network/membership/store.ts'
+import { RosterWatch } from '../../../agent/network/membership/roster-watch.ts'
 import { admitMachine } from '../../../agent/network/founding.ts'
 import { issueDeviceCertificate } from '../../../agent/identity/device.ts'
 import { TestClock, type TestMachine, admitted, headOf, newGroup, newMachine, newMembership, newOwner, nextEpoch, startMs } from '../../support/records-kit.ts'
@@ -76,6 +77,22 @@ test('that a roster went back in time is remembered over a restart, reported onc
   await store.saveIfChanged()
   store = await begin()
   assert.deepEqual(at(), [1, false, undefined])
+})
+
+test('a record that went back and that nobody publishes any more is forgotten, and so is what a clock that ran ahead noted', () => {
+  let nowMs = startMs
+  const watch = new RosterWatch(() => nowMs, () => {})
+  const show = (seq: number) => { watch.saw('folder:/x', { epoch: 1, seqs: new Map([[ann.id, seq]]) }) }
+  show(5)
+  nowMs = startMs + 1e12
+  show(4)
+  nowMs = startMs
+  assert.equal(watch.settle(nowMs, () => true), true)
+  assert.equal(watch.wentBackMs('folder:/x'), nowMs, 'as of now')
+  nowMs += 1000
+  assert.equal(watch.settle(nowMs, () => true), false, 'it is still behind')
+  assert.equal(watch.settle(nowMs, () => false), true)
+  assert.deepEqual([watch.isBehind('folder:/x'), watch.wentBackMs('folder:/x')], [false, undefined])
 })
 
 test('a damaged state file is set aside once and the state begins anew', async (t) => {
