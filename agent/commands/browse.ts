@@ -1,7 +1,7 @@
 /** Looking into snapshots: which there are, and what is in one. */
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import type { ListedEntry } from '../../shared/restore-results.ts'
-import type { Snapshot } from '../repository/snapshot.ts'
+import { type Snapshot, lacking } from '../repository/snapshot.ts'
 import type { Entry } from '../repository/tree.ts'
 import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'
@@ -24,7 +24,7 @@ export async function listSnapshots(context: AgentContext, { kept }: CommandRequ
 export function toSummary({ id, time, machine, host, roots, skipped, stats, tags, damaged = [] }: Snapshot): CommandResult<'snapshots'>['snapshots'][number] {
   return {
     id, time, machine, host, paths: roots.map(({ path }) => path), files: stats.files, bytes: stats.bytes, bytesNew: stats.bytesNew,
-    complete: skipped.length === 0, tags, damaged: damaged.map(({ path }) => path),
+    complete: lacking({ skipped }).length === 0, tags, damaged: damaged.map(({ path }) => path),
   }
 }
 

@@ -2,6 +2,7 @@
 import { hasCode } from '../../shared/errors.ts'
 import type { CoverageContent } from '../network/membership/coverage-report.ts'
 import { packHolderSets } from '../network/membership/holder-sets.ts'
+import { lacking } from '../repository/snapshot.ts'
 import type { AgentContext, Backup } from './context.ts'
 import { type PathStatus, pathStatus } from './path-status.ts'
 import { storedBytes } from './space.ts'
@@ -14,7 +15,7 @@ export async function coverageContent(context: AgentContext, signal: AbortSignal
   const { state, placed, wanted } = protectionOf(services, places)
   const { used, quota } = await context.holder.space()
   const { drill } = context.checks
-  const complete = snapshots.filter(({ skipped }) => skipped.length === 0).at(-1)
+  const complete = snapshots.filter((snapshot) => lacking(snapshot).length === 0).at(-1)
   return {
     snapshot: complete === undefined ? null : secondsOf(complete.time), state, placed, wanted,
     unprotected: unprotectedBytes(context.settings.config.protect.map(({ path }) => pathStatus(path, snapshots, { state, placed, wanted, survives: 0 }))),

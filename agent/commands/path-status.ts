@@ -1,7 +1,7 @@
 /** How a protected path stands: whether it is backed up, what changed since, and what is wrong when it is not green. */
 import { lstatSync } from 'node:fs'
 import type { CommandResult, Protection } from '../../shared/api.ts'
-import type { Snapshot } from '../repository/snapshot.ts'
+import { type Snapshot, lacking } from '../repository/snapshot.ts'
 
 export type PathStatus = CommandResult<'status'>['paths'][number]
 
@@ -15,7 +15,8 @@ export function pathStatus(path: string, snapshots: readonly Snapshot[], protect
   const last = snapshots.filter(({ roots }) => roots.some((root) => root.path === path)).at(-1)
   if (last === undefined) return unknownPath(path, 'never backed up')
   const entry = last.roots.find((root) => root.path === path)?.entry
-  const skipped = last.skipped.find((one) => one.path === path) ?? last.skipped.find((one) => isBelow(one.path, path))
+  const missed = lacking(last)
+  const skipped = missed.find((one) => one.path === path) ?? missed.find((one) => isBelow(one.path, path))
   const now = stateNow(path)
   return {
     path, state: protection.state, lastSnapshot: last.id, lastSnapshotTime: last.time, ...now,

@@ -6,7 +6,7 @@ import type { Entry, FileEntry } from '../repository/tree.ts'
 import type { ShadowCopies } from '../source/shadow-copies.ts'
 import { checkOutlookArchive, damageOf } from '../source/outlook-health.ts'
 import { type StableFile, openStableFile } from '../source/stable-file.ts'
-import { type ScanEntry, type ScanOptions, scanTree } from '../source/tree-scan.ts'
+import { type ScanEntry, type ScanOptions, type SkippedEntry, isByDesign, scanTree } from '../source/tree-scan.ts'
 import { archiveIdentityText, fileIdentityText, isArchiveIdentity, isUnchangedArchive } from './file-identity-text.ts'
 
 const filesAtOnce = 64
@@ -69,7 +69,7 @@ class RootWalk {
     const { path, scan, signal, previous } = this.#request
     try {
       for await (const event of scanTree(path, { ...scan, signal })) {
-        if (event.event === 'skipped') this.#skip(event.path, event.detail, event.reason === 'unreadable' ? this.#previousOf(event.relativeParts.at(-1)) : undefined)
+        if (event.event === 'skipped') this.#skip(event)
         else if (event.event === 'leave') await this.#leave(event.complete)
         else await this.#enter(event)
       }
@@ -81,8 +81,10 @@ class RootWalk {
   }
 
   /** What cannot be read now stays as it was: an older version is better than none. */
-  #skip(path: string, reason: string, kept: Entry | undefined): void {
-    this.#skipped.push({ path, reason })
+  #skip(event: SkippedEntry): void {
+    const { path, detail, reason, relativeParts } = event
+    this.#skipped.push({ path, reason: detail, ...(isByDesign(event) ? { intended: true as const } : {}) })
+    const kept = reason === 'unreadable' ? this.#previousOf(relativeParts.at(-1)) : undefined
     if (kept === undefined) return
     this.#carryDamage(path)
     this.#place(this.#folders.at(-1), kept)

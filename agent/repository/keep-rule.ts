@@ -9,7 +9,7 @@
  */
 import { HoldfastError } from '../../shared/errors.ts'
 import type { ObjectId } from '../object-store.ts'
-import { type Snapshot, inOrder } from './snapshot.ts'
+import { type Snapshot, inOrder, lacking } from './snapshot.ts'
 
 export interface KeepRule {
   readonly last?: number | undefined
@@ -61,11 +61,11 @@ function keepPeriods(newestFirst: readonly Snapshot[], kept: Set<ObjectId>, { co
   }
 }
 
-/** For each root the newest snapshot that has it without anything skipped or damaged in it. */
+/** For each root the newest snapshot that has it without anything lacking or damaged in it. */
 function lastSound(newestFirst: readonly Snapshot[]): Set<ObjectId> {
   const sound = new Map<string, ObjectId>()
   for (const { id, roots, skipped, damaged = [] } of newestFirst) {
-    const faults = [...skipped, ...damaged]
+    const faults = [...lacking({ skipped }), ...damaged]
     for (const { path } of roots) {
       if (!sound.has(path) && !faults.some((fault) => isAtOrBelow(fault.path, path))) sound.set(path, id)
     }

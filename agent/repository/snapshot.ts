@@ -9,7 +9,7 @@ const snapshotSchema = z.object({
   v: z.literal(1), owner: ownerIdSchema, machine: machineIdSchema, host: z.string(), time: z.iso.datetime({ offset: true }),
   parent: objectIdSchema.optional(),
   roots: z.array(z.object({ path: z.string().min(1), entry: entrySchema })),
-  excludes: z.array(z.string()), skipped: z.array(z.object({ path: z.string(), reason: z.string() })),
+  excludes: z.array(z.string()), skipped: z.array(z.object({ path: z.string(), reason: z.string(), intended: z.literal(true).optional() })),
   stats: z.object({ files: z.int(), directories: z.int(), bytes: z.int(), bytesNew: z.int() }),
   tags: z.array(z.string()),
   /** Outlook archives that were stored as they are though their own structure is damaged. */
@@ -23,6 +23,11 @@ export type DamagedArchive = NonNullable<SnapshotDocument['damaged']>[number]
 
 export interface Snapshot extends SnapshotDocument {
   readonly id: ObjectId
+}
+
+/** What should be in it and is not: others were left out by design. */
+export function lacking({ skipped }: Pick<Snapshot, 'skipped'>): SkippedPath[] {
+  return skipped.filter(({ intended }) => intended !== true)
 }
 
 /** Throws `path-unsafe` when the entry of a root has a name that a folder's entry may not have. */

@@ -48,9 +48,9 @@ export interface DirectoryLeft {
 }
 
 /**
- * `unreadable` is a failure that a user must see; `vanished` went away during the walk; the others are by design:
- * `excluded` by a pattern or path, `special` (socket, pipe, device), `name` (not valid Unicode: no way to store it),
- * `server-cache` (OST), `unfinished-restore` (ours).
+ * `unreadable` and `name` (not valid Unicode: no way to store it) are failures that a user must see; `vanished` went away during
+ * the walk; the others are by design: `excluded` by a pattern or path, `special` (socket, pipe, device), `server-cache` (OST),
+ * `unfinished-restore` (ours).
  */
 export type SkipReason =
   'unreadable' | 'vanished' | 'excluded' | 'special' | 'name' | 'server-cache' | 'unfinished-restore'
@@ -62,6 +62,11 @@ export interface SkippedEntry {
   readonly reason: SkipReason
   /** A sentence part for the user. */
   readonly detail: string
+}
+
+/** Whether nothing is missing without it. What was chosen itself and is left out always is. */
+export function isByDesign({ reason, relativeParts }: SkippedEntry): boolean {
+  return relativeParts.length > 0 && reason !== 'unreadable' && reason !== 'name'
 }
 
 export type ScanEvent = ScanEntry | DirectoryLeft | SkippedEntry

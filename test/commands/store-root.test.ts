@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { type FileHandle, copyFile, mkdir, open, stat, utimes, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { storeRoot } from '../../agent/commands/store-root.ts'
 import type { Repository } from '../../agent/repository/repository.ts'
-import type { Snapshot } from '../../agent/repository/snapshot.ts'
+import { type Snapshot, lacking } from '../../agent/repository/snapshot.ts'
 import type { ShadowCopies } from '../../agent/source/shadow-copies.ts'
 import { HoldfastError } from '../../shared/errors.ts'
 import { buildOutlookFile } from '../support/outlook-file.ts'
@@ -88,6 +89,16 @@ test('an archive that Outlook has open is read from a shadow copy, under its own
   const entry = await repository.entry(snapshot, archive)
   assert.ok(entry.type === 'file')
   assert.deepEqual(await repository.readRange(entry.content, { offset: 0, length: entry.size }), bytes)
+})
+
+test('what is left out by design makes no backup incomplete; what cannot be stored does', { skip: process.platform === 'linux' ? false : 'only Linux has such names' }, async (t) => {
+  const { archive, backUp, write } = await scene(t)
+  await write(buildOutlookFile().bytes)
+  execFileSync('mkfifo', [join(archive, '..', 'pipe')])
+  const first = await backUp()
+  assert.deepEqual([first.skipped.map(({ path }) => basename(path)), lacking(first)], [['pipe'], []])
+  await writeFile(Buffer.concat([Buffer.from(join(archive, '..', 'r')), Buffer.from([0xe9])]), 'nobody can write its name')
+  assert.equal(lacking(await backUp()).length, 1)
 })
 
 test('a locked archive without a shadow copy is reported with the reason, and its older version stays', async (t) => {

@@ -17,6 +17,12 @@ test('a folder is protected, changed, and comes back as it was at each snapshot'
   const first = await owner!.run('backup', {})
   assert.deepEqual([first.protection.state, first.protection.placed, first.protection.wanted, first.protection.survives], ['protected', 4, 4, 2])
   assert.deepEqual(first.skipped.map(({ path }) => path), [join(folder, 'scratch.tmp')])
+  // What was left out by wish is no fault: nothing is missing.
+  const [path] = (await owner!.run('status', { fresh: false })).paths
+  assert.deepEqual([path?.state, path?.trouble], ['protected', null])
+  assert.ok((await owner!.run('snapshots', {})).snapshots.every(({ complete }) => complete))
+  const { members } = await owner!.run('coverage', {})
+  assert.notEqual(members.find(({ self }) => self)?.lastSnapshotAgeSeconds, null)
   rmSync(join(folder, 'scratch.tmp'))
 
   appendFileSync(join(folder, 'file-1100000'), seededBytes(50_000, 7))
