@@ -1,5 +1,5 @@
 /**
- * What repair costs and what is lost, by how long it waits for silent machines (docs/decisions/0023): a model of places and days
+ * What repair costs and what is lost, by how long it waits for silent machines (docs/decisions/0023 and 0025): a model of places and days
  * that asks the rule of agent/network/margin.ts itself, with the presence of test/endurance/office-hours.ts and without agents.
  *
  * `node bench/patience.ts [--seed 1] [--runs 200] [--years 2]`. A group of twelve machines, one owner on each, 3-of-6 on a set of holders that
@@ -22,7 +22,7 @@ const [k, n, shown] = [3, 6, 5] as const
 const startMs = Date.UTC(2026, 0, 5)
 const never: Omit<Patience, 'givenUpDays'> = { stages: [], shownDays: Infinity }
 
-/** Those of the decision's table. */
+/** Those of the table of decision 0025. */
 export const rules: Readonly<Record<string, Patience>> = {
   'before: 10 days k+2, 21 days all': { ...never, stages: [{ days: 10, losses: 2 }], givenUpDays: 21 },
   '10 days k+2, 42 days all': { ...never, stages: [{ days: 10, losses: 2 }], givenUpDays: 42 },
