@@ -36,12 +36,20 @@ export async function networkSettings(context: AgentContext, { change }: Command
   const { membership } = context.group()
   let told: Told | null = null
   if (Object.keys(change).length > 0) {
-    if (change.redundancy !== undefined) redundancyOf(change.redundancy, 255)
+    if (change.redundancy !== undefined) demandReachable(change.redundancy, membership)
     told = await govern(context, () => changeOf(context, change, membership), options)
   }
   const { name, redundancy, minFree, admission, schedule, epoch } = membership.network
   const admins = await listAdmins(context)
   return { settings: { name, redundancy, minFree, admission, schedule: schedule ?? null }, epoch, admins, mayChange: admins.some(({ self }) => self), told }
+}
+
+/** Every backup would fail by a level that needs more machines to restore than there are. Fewer than it spreads over is shown as partly protected. */
+function demandReachable(name: string, membership: Membership): void {
+  const others = membership.members().filter(({ state }) => state !== 'gone').length
+  const { k } = redundancyOf(name, others)
+  if (k <= Math.max(1, others)) return
+  throw new HoldfastError('invalid-input', `Cannot set ${name}: a backup needs at least ${k} other machines, and there ${others === 1 ? 'is 1' : `are ${others}`}; let more join first, or choose a lower level`)
 }
 
 function changeOf(context: AgentContext, { schedule, ...rest }: CommandRequest<'network settings'>['change'], { network }: Membership): NetworkChange {
