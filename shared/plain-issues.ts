@@ -3,7 +3,7 @@ import type { z } from 'zod'
 
 type Issue = z.core.$ZodIssue
 
-/** `count has to be at least 1; level is not known: …`, one part for each issue. */
+/** `count has to be at least 1; list has to be a list`: one part for each issue. */
 export function plainIssues(issues: readonly Issue[]): string {
   return issues.map((issue) => `${issue.path.join('.')} ${plain(issue)}`.trim()).join('; ')
 }

@@ -101,16 +101,13 @@ const global: OptionTable = { home: text, json: flag, help: { type: 'boolean', s
 /** Undefined when help or the version was asked for instead. Throws `invalid-input` with the usage of the command. */
 export function parseInvocation(argv: readonly string[]): Invocation | { help: string | undefined } | { version: true } {
   const words = argv.filter((word, index) => !word.startsWith('-') && argv[index - 1] !== '--home')
-  const asked = words[0] === 'help' ? words.slice(1) : words
-  const name = [3, 2, 1].map((count) => asked.slice(0, count).join(' ')).find((candidate) => Object.hasOwn(syntax, candidate))
+  if (words[0] === 'help') return { help: topicOf(words.slice(1)) }
+  const name = commandOf(words)
   if (name === undefined) {
     if (argv.includes('--version')) return { version: true }
-    const [first, ...others] = words
-    const isBeginning = Object.keys(syntax).some((each) => each.startsWith(`${others.join(' ')} `))
-    if (first === undefined || (first === 'help' && (others.length === 0 || others[0] === 'help' || isBeginning))) return { help: undefined }
-    throw new HoldfastError('invalid-input', `Cannot ${first === 'help' ? `help with ${others.slice(0, 2).join(' ')}` : `run ${words.slice(0, 2).join(' ')}`}: no such command; see holdfast help`)
+    if (words.length === 0) return { help: undefined }
+    throw new HoldfastError('invalid-input', `Cannot run ${words.slice(0, 2).join(' ')}: no such command; see holdfast help`)
   }
-  if (words[0] === 'help') return { help: name }
   const command = syntax[name] as Syntax
   let rest = [...argv]
   for (const word of name.split(' ')) rest = rest.toSpliced(rest.indexOf(word), 1)
@@ -121,6 +118,19 @@ export function parseInvocation(argv: readonly string[]): Invocation | { help: s
   } catch (cause) {
     throw new HoldfastError('invalid-input', `${(cause as Error).message.split('. To specify')[0]}\n${usageOf(name)}`, { cause })
   }
+}
+
+/** The longest command that the words begin with. */
+function commandOf(words: readonly string[]): string | undefined {
+  return [3, 2, 1].map((count) => words.slice(0, count).join(' ')).find((candidate) => Object.hasOwn(syntax, candidate))
+}
+
+/** Which command help is asked for; undefined for all of them, as by the first word of several (`network`). */
+function topicOf(words: readonly string[]): string | undefined {
+  const name = commandOf(words)
+  if (name !== undefined || words.length === 0 || words[0] === 'help') return name
+  if (Object.keys(syntax).some((each) => each.startsWith(`${words.join(' ')} `))) return undefined
+  throw new HoldfastError('invalid-input', `Cannot help with ${words.slice(0, 2).join(' ')}: no such command; see holdfast help`)
 }
 
 /** The request of a command that an agent can run. Paths become absolute here, where the working directory is known. */

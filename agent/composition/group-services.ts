@@ -228,7 +228,7 @@ export class GroupServices implements Group, AsyncDisposable {
       numbersAt: async (id, owner, headers, signal) => (await (await this.links.link(id, signal)).call('shard.holds', { owner, holding: [...headers] }, { signal })).numbers,
       storeOf: async (id, signal) => await this.links.connect(id, { signal }),
       handed: new HandedShards(this.#options.handedFile, this.#clock),
-      isAway: (id) => { const member = this.membership.member(id); return member !== undefined && member.state !== 'gone' },
+      isAway: (id) => { const member = this.membership.member(id); return member !== undefined && member.state !== 'gone' && member.record.state === 'on' },
     }
   }
 

@@ -4,7 +4,7 @@
  * Nothing of a list is kept before the head that it belongs to has verified, and no more than that head counts and the list before it
  * can lose; of each machine one head at a time, over all its links; of all machines together so many bytes, until the store has the list or
  * has refused it. When they are reached the slowest gives way. A head that comes whole in one message is bounded by that and always taken.
- * The list before it is read, and the new one made of it, for one head at a time: whatever all send, two lists more are in memory.
+ * The list before it is read, and the new one made of it, for one head at a time: whatever all send, the lists of one owner's devices and a new one are in memory.
  */
 import { z } from 'zod'
 import { HoldfastError } from '../../../shared/errors.ts'
@@ -126,14 +126,14 @@ export class HeadIntake {
   async #begin(link: object, device: HeadDevice, { certificate, head, live: { from } }: WireRequest<'head.put'>): Promise<UnderWay | undefined> {
     const { live: { count } } = await verifyHeadRecord({ certificate, head })
     if (count * liveEntryLength > maxLive) throw new HoldfastError('quota-exceeded', 'Cannot take the head: its live list is too long')
-    const baseLength = from === 0 ? 0 : await this.#withLive(device, from, async (base) => await Promise.resolve(base?.length))
+    const baseLength = from === 0 ? 0 : await this.#withLive(device, from, (base) => base?.length)
     if (baseLength === undefined) return undefined
     const nowMs = this.#clock.now()
     return { head, from, link, add: new Gathered(count * liveEntryLength), drop: new Gathered(baseLength), begunMs: nowMs, lastMs: nowMs, isEnding: false }
   }
 
-  /** `then` gets the list of head `from`, undefined when that is not here, and has it to itself: no other is in memory meanwhile. */
-  async #withLive<T>(device: HeadDevice, from: number, then: (live: Uint8Array | undefined) => Promise<T>): Promise<T> {
+  /** `then` gets the list of head `from`, undefined when that is not here, in a turn of its own. */
+  async #withLive<T>(device: HeadDevice, from: number, then: (live: Uint8Array | undefined) => T | Promise<T>): Promise<T> {
     await this.#reading.take(1)
     try {
       return await then(await this.#liveOf(device, from))

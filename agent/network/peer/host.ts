@@ -131,7 +131,7 @@ export class Host {
         demandReader(caller, owner, membership)
         const head = (await this.#headsOf(owner)).find((one) => one.machine === machine && one.seq === seq)
         if (head === undefined) throw new HoldfastError('not-found', `Cannot read the live list: there is no head ${seq} of the device`)
-        return { bytes: head.live.subarray(offset, offset + length) }
+        return { bytes: head.live.slice(offset, offset + length) } // a view would keep all of it until it is sent
       },
       'retention.agree': async ({ caller }, agreement) => {
         demandMember(caller, membership)
