@@ -3,7 +3,7 @@
  * The lock is an exclusive SQLite transaction: the system frees it however the process ends, also on SIGKILL.
  */
 import { randomBytes } from 'node:crypto'
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { HoldfastError } from '../shared/errors.ts'
@@ -58,6 +58,19 @@ export function homeAt(directory: string): Home {
     paneCertificate: at('pane-certificate.json'), paneTokens: at('pane-tokens.json'), entraKeys: at('entra-keys.json'), checks: at('checks.json'),
     audits: at('audits.sqlite'), online: at('online.json'), agreements: at('agreements.json'), handedShards: at('handed-shards.json'), alerts: at('alerts.json'), helping: at('helping'),
     shadowCopies: at('shadow-copies.json'), restoredArchives: at('restored-archives.json'),
+  }
+}
+
+/** Whether an agent has been there: then the machine has its key. Throws `file-unreadable` when the system does not let us look. */
+export function isHome(home: Home): boolean {
+  try {
+    return statSync(home.machine).isFile()
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false
+    throw new HoldfastError('file-unreadable', `Cannot look into the home ${home.directory}: ${code === 'EACCES' || code === 'EPERM' ? 'permission denied' : `the system reports ${code}`}`, {
+      guidance: 'Run the command as the user whose agent it is, or name another folder with --home DIR.', cause,
+    })
   }
 }
 

@@ -67,11 +67,15 @@ export class HoldfastError extends Error {
   override readonly name = 'HoldfastError'
   readonly code: ErrorCode
   readonly details: ErrorDetails
+  /** What the user should do. */
+  readonly guidance: string
 
-  constructor(code: ErrorCode, message: string, options: { details?: ErrorDetails; cause?: unknown } = {}) {
+  /** `guidance`: where what the code says in general does not help. */
+  constructor(code: ErrorCode, message: string, options: { details?: ErrorDetails; guidance?: string | undefined; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.details = options.details ?? {}
+    this.guidance = options.guidance ?? kinds[code].guidance
   }
 
   get kind(): ErrorKind {
@@ -103,7 +107,7 @@ export function toProblem(error: unknown): Problem {
     status: known.kind.status,
     detail: known.message,
     code: known.code,
-    guidance: known.kind.guidance,
+    guidance: known.guidance,
     details: known.details,
   }
 }

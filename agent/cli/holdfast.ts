@@ -17,6 +17,7 @@ import { parseRuntime } from '../http/runtime-file.ts'
 import { type Invocation, helpText, parseInvocation, parseNumber, splitSnapshotPath, toRequest, usageOf } from './arguments.ts'
 import { ProgressLine } from './progress-line.ts'
 import { partlyWhy, renderers } from './render.ts'
+import { requireHome } from './require-home.ts'
 import { readSecret } from './secrets.ts'
 import { untilFree } from './until-free.ts'
 
@@ -57,10 +58,13 @@ async function runOnce(invocation: Invocation, signal: AbortSignal): Promise<num
     case 'demo': return await (await import('./run-demo.ts')).runDemo(invocation, signal)
     case 'autostart': return await (await import('./run-autostart.ts')).runAutostart(invocation)
     case 'manifest': return (await import('./write-manifest.ts')).writeManifest(home, invocation, packageVersion())
-    case 'open': return await (await import('./open-pane.ts')).openPane(home, invocation)
+    case 'open':
+      requireHome(invocation.name, home)
+      return await (await import('./open-pane.ts')).openPane(home, invocation)
     case 'restore':
       if (invocation.values['from'] !== undefined) return await restoreCollected(invocation, signal)
   }
+  requireHome(invocation.name, home)
   const question = questions[invocation.name]
   if (question !== undefined && invocation.values['yes'] !== true) await confirm(question, invocation, signal)
   const { name, input } = await requestOf(invocation, signal)

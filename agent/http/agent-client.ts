@@ -9,7 +9,7 @@ import { HoldfastError, isErrorCode } from '../../shared/errors.ts'
 import type { RunCommand, RunOptions } from '../commands/command.ts'
 import type { Runtime } from './runtime-file.ts'
 
-const problemSchema = z.object({ code: z.string(), detail: z.string(), details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])).default({}) })
+const problemSchema = z.object({ code: z.string(), detail: z.string(), guidance: z.string().optional(), details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])).default({}) })
 
 /** Throws `agent-not-running` when nothing answers there, else what the agent says. */
 export function agentRunner(runtime: Runtime): RunCommand {
@@ -55,5 +55,5 @@ async function readAll(response: IncomingMessage): Promise<string> {
 
 function problemOf(text: string): HoldfastError {
   const problem = problemSchema.parse(JSON.parse(text))
-  return new HoldfastError(isErrorCode(problem.code) ? problem.code : 'internal', problem.detail, { details: problem.details })
+  return new HoldfastError(isErrorCode(problem.code) ? problem.code : 'internal', problem.detail, { details: problem.details, guidance: problem.guidance })
 }

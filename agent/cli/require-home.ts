@@ -1,0 +1,23 @@
+/** Who may make a home. A folder that was mistyped must not become one: it would be another machine, with keys of its own. */
+import { HoldfastError } from '../../shared/errors.ts'
+import { resolveHome } from '../config.ts'
+import { type Home, isHome } from '../home.ts'
+
+/** The commands that begin on an empty machine, and those that need no home: `autostart` is about the agent to come, `demo` has its own. */
+const begin: ReadonlySet<string> = new Set(['agent', 'network create', 'network join', 'network find', 'recover', 'sign-in'])
+const needNone: ReadonlySet<string> = new Set(['autostart', 'demo', 'manifest'])
+
+/** Throws `not-found` when the command `name` asks of a home that is not there. */
+export function requireHome(name: string, home: Home): void {
+  if (begin.has(name) || needNone.has(name) || isHome(home)) return
+  throw new HoldfastError('not-found', `Cannot run ${name}: there is no Holdfast home in ${home.directory}`, {
+    details: { home: home.directory },
+    guidance: `If it is elsewhere, name it with --home DIR or HOLDFAST_HOME. To begin one here, run: holdfast agent${homeOption(home)} — in the place of a lost machine: holdfast recover${homeOption(home)}`,
+  })
+}
+
+/** What a command to copy needs for this home: nothing where it is the one that is meant without it, else ` --home DIR`. */
+export function homeOption({ directory }: Home): string {
+  if (directory === resolveHome(undefined)) return ''
+  return ` --home ${/^[\w./:\\-]+$/.test(directory) ? directory : `"${directory}"`}`
+}

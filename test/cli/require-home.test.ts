@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { questions } from '../../shared/api.ts'
+import { hasCode } from '../../shared/errors.ts'
+import { requireHome } from '../../agent/cli/require-home.ts'
+import { homeAt } from '../../agent/home.ts'
+import { commandLine } from '../support/process-group.ts'
+import { scratchFolder } from '../support/scratch-folder.ts'
+
+test('a command that only asks makes no home: it says that there is none, and how to begin one', async (t) => {
+  const folder = await scratchFolder(t)
+  const mistyped = join(folder, 'mistyped')
+  const { code, stdout, stderr } = await commandLine(['status', '--home', mistyped])
+  assert.deepEqual({ code, stdout }, { code: 1, stdout: '' })
+  assert.ok(stderr.includes(`Cannot run status: there is no Holdfast home in ${mistyped}\n`), stderr)
+  assert.ok(stderr.includes(`holdfast agent --home ${mistyped} `), stderr)
+  assert.deepEqual(await readdir(folder), [])
+})
+
+test('every question, and every command that changes something, needs a home that an agent has begun', async (t) => {
+  const folder = await scratchFolder(t)
+  await mkdir(join(folder, 'empty'))
+  await writeFile(join(folder, 'a-file'), '')
+  const noHome = (error: unknown) => hasCode(error, 'not-found') && /no Holdfast home/.test(error.message)
+  for (const name of [...questions, 'open', 'doctor', 'settings', 'protect', 'backup', 'restore', 'key confirm', 'network leave', 'pause', 'resume']) {
+    for (const place of ['nowhere', 'empty', 'a-file']) assert.throws(() => { requireHome(name, homeAt(join(folder, place))) }, noHome, `${name} ${place}`)
+  }
+  for (const name of ['agent', 'network create', 'network join', 'recover', 'sign-in', 'autostart', 'demo']) requireHome(name, homeAt(join(folder, 'nowhere')))
+  await writeFile(join(folder, 'empty', 'machine.json'), '{}')
+  requireHome('status', homeAt(join(folder, 'empty')))
+  assert.deepEqual((await readdir(folder)).sort(), ['a-file', 'empty'])
+})
