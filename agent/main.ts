@@ -35,6 +35,7 @@ import { restore } from './commands/restore.ts'
 import { signIn } from './commands/sign-in.ts'
 import { retentionAgree, retentionApprove } from './commands/retention.ts'
 import { search } from './commands/search.ts'
+import { listSkipped } from './commands/skipped.ts'
 import { pause, settings } from './commands/settings.ts'
 import { status } from './commands/status.ts'
 import { suggestions } from './commands/suggestions.ts'
@@ -102,7 +103,7 @@ const handlers: Handlers = {
   'network invitations': networkInvitations, 'network uninvite': networkUninvite, 'network requests': networkRequests, 'network approve': networkApprove, 'network leave': networkLeave, 'network move-roster': networkMoveRoster,
   'protect': protect, 'unprotect': unprotect,
   'backup': backup, 'snapshots': listSnapshots, 'ls': listEntries, 'restore': restore, 'verify': verify, 'repair': repair, 'audit': audit, 'drill': drill, 'forget': forget, 'prune': prune, 'mail test': mailTest, 'peers': peers,
-  'status': status, 'coverage': coverage, 'coverage list': coverageList, 'key show': keyShow, 'key confirm': keyConfirm, 'recover': recover, 'doctor': doctor, 'sign-in': signIn, 'search': search,
+  'status': status, 'coverage': coverage, 'coverage list': coverageList, 'key show': keyShow, 'key confirm': keyConfirm, 'recover': recover, 'doctor': doctor, 'sign-in': signIn, 'search': search, 'skipped': listSkipped,
   'settings': settings, 'pause': pause, 'suggestions': suggestions, 'folders': folders, 'outlook': outlook, 'outlook open': outlookOpen,
   'recovery-contact add': contactAdd, 'recovery-contact remove': contactRemove, 'recovery-contact list': contactList,
   'recovery-contact request': contactRequest, 'recovery-contact snapshots': contactSnapshots, 'recovery-contact restore': contactRestore,

@@ -19,8 +19,10 @@ export const protectionSchema = z.object({
   /** Fewest shards on distinct machines over all live objects. */
   placed: count,
   wanted: count,
-  /** How many more machines may be lost before data is. */
+  /** How many more machines may be lost before data is, when those that are off now come back. */
   survives: z.int().min(-1),
+  /** Of the object with the least to spare: machines that hold it, those of them that are on now as seen from here, and how many it takes to restore. Null: nothing is placed. */
+  reach: z.object({ have: count, placed: count, need: count }).nullable(),
 })
 export type Protection = z.infer<typeof protectionSchema>
 
@@ -79,7 +81,8 @@ export const commands = {
   ...handedOverCommands,
   protect: {
     request: z.strictObject({ paths: z.array(path).min(1), excludes: z.array(z.string().min(1)).default([]) }),
-    result: z.object({ protected: z.array(z.object({ path: z.string(), excludes: z.array(z.string()) })) }),
+    /** `leftOut`: what lies in these and is never backed up. */
+    result: z.object({ protected: z.array(z.object({ path: z.string(), excludes: z.array(z.string()) })), leftOut: z.array(skippedSchema) }),
   },
   unprotect: {
     request: z.strictObject({ paths: z.array(path).min(1) }),
@@ -109,6 +112,11 @@ export const commands = {
     request: z.strictObject({ snapshot: z.string().min(1), text: z.string().trim().min(1).max(200), limit: z.int().min(1).max(1000).default(200) }),
     /** Names that hold the text, upper and lower case alike. `more`: there are others. */
     result: z.object({ snapshot: z.string(), entries: z.array(entrySchema), more: z.boolean() }),
+  },
+  skipped: {
+    /** What is not in a snapshot, and why. `byDesign`: nothing is missing without it. */
+    request: z.strictObject({ snapshot: z.string().min(1).default('latest') }),
+    result: z.object({ snapshot: z.string(), skipped: z.array(skippedSchema.extend({ byDesign: z.boolean() })) }),
   },
   restore: {
     request: z.strictObject({
@@ -221,6 +229,8 @@ export const commands = {
         changedSince: z.boolean(), reason: z.string().nullable(),
         /** What the reason is about, for those who say it in words of their own: `skipped` could not be read, `placing` is on too few machines. */
         trouble: z.object({ kind: z.enum(['missing', 'skipped', 'placing', 'damaged']), path: z.string(), soundTime: time.nullable() }).nullable(),
+        /** How many things in it should be in the last snapshot and are not. */
+        skipped: count,
         kind: z.enum(['outlook', 'file', 'folder', 'missing']),
         /** Now, and how many more than in the last snapshot; null for a folder, which would have to be walked. */
         bytes: bytes.nullable(), growthBytes: z.number().nullable(),
@@ -309,7 +319,7 @@ export const commands = {
 export type CommandName = keyof typeof commands
 
 /** Commands that only ask: when they end, nothing is different. */
-export const questions: ReadonlySet<CommandName> = new Set(['status', 'snapshots', 'ls', 'search', 'folders', 'suggestions', 'outlook', 'coverage', 'peers', 'key show', 'recovery-contact list', 'recovery-contact snapshots', 'handed-over list', 'handed-over snapshots', 'handed-over ls', 'network invitations', 'network requests'])
+export const questions: ReadonlySet<CommandName> = new Set(['status', 'snapshots', 'ls', 'skipped', 'search', 'folders', 'suggestions', 'outlook', 'coverage', 'peers', 'key show', 'recovery-contact list', 'recovery-contact snapshots', 'handed-over list', 'handed-over snapshots', 'handed-over ls', 'network invitations', 'network requests'])
 
 export type CommandRequest<C extends CommandName> = z.output<(typeof commands)[C]['request']>
 export type CommandInput<C extends CommandName> = z.input<(typeof commands)[C]['request']>

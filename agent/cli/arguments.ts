@@ -52,6 +52,7 @@ export const syntax: Record<string, Syntax> = {
   'backup': { usage: 'backup [PATH…] [--offline-ok] [--tag TAG[,TAG]]…', summary: 'back up now and wait until it is protected', options: { 'offline-ok': flag, 'tag': list } },
   'snapshots': { usage: 'snapshots [--kept]', summary: 'list the snapshots; --kept: those dropped from the backup that holders still have', options: { kept: flag } },
   'ls': { usage: 'ls SNAPSHOT[:PATH]', summary: 'list what a snapshot holds; SNAPSHOT may be `latest`' },
+  'skipped': { usage: 'skipped [SNAPSHOT]', summary: 'all that is not in a snapshot (the newest), and why' },
   'search': { usage: 'search TEXT [--snapshot SNAPSHOT]', summary: 'find files of a snapshot by a part of their names', options: { snapshot: text } },
   'restore': { usage: 'restore SNAPSHOT[:PATH] [--target DIR [--overwrite] [--from DIR…]]', summary: 'bring files back, beside the originals or to DIR; --from reads collected shard folders', options: { target: text, overwrite: flag, from: list } },
   'outlook': { usage: 'outlook', summary: 'whether a restored archive can be opened in Outlook from here, and which there are' },
@@ -189,6 +190,7 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
     case 'restore':
       if (values['target'] === undefined && values['overwrite'] === true) throw usageError(name, '--overwrite needs --target')
       return { name, input: { ...splitSnapshotPath(one('SNAPSHOT[:PATH]')), target: values['target'] === undefined ? null : resolve(String(values['target'])), overwrite: values['overwrite'] === true } }
+    case 'skipped': return { name, input: positionals.length === 0 ? {} : { snapshot: one('SNAPSHOT') } }
     case 'search': return { name, input: { text: one('TEXT'), snapshot: values['snapshot'] === undefined ? 'latest' : String(values['snapshot']) } }
     case 'settings': return { name, input: { change: settingsChange(positionals, name) as never } }
     case 'pause':

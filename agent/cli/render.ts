@@ -10,13 +10,23 @@ type Renderers = { readonly [C in CommandName]: (result: CommandResult<C>) => st
 const short = (id: string) => id.slice(0, 12)
 
 function protectionLine(protection: Protection): string {
-  const losses = (count: number) => (count === 1 ? 'one more machine' : `${count} more machines`)
+  const now = nowText(protection)
   switch (protection.state) {
-    case 'protected':
-      return `protected: ${protection.placed} of ${protection.wanted} machines hold it; ${protection.survives > 0 ? `${losses(protection.survives)} may be lost` : 'none of them may be lost'}`
-    case 'partial': return `partly protected: ${partlyWhy(protection)}`
+    case 'protected': return `protected: ${protection.placed} of ${protection.wanted} machines hold it; ${now ?? `${losses(protection.survives)} may be lost`}`
+    case 'partial': return `partly protected: ${partlyWhy(protection)}${now === undefined ? '' : `; ${now}`}`
     case 'unprotected': return 'not protected: no usable copy on other machines'
   }
+}
+
+const losses = (count: number) => (count === 0 ? 'none of them' : count === 1 ? 'one more machine' : `${count} more machines`)
+
+/** While some of the machines that hold it are off; undefined when all are on. */
+function nowText({ reach, survives }: Protection): string | undefined {
+  if (reach === null || reach.have >= reach.placed) return undefined
+  const { have, placed, need } = reach
+  const on = `${have} of ${placed} reachable now`
+  if (have < need) return `${on}, ${need} are needed: it cannot be restored before more of them are switched on`
+  return `${on}, ${need} are needed; ${losses(Math.min(survives, have - need))} may go before the others are back`
 }
 
 /** `placed of wanted`, but in a group of two, where all is placed and yet a single copy: what is missing is a machine. */
@@ -86,7 +96,7 @@ export const renderers: Renderers = {
     ...groups.flatMap(({ group, name, rosters }) => [`Work group "${printable(name)}", announced on "${printable(group)}":`, ...rosters.map((locator) => `  ${printable(locator)}`)]),
     'Next: `holdfast sign-in LOCATOR`, then `holdfast network join INVITATION` with an invitation of an admin.',
   ].join('\n')),
-  'protect': (result) => protectedLines(result.protected),
+  'protect': (result) => [protectedLines(result.protected), ...result.leftOut.map(({ path, reason }) => `Left out: ${printable(path)}, ${printable(reason)}`)].join('\n'),
   'unprotect': (result) => protectedLines(result.protected),
   'backup': (result) => [
     `Snapshot ${short(result.snapshot)}: ${result.files} files, ${result.directories} folders, ${formatBytes(result.bytesRead)} read in ${formatDuration(result.seconds)}`,
@@ -205,6 +215,15 @@ export const renderers: Renderers = {
     ...(result.kept === 0 ? [] : [`${result.kept} more snapshots were dropped from the backup and are still kept: \`holdfast snapshots --kept\`.`]),
     'Next: `holdfast restore latest --target DIR`.',
   ].join('\n'),
+  'skipped': ({ snapshot, skipped }) => {
+    const lines = (of: typeof skipped) => of.map(({ path, reason }) => `  ${printable(path)}: ${printable(reason)}`)
+    const missing = skipped.filter(({ byDesign }) => !byDesign)
+    const left = skipped.filter(({ byDesign }) => byDesign)
+    return [
+      ...(missing.length === 0 ? [`Nothing is missing in snapshot ${short(snapshot)}.`] : [`Not in snapshot ${short(snapshot)}, or in an older version:`, ...lines(missing)]),
+      ...(left.length === 0 ? [] : ['Left out by design:', ...lines(left)]),
+    ].join('\n')
+  },
   'search': ({ snapshot, entries, more }) => (entries.length === 0 ? `Nothing of that name in snapshot ${short(snapshot)}.` : [
     formatTable(entries.map((entry) => [formatBytes(entry.size).padStart(8), formatTime(entry.mtime), printable(entry.path)])),
     ...(more ? ['… and more: search for a longer part of the name'] : []),

@@ -12,13 +12,14 @@ export async function coverageContent(context: AgentContext, signal: AbortSignal
   const services = await context.backup()
   const { snapshots } = await services.repository.snapshots({ signal })
   const places = livePlacesOf(services)
-  const { state, placed, wanted } = protectionOf(services, places)
+  const protection = protectionOf(services, places)
+  const { state, placed, wanted } = protection
   const { used, quota } = await context.holder.space()
   const { drill } = context.checks
   const complete = snapshots.filter((snapshot) => lacking(snapshot).length === 0).at(-1)
   return {
     snapshot: complete === undefined ? null : secondsOf(complete.time), state, placed, wanted,
-    unprotected: unprotectedBytes(context.settings.config.protect.map(({ path }) => pathStatus(path, snapshots, { state, placed, wanted, survives: 0 }))),
+    unprotected: unprotectedBytes(context.settings.config.protect.map(({ path }) => pathStatus(path, snapshots, protection))),
     verified: context.checks.lastVerified === null ? null : secondsOf(context.checks.lastVerified), ...(context.checks.lastVerifiedInPart ? { part: true as const } : {}),
     ...(drill?.ok === false ? { failed: secondsOf(drill.time) } : {}), audited: auditedSeconds(services, places), used, offer: quota,
     stored: storedBytes(services.dispersal), frozen: context.holder.accounts().filter(({ freezes }) => freezes.length > 0).map(({ owner: of }) => of).slice(0, 4),

@@ -7,37 +7,39 @@ export type PathStatus = CommandResult<'status'>['paths'][number]
 
 /** `reason`: why nothing is known of it. */
 export function unknownPath(path: string, reason: string): PathStatus {
-  return { path, state: 'unprotected', lastSnapshot: null, lastSnapshotTime: null, changedSince: false, reason, trouble: null, growthBytes: null, ...stateNow(path) }
+  return { path, state: 'unprotected', lastSnapshot: null, lastSnapshotTime: null, changedSince: false, reason, trouble: null, skipped: 0, growthBytes: null, ...stateNow(path) }
 }
 
 /** Of the newest snapshot that has the path. */
 export function pathStatus(path: string, snapshots: readonly Snapshot[], protection: Protection): PathStatus {
   const last = snapshots.filter(({ roots }) => roots.some((root) => root.path === path)).at(-1)
-  if (last === undefined) return unknownPath(path, 'never backed up')
+  if (last === undefined) return unknownPath(path, snapshots.at(-1)?.skipped.find((one) => one.path === path)?.reason ?? 'never backed up')
   const entry = last.roots.find((root) => root.path === path)?.entry
-  const missed = lacking(last)
-  const skipped = missed.find((one) => one.path === path) ?? missed.find((one) => isBelow(one.path, path))
+  const missed = lacking(last).filter((one) => one.path === path || isBelow(one.path, path))
+  const skipped = missed.find((one) => one.path === path) ?? missed[0]
   const now = stateNow(path)
   return {
-    path, state: protection.state, lastSnapshot: last.id, lastSnapshotTime: last.time, ...now,
+    path, state: protection.state, skipped: missed.length, lastSnapshot: last.id, lastSnapshotTime: last.time, ...now,
     changedSince: entry !== undefined && changedSince(path, BigInt(entry.mtime)),
     growthBytes: now.bytes !== null && entry?.type === 'file' ? now.bytes - entry.size : null,
-    ...explained(troubleOf(path, { kind: now.kind, skipped, protection, snapshots })),
+    ...explained(troubleOf(path, { kind: now.kind, skipped, others: missed.length - 1, protection, snapshots })),
   }
 }
 
 interface Found {
   readonly kind: PathStatus['kind']
   readonly skipped: { readonly path: string; readonly reason: string } | undefined
+  /** How many more were skipped. */
+  readonly others: number
   readonly protection: Protection
   readonly snapshots: readonly Snapshot[]
 }
 
 interface Explained { readonly reason: string; readonly trouble: NonNullable<PathStatus['trouble']> }
 
-function troubleOf(path: string, { kind, skipped, protection: { state, placed, wanted }, snapshots }: Found): Explained | undefined {
+function troubleOf(path: string, { kind, skipped, others, protection: { state, placed, wanted }, snapshots }: Found): Explained | undefined {
   if (kind === 'missing') return { reason: 'it is not there any more; the snapshots have it', trouble: { kind: 'missing', path, soundTime: null } }
-  if (skipped !== undefined) return { reason: `${skipped.path}: ${skipped.reason}`, trouble: { kind: 'skipped', path: skipped.path, soundTime: null } }
+  if (skipped !== undefined) return { reason: `${skipped.path}: ${skipped.reason}${others > 0 ? `; ${others} more: holdfast skipped` : ''}`, trouble: { kind: 'skipped', path: skipped.path, soundTime: null } }
   if (state !== 'protected') return { reason: `${placed} of ${wanted} shards are on machines of their own`, trouble: { kind: 'placing', path, soundTime: null } }
   return damageOf(path, snapshots)
 }

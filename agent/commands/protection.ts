@@ -18,12 +18,13 @@ export function livePlacesOf({ dispersal, repository }: Pick<Backup, 'dispersal'
   return (repository.head?.live ?? []).map(({ id }) => dispersal.index.find(id))
 }
 
-export function protectionOf(services: Backup, places: LivePlaces = livePlacesOf(services)): Protection {
+/** `reachable`: who is on now; of itself those that are believed to be. */
+export function protectionOf(services: Backup, places: LivePlaces = livePlacesOf(services), reachable: ReadonlySet<MachineId> = reachableNow(services)): Protection {
   const { dispersal } = services
   const level = dispersal.redundancy()
-  let worst: Protection | undefined
+  let worst: Stored | undefined
   for (const known of places) {
-    const verdict: Protection = known === undefined ? nothing(level.n) : dispersal.protectionOf(known)
+    const verdict: Stored = known === undefined ? nothing(level.n) : dispersal.protectionOf(known)
     if (worst === undefined) worst = verdict
     else {
       worst = {
@@ -33,18 +34,18 @@ export function protectionOf(services: Backup, places: LivePlaces = livePlacesOf
       }
     }
   }
-  return worst ?? nothing(level.n)
+  return { ...worst ?? nothing(level.n), reach: reachNow(services, places, reachable) ?? null }
 }
 
-export interface Reach {
-  /** Machines that hold the worst placed object and answer now, of those that acknowledged it. */
-  readonly have: number
-  readonly placed: number
-  readonly need: number
+type Stored = Omit<Protection, 'reach'>
+type Reach = NonNullable<Protection['reach']>
+
+function reachableNow({ dispersal: { holders } }: Backup): Set<MachineId> {
+  return new Set(holders.list().filter(({ id, state }) => state === 'online' && !holders.isSilent(id)).map(({ id }) => id))
 }
 
 /** Whether everything could be restored now, from `reachable` machines alone: of the object with the least to spare. */
-export function reachNow({ dispersal }: Backup, places: LivePlaces, reachable: ReadonlySet<MachineId>): Reach | undefined {
+function reachNow({ dispersal }: Backup, places: LivePlaces, reachable: ReadonlySet<MachineId>): Reach | undefined {
   let worst: Reach | undefined
   for (const known of places) {
     if (known === undefined) continue
@@ -70,5 +71,5 @@ export function holderSetsOf({ dispersal }: Pick<Backup, 'dispersal'>, places: L
 }
 
 export function nothing(wanted: number): Protection {
-  return { state: 'unprotected', placed: 0, wanted, survives: -1 }
+  return { state: 'unprotected', placed: 0, wanted, survives: -1, reach: null }
 }

@@ -1,5 +1,5 @@
 /** What `status` says needs somebody's attention. The words are in shared/notice-texts.ts. */
-import type { CommandResult } from '../../shared/api.ts'
+import type { CommandResult, Protection } from '../../shared/api.ts'
 import { type MachineId, type OwnerId, shortId } from '../../shared/ids.ts'
 import type { Notice, NoticeCode } from '../../shared/notices.ts'
 import type { Member, Membership } from '../network/membership/membership.ts'
@@ -7,7 +7,6 @@ import type { RosterStatus } from '../network/roster/roster-sync.ts'
 import type { AgentContext, Backup } from './context.ts'
 import { meetMs, refreshHeads } from './freshness.ts'
 import { diskNotices, ownFrozen } from './holder-warnings.ts'
-import { type LivePlaces, reachNow } from './protection.ts'
 import { refusalNotices } from './space.ts'
 
 type AlarmKind = CommandResult<'status'>['alarms'][number]['kind']
@@ -72,9 +71,8 @@ export function groupNotices(members: readonly Member[], answering: ReadonlySet<
 }
 
 /** Acknowledged shards count as placed while their machine is away; what that means for a restore now is said here. */
-export function reachNotices(services: Backup, places: LivePlaces, answering: ReadonlySet<MachineId>): Notice[] {
-  const reach = reachNow(services, places, answering)
-  if (reach === undefined || reach.have >= reach.placed) return []
+export function reachNotices({ reach }: Protection): Notice[] {
+  if (reach === null || reach.have >= reach.placed) return []
   const { have, placed, need } = reach
   return [{ code: have < need ? 'not-restorable-now' : 'few-answer', have, placed, need }]
 }

@@ -36,14 +36,14 @@ export async function status(context: AgentContext, { fresh }: CommandRequest<'s
   const headNotices = fresh ? await headNoticesOf(services, signal) : []
   const { snapshots } = await services.repository.snapshots({ signal })
   const places = livePlacesOf(services)
-  const protection = protectionOf(services, places)
+  const protection = protectionOf(services, places, answering)
   const members = membership.members().filter(({ state }) => state !== 'gone')
   const level = services.dispersal.redundancy()
   const holders = holdersOf(services, places, membership)
   const alarming = alarmingNotices(context, services, { headNotices, holders })
   const notices: Notice[] = [
     ...(common.keyConfirmed ? [] : [{ code: 'kit-unconfirmed' as const }]),
-    ...groupNotices(members, answering, { isSingle: isSinglePlace(level) }), ...reachNotices(services, places, answering), ...alarming, ...standingNotices(membership), ...othersContacts(membership, owner?.owner).map(({ notice }) => notice), ...othersFrozen(context), ...signInNotices(group.rosterStatus),
+    ...groupNotices(members, answering, { isSingle: isSinglePlace(level) }), ...reachNotices(protection), ...alarming, ...standingNotices(membership), ...othersContacts(membership, owner?.owner).map(({ notice }) => notice), ...othersFrozen(context), ...signInNotices(group.rosterStatus),
   ]
   return {
     ...common,

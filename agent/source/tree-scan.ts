@@ -20,6 +20,7 @@ import { isMissing, readState, systemCode, unreadable } from './file-faults.ts'
 import { fileIdOf, identityOf } from './file-identity.ts'
 import { outlookKindOf } from './outlook-archive.ts'
 import { isPartialName } from './partial-name.ts'
+import { isWithin } from './within.ts'
 
 export interface ScanEntry {
   readonly event: 'entry'
@@ -74,7 +75,7 @@ export type ScanEvent = ScanEntry | DirectoryLeft | SkippedEntry
 export interface ScanOptions {
   /** See exclusions.ts for their meaning. */
   readonly exclude?: readonly string[]
-  /** Files and folders left out wherever they appear, such as the agent's home; known by their id, not their name. */
+  /** Files and folders of our own, such as the agent's home: left out wherever they appear, and what lies in them; known by their id, not their name. */
   readonly excludePaths?: readonly string[]
   /** Take OST files too. Default false: Outlook makes them anew from the server. */
   readonly includeServerCaches?: boolean
@@ -82,6 +83,8 @@ export interface ScanOptions {
 }
 
 const batchSize = 64
+/** Of what lies in `excludePaths`. */
+export const ownDetail = 'it is of Holdfast itself and is never backed up'
 
 interface Place {
   readonly path: string
@@ -160,7 +163,7 @@ async function makeInspector(options: ScanOptions): Promise<Inspect> {
   return async (place) => {
     try {
       const stats = await lstat(place.path, { bigint: true })
-      if (excludedIds.has(fileIdOf(stats))) return skipped(place, 'excluded', 'its path is excluded')
+      if (excludedIds.has(fileIdOf(stats)) || (place.parts.length === 0 && isWithin(place.path, excludedIds))) return skipped(place, 'excluded', ownDetail)
       if (place.parts.length > 0) {
         const pattern = excludedBy(place.parts, stats.isDirectory())
         if (pattern !== undefined) return skipped(place, 'excluded', `pattern ${pattern}`)

@@ -26,7 +26,7 @@ const member = (machine: string, change: Partial<Member> = {}): Member => ({
   chosen: 1, frozenAt: 0, lost: false, storedBytes: 0, fairBytes: 0, ...change,
 })
 const calm: AlertInput = {
-  status: { protection: { state: 'protected', placed: 3, wanted: 3, survives: 2 }, paths: [{ lastSnapshot: 'x' }] as never, alarms: [] },
+  status: { protection: { state: 'protected', placed: 3, wanted: 3, survives: 2, reach: null }, paths: [{ lastSnapshot: 'x' }] as never, alarms: [] },
   members: [member('a', { self: true }), member('b'), member('c')], settings: defaultConfig.alerts, left: new Map(), contacts: [],
 }
 const alarm = (kind: AlertInput['status']['alarms'][number]['kind'], notice: Notice) => ({ kind, text: noticeText(notice), notice })
@@ -36,7 +36,7 @@ const keysOf = (input: Partial<AlertInput>) => toldOf(input).map(({ key }) => ke
 
 test('a calm group has no alerts; each thing that is wrong has one', () => {
   assert.deepEqual(keysOf({}), [])
-  const status = { ...calm.status, protection: { state: 'partial', placed: 2, wanted: 3, survives: 1 } as const, alarms: [alarm('rollback', { code: 'head-missing', machine: 'x', seq: 1 }), alarm('rollback', { code: 'head-missing', machine: 'y', seq: 2 }), alarm('audit', { code: 'audit-failed', name: 'z' })] }
+  const status = { ...calm.status, protection: { state: 'partial', placed: 2, wanted: 3, survives: 1, reach: null } as const, alarms: [alarm('rollback', { code: 'head-missing', machine: 'x', seq: 1 }), alarm('rollback', { code: 'head-missing', machine: 'y', seq: 2 }), alarm('audit', { code: 'audit-failed', name: 'z' })] }
   assert.deepEqual(keysOf({ status }), ['audit:audit-failed:z', 'deficit', 'rollback:head-missing:x', 'rollback:head-missing:y'])
   const members = [member('a', { self: true, lastSnapshotAgeSeconds: 8 * day }), member('b', { machineState: 'away', offSinceSeconds: 8 * day }), member('c', { lastSnapshotAgeSeconds: 30 * day, frozenAt: 2 }), member('d', { state: 'partial', lastFailedDrill: '2026-11-22T14:03:00.000Z' })]
   assert.deepEqual(keysOf({ members }), ['deficit:d', 'drill:d', 'frozen:c', 'silent:b', 'stale', 'stale:c'])

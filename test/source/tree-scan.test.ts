@@ -162,6 +162,15 @@ test('an excluded path is left out under any name that leads to it; one that doe
   assert.deepEqual(story(events).filter((line) => line.includes('home')), ['!excluded home'])
 })
 
+test('a root in an excluded folder is left out, also when a link leads there', async (t) => {
+  const root = await scratchFolder(t)
+  write(root, 'home/holder/state', 'work/file')
+  symlinkSync(join(root, 'home', 'holder'), join(root, 'link'), 'junction')
+  const skippedAt = async (at: string) => story(await scan(join(root, at), { excludePaths: [join(root, 'home')] }))
+  for (const at of ['home', 'home/holder', 'home/holder/state', 'link']) assert.deepEqual(await skippedAt(at), ['!excluded .'], at)
+  assert.deepEqual(await skippedAt('work'), ['+ .', '+ work/file', '- .'].map((line) => line.replace('work/', '')))
+})
+
 test('an OST is skipped as a cache of the server unless asked for; a file that only bears the name is not', async (t) => {
   const root = await scratchFolder(t)
   writeFileSync(join(root, 'cache.OST'), buildOutlookFile({ client: 'SO' }).bytes)

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { renderers } from '../../agent/cli/render.ts'
+import { startAgents } from '../support/agent-group.ts'
+import { seededBytes } from '../support/trees.ts'
+
+test('while holders are off, what is said is of now: how many can be reached, how many are needed', async (t) => {
+  const { agents, directory } = await startAgents(t, 4, { redundancy: '2-of-3' })
+  const [owner, first, second] = agents as [typeof agents[0] & {}, typeof agents[0] & {}, typeof agents[0] & {}]
+  const folder = join(directory, 'documents')
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'a.bin'), seededBytes(200_000, 1))
+  await owner.run('protect', { paths: [folder] })
+  const line = (protection: Awaited<ReturnType<typeof owner.run<'backup'>>>['protection']) => renderers.status({ ...whole, protection }).split('\n')[1]
+  const backup = await owner.run('backup', {})
+  const whole = await owner.run('status', {})
+  assert.deepEqual(backup.protection.reach, { have: 3, placed: 3, need: 2 })
+  assert.equal(line(backup.protection), 'protected: 3 of 3 machines hold it; one more machine may be lost')
+
+  await first.stop()
+  const one = await owner.run('status', {})
+  assert.deepEqual([one.protection.survives, one.protection.reach], [1, { have: 2, placed: 3, need: 2 }])
+  assert.equal(line(one.protection), 'protected: 3 of 3 machines hold it; 2 of 3 reachable now, 2 are needed; none of them may go before the others are back')
+  await second.stop()
+  const two = await owner.run('status', {})
+  assert.deepEqual(two.protection.reach, { have: 1, placed: 3, need: 2 })
+  assert.equal(line(two.protection), 'protected: 3 of 3 machines hold it; 1 of 3 reachable now, 2 are needed: it cannot be restored before more of them are switched on')
+})
+
+test('status tells how many things a folder lacks, and `skipped` lists all of them', { skip: process.platform !== 'linux' && 'names that are not valid Unicode exist on Linux' }, async (t) => {
+  const { agents: [owner], directory } = await startAgents(t, 2)
+  const folder = join(directory, 'documents')
+  mkdirSync(folder)
+  for (const number of [1, 2, 3]) writeFileSync(Buffer.concat([Buffer.from(join(folder, `${number}-`)), Buffer.of(0xff)]), 'x')
+  writeFileSync(join(folder, 'a.tmp'), 'x')
+  await owner!.run('protect', { paths: [folder], excludes: ['*.tmp'] })
+  await owner!.run('backup', {})
+  const [path] = (await owner!.run('status', { fresh: false })).paths
+  assert.equal(path?.skipped, 3)
+  assert.match(path?.reason ?? '', /1-.*not valid Unicode; 2 more: holdfast skipped$/)
+  const { skipped } = await owner!.run('skipped', {})
+  assert.equal(skipped.filter(({ byDesign }) => !byDesign).length, 3)
+  assert.deepEqual(skipped.filter(({ byDesign }) => byDesign), [{ path: join(folder, 'a.tmp'), reason: 'pattern *.tmp', byDesign: true }])
+  const text = renderers.skipped(await owner!.run('skipped', { snapshot: 'latest' }))
+  for (const number of [1, 2, 3]) assert.match(text, new RegExp(`documents/${number}-`))
+})
