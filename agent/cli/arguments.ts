@@ -310,7 +310,8 @@ function required(name: string, values: Values, option: string): string {
   return value
 }
 
-function usageError(name: string, state: string): HoldfastError {
+/** `invalid-input` with the usage of the command. */
+export function usageError(name: string, state: string): HoldfastError {
   return new HoldfastError('invalid-input', `Cannot run ${name}: ${state}\n${usageOf(name)}`)
 }
 

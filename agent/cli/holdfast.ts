@@ -14,11 +14,11 @@ import { readConfig, resolveHome } from '../config.ts'
 import { homeAt, readFileIfThere } from '../home.ts'
 import { agentRunner } from '../http/agent-client.ts'
 import { parseRuntime } from '../http/runtime-file.ts'
-import { type Invocation, helpText, parseInvocation, parseNumber, splitSnapshotPath, toRequest, usageOf } from './arguments.ts'
+import { type Invocation, helpText, parseInvocation, parseNumber, toRequest, usageError, usageOf } from './arguments.ts'
 import { ProgressLine } from './progress-line.ts'
 import { partlyWhy, renderers } from './render.ts'
 import { requireHome } from './require-home.ts'
-import { readSecret } from './secrets.ts'
+import { readSecret, readWords } from './secrets.ts'
 import { untilFree } from './until-free.ts'
 
 const minimumNode = [24, 8] as const
@@ -62,7 +62,7 @@ async function runOnce(invocation: Invocation, signal: AbortSignal): Promise<num
       requireHome(invocation.name, home)
       return await (await import('./open-pane.ts')).openPane(home, invocation)
     case 'restore':
-      if (invocation.values['from'] !== undefined) return await restoreCollected(invocation, signal)
+      if (invocation.values['from'] !== undefined) return finish(invocation, 'restore', await (await import('./restore-collected.ts')).restoreCollected(invocation, signal))
   }
   requireHome(invocation.name, home)
   const question = questions[invocation.name]
@@ -70,9 +70,7 @@ async function runOnce(invocation: Invocation, signal: AbortSignal): Promise<num
   const { name, input } = await requestOf(invocation, signal)
   const request = commands[name].request.safeParse(input)
   if (!request.success) throw new HoldfastError('invalid-input', `Cannot run ${name}: ${plainIssues(request.error.issues)}\n${usageOf(invocation.name)}`)
-  const result = await runCommand(home, name, request.data, signal)
-  print(invocation, name, result)
-  return exitCode(invocation, name, result)
+  return finish(invocation, name, await runCommand(home, name, request.data, signal))
 }
 
 async function requestOf(invocation: Invocation, signal: AbortSignal) {
@@ -105,21 +103,6 @@ async function runCommand(home: ReturnType<typeof homeAt>, name: CommandName, re
   }, async (ms) => { await delay(ms, undefined, { signal }) })
 }
 
-async function restoreCollected(invocation: Invocation, signal: AbortSignal): Promise<number> {
-  const { restoreFromFolders } = await import('../commands/restore-collected.ts')
-  using line = new ProgressLine(process.stderr)
-  const { values, positionals } = invocation
-  const target = values['target']
-  if (typeof target !== 'string' || positionals[0] === undefined) throw new HoldfastError('invalid-input', `usage: holdfast restore SNAPSHOT[:PATH] --target DIR --from DIR…\n(further positional words are shard folders too)`)
-  const folders = [...(values['from'] as string[]), ...positionals.slice(1)].map((folder) => resolve(folder))
-  const words = await readWords(signal)
-  const result = await restoreFromFolders({
-    ...splitSnapshotPath(positionals[0]), target: resolve(target), overwrite: values['overwrite'] === true, folders, words,
-  }, { signal, onProgress: line.update })
-  print(invocation, 'restore', result)
-  return exitCode(invocation, 'restore', result)
-}
-
 async function recoverRequest(invocation: Invocation, signal: AbortSignal) {
   const { locator, peer, invitation, label } = invocation.values
   if ([locator, peer, invitation].filter((one) => one !== undefined).length !== 1 || invocation.positionals.length > 0) {
@@ -142,15 +125,9 @@ function numberOption(values: Invocation['values'], option: string, max: number)
   return typeof value === 'string' ? parseNumber(option, value, { min: 1, max }) : undefined
 }
 
-async function readWords(signal: AbortSignal): Promise<string> {
-  const words = await readSecret('The 24 words of the recovery kit: ', { signal, echo: true })
-  if (words.trim() === '') throw new HoldfastError('recovery-words-invalid', 'Cannot use the recovery words: none were given on stdin')
-  return words
-}
-
 async function signInRequest({ positionals, values }: Invocation, signal: AbortSignal) {
   const [locator, ...more] = positionals
-  if (locator === undefined || more.length > 0) throw new HoldfastError('invalid-input', 'usage: holdfast sign-in LOCATOR [--user NAME [--ca FILE] | --device-code | --folder DIR] [--prepare]')
+  if (locator === undefined || more.length > 0) throw usageError('sign-in', 'it takes one LOCATOR')
   const user = values['user'] as string | undefined
   const ca = values['ca'] === undefined ? undefined : readGiven(values['ca'] as string, 'the certificate authority')
   const password = user === undefined ? undefined : await readSecret(`Password of ${user}: `, { signal })
@@ -180,8 +157,10 @@ async function confirm(question: string, { name }: Invocation, signal: AbortSign
   }
 }
 
-function print(invocation: Invocation, name: CommandName, result: CommandResult<CommandName>): void {
+/** Prints the result; the exit code. */
+function finish(invocation: Invocation, name: CommandName, result: CommandResult<CommandName>): number {
   say(invocation.json ? JSON.stringify(result) : (renderers[name] as (value: unknown) => string)(result))
+  return exitCode(invocation, name, result)
 }
 
 function exitCode(invocation: Invocation, name: CommandName, result: CommandResult<CommandName>): number {

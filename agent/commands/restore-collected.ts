@@ -4,6 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { CommandResult, Progress } from '../../shared/api.ts'
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
+import { shortId } from '../../shared/ids.ts'
 import { issueDeviceCertificate } from '../identity/device.ts'
 import { generateMachine } from '../identity/machine.ts'
 import { ownerFromWords } from '../identity/owner.ts'
@@ -33,7 +35,7 @@ export async function restoreFromFolders(request: CollectedRequest, options: { s
     owner: root.id, folders: request.folders,
     report: (path, error) => { damaged.push({ path, reason: error instanceof Error ? error.message : 'unusable' }) },
   })
-  const { keyring, epoch } = await recoverKeyring({ store, heads: store, owner: root.id, opener: ownerOpener(root) }, { signal: options.signal })
+  const { keyring, epoch } = await recoverKeyring({ store, heads: store, owner: root.id, opener: ownerOpener(root) }, { signal: options.signal }).catch((error: unknown) => { throw withMoreFolders(error) })
   // A machine for the moment: its key opens the local index, its certificate is shown to nobody.
   const machine = generateMachine()
   const certificate = await issueDeviceCertificate(root, machine, epoch, Date.now())
@@ -44,7 +46,7 @@ export async function restoreFromFolders(request: CollectedRequest, options: { s
       keyring: addRecipient(keyring, { kid: machine.id, role: 'device', kx: machine.exchangeJwk }),
     })
     const report = await repository.refresh({ signal: options.signal })
-    const restored = await restoreSnapshot(repository, { ...request, restoredAt: new Date() }, options)
+    const restored = await restoreSnapshot(repository, { ...request, restoredAt: new Date() }, options).catch(async (error: unknown) => { throw await withWhatThereIs(error, repository, options.signal) })
     return {
       ...restored, skipped: [...restored.skipped, ...damaged], seconds: (performance.now() - startedMs) / 1000,
       freshness: { answered: report.answered, asked: report.asked, newest: 'found', notices: headNotices(report) },
@@ -52,4 +54,22 @@ export async function restoreFromFolders(request: CollectedRequest, options: { s
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+/** No machine can be switched on here: what lacks lies on other disks. */
+function withMoreFolders(error: unknown): unknown {
+  if (!hasCode(error, 'object-missing', 'object-damaged', 'not-found')) return error
+  return new HoldfastError(error.code, error.message, { details: error.details, guidance: 'Copy the folder `holder` of more machines off their disks, and name each copy with --from.', cause: error })
+}
+
+const listed = 10
+
+/** Without an agent nobody can list snapshots: an error names those that are there. */
+async function withWhatThereIs(error: unknown, repository: Repository, signal: AbortSignal): Promise<unknown> {
+  if (!hasCode(error, 'not-found')) return withMoreFolders(error)
+  const { snapshots } = await repository.snapshots({ signal })
+  const newest = snapshots.slice(-listed).reverse().map(({ id, time, roots }) => `${shortId(id)} of ${time.slice(0, 10)} with ${roots.map(({ path }) => path).join(', ')}`)
+  return new HoldfastError('not-found', error.message, {
+    details: error.details, guidance: snapshots.length === 0 ? 'No snapshot lies there.' : `There are${snapshots.length > listed ? `, newest first of ${snapshots.length}` : ''}: ${newest.join('; ')}`, cause: error,
+  })
 }

@@ -3,20 +3,18 @@
  * The folders may be holder folders, their owner folders, or anything above them. Everything is verified as over the
  * network; any k shards of an object suffice, wherever they lie.
  */
-import { readdir } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import { type MachineId, type OwnerId, shortId } from '../../shared/ids.ts'
 import { idToBytes } from '../identity/machine.ts'
 import type { GetOptions, HeadStore, ObjectId, ObjectRef, ObjectStore, PublishedHead, PutReceipt } from '../object-store.ts'
 import { systemClock } from './clock.ts'
+import { ownerFolders } from './collected-folders.ts'
 import { DeviceKeys } from './device-keys.ts'
 import { ObjectReader, type LocatedObject } from './object-reader.ts'
 import { type VerifiedHead, compareHeads, verifyPublishedHead } from './published-head.ts'
 import { CollectedFolder, readOnly } from './shard-store/collected-folder.ts'
 import type { ShardEntry } from './shard-store/port.ts'
-
-const deepest = 4
 
 export interface CollectedOptions {
   readonly owner: OwnerId
@@ -57,11 +55,16 @@ export class CollectedStore implements ObjectStore, HeadStore {
   /** Throws `not-found` when the folders hold nothing of the owner. */
   static async open(options: CollectedOptions): Promise<CollectedStore> {
     const name = idToBytes(options.owner).toString('hex')
+    const report = options.report ?? (() => undefined)
     const paths = new Set<string>()
-    for (const folder of options.folders) for await (const path of ownerFolders(folder, name, deepest)) paths.add(path)
-    if (paths.size === 0) throw new HoldfastError('not-found', `Cannot find shards of owner ${shortId(options.owner)}: none of the folders has a folder ${name.slice(0, 8)}…`)
+    for (const folder of options.folders) for await (const path of ownerFolders(folder, (found) => found === name, report)) paths.add(path)
+    if (paths.size === 0) {
+      throw new HoldfastError('not-found', `Cannot find shards of owner ${shortId(options.owner)}: none of the folders has a folder ${name.slice(0, 8)}…`, {
+        guidance: 'Either the words are those of another owner, or these machines kept nothing for this one: copy the folder `holder` of others.',
+      })
+    }
     const opened: CollectedFolder[] = []
-    for (const path of paths) opened.push(await CollectedFolder.open(path, options.owner, options.report ?? (() => undefined)))
+    for (const path of paths) opened.push(await CollectedFolder.open(path, options.owner, report))
     const store = new CollectedStore(options, opened)
     await store.collect()
     return store
@@ -120,22 +123,5 @@ export class CollectedStore implements ObjectStore, HeadStore {
     } catch (error) {
       this.#report(path, error)
     }
-  }
-}
-
-const readStates: Readonly<Record<string, string>> = { ENOENT: 'there is no such folder', ENOTDIR: 'it is a file, not a folder', EACCES: 'permission denied' }
-
-/** Folders named `name` in `path`, or `path` itself when it is one. */
-async function* ownerFolders(path: string, name: string, depth: number): AsyncGenerator<string> {
-  if (basename(path) === name) {
-    yield path
-    return
-  }
-  if (depth === 0) return
-  const entries = await readdir(path, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
-    throw new HoldfastError('file-unreadable', `Cannot look for shards in ${path}: ${readStates[cause.code ?? ''] ?? cause.code}`, { details: { path }, cause })
-  })
-  for (const entry of entries) {
-    if (entry.isDirectory()) yield* ownerFolders(join(path, entry.name), name, depth - 1)
   }
 }

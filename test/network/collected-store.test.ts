@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { cp, mkdtemp, open, readdir, rm } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { idToBytes } from '../../agent/identity/machine.ts'
+import { surveyFolders } from '../../agent/network/collected-folders.ts'
 import { CollectedStore } from '../../agent/network/collected-store.ts'
 import { FolderShardStore } from '../../agent/network/shard-store/folder.ts'
 import { verifyDeviceCertificate } from '../../agent/identity/device.ts'
@@ -74,6 +75,24 @@ test('too few folders say what is missing, and what rotted is reported and never
     assert.ok(object.copy.equals(await store.get(object)), `byte ${at}`)
   }
   assert.ok(reports.length > 0 && reports.every((path) => path.endsWith(name)))
+})
+
+test('what lies in folders is told without knowing whose backup is wanted: owners, objects, and whether shards are enough', async () => {
+  await using fix = await disks(3, '2-of-3')
+  const { group, folders, root } = fix
+  for (const object of [makeObject(200_000), makeObject(3_000, 'snapshot')]) await group.dispersal.put(object)
+  const owner = group.owner.root.id
+  await mkdir(join(root, 'stick'))
+  const one = await surveyFolders([folders[0]!, join(root, 'stick')])
+  assert.deepEqual(one, { owners: [{ owner, folders: 1, objects: 2, lookedAt: 2, readable: 0, have: 1, need: 2 }], empty: [join(root, 'stick')] })
+  assert.deepEqual((await surveyFolders([root])).owners, [{ owner, folders: 3, objects: 2, lookedAt: 2, readable: 2, have: 3, need: 2 }])
+  const ownerFolder = join(folders[0]!, idToBytes(owner).toString('hex'))
+  const [name] = (await readdir(ownerFolder)).filter((file) => file.endsWith('.shard'))
+  await writeFile(join(ownerFolder, name!), 'no header')
+  const [damaged] = (await surveyFolders([folders[0]!])).owners
+  assert.deepEqual(damaged, { owner, folders: 1, objects: 2, lookedAt: 2, readable: 0, have: 1, need: 2 }, 'one that cannot be read counts as lacking')
+  await assert.rejects(surveyFolders([join(root, 'stick')]), (error: { code?: string; guidance?: string }) => error.code === 'not-found' && /folder `holder`/.test(error.guidance ?? ''))
+  await assert.rejects(surveyFolders(['/mistyped']), { code: 'file-unreadable', message: /there is no such folder/ })
 })
 
 test('folders without anything of the owner are refused, and nothing is ever written', async () => {

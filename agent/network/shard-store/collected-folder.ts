@@ -36,10 +36,11 @@ export class CollectedFolder implements ShardStore {
   }
 
   async #addShard(name: string, owner: OwnerId): Promise<void> {
-    const [, id, number] = shardName.exec(name) ?? []
-    if (id === undefined) return
-    const header = parseHeader(await readAt(join(this.path, name), 0, longestHeader), { prefix: true })
-    checkRef(header, { owner, id: id as ShardRef['id'], number: Number(number) })
+    const shard = parseShardName(name)
+    if (shard === undefined) return
+    const { id, number } = shard
+    const header = await readHeaderOf(join(this.path, name))
+    checkRef(header, { owner, id, number })
     this.#shards.set(`${id}.${number}`, header)
   }
 
@@ -88,6 +89,17 @@ export class CollectedFolder implements ShardStore {
     if (header === undefined) throw new HoldfastError('not-found', `Cannot open shard ${ref.number} of ${shortId(ref.id)}: it is not in ${this.path}`)
     return header
   }
+}
+
+/** Undefined for a file that is no shard by its name. */
+export function parseShardName(name: string): Pick<ShardRef, 'id' | 'number'> | undefined {
+  const [, id, number] = shardName.exec(name) ?? []
+  return id === undefined ? undefined : { id: id as ShardRef['id'], number: Number(number) }
+}
+
+/** Not verified. Throws `object-damaged`, `format-unknown`, or what the system says. */
+export async function readHeaderOf(path: string): Promise<ShardHeader> {
+  return parseHeader(await readAt(path, 0, longestHeader), { prefix: true })
 }
 
 export function readOnly(): HoldfastError {
