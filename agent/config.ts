@@ -103,7 +103,8 @@ export function withDefaults(file: ConfigFile, group: GroupDefaults = {}): Confi
   return { ...file, schedule: { ...file.schedule, cron, quietHours }, offer: { ...file.offer, minFree } }
 }
 
-function definedOf<T extends object>(values: T): Partial<T> {
+/** Without the fields that are undefined. */
+export function definedOf<T extends object>(values: T): Partial<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>
 }
 

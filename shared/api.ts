@@ -186,7 +186,8 @@ export const commands = {
   },
   peers: { request: z.strictObject({}), result: z.object({ peers: z.array(peerSchema) }) },
   settings: {
-    request: z.strictObject({ change: settingsChangeSchema.default({}) }),
+    /** `unset`: settings, or groups of them, that go back to the group's value or the default. */
+    request: z.strictObject({ change: settingsChangeSchema.default({}), unset: z.array(z.string()).max(100).optional() }),
     result: z.object({ settings: settingsSchema }),
   },
   pause: {

@@ -26,7 +26,7 @@ const rate = z.number().min(20_000).nullable().default(null)
 export const slowLinkSchema = z.union([
   z.strictObject({ network: z.union([z.cidrv4(), z.cidrv6()]), uploadBytesPerSecond: rate, downloadBytesPerSecond: rate }),
   z.strictObject({ interface: z.string().min(1).max(100), uploadBytesPerSecond: rate, downloadBytesPerSecond: rate }),
-]).refine(({ uploadBytesPerSecond, downloadBytesPerSecond }) => uploadBytesPerSecond !== null || downloadBytesPerSecond !== null, 'a slow link needs uploadBytesPerSecond or downloadBytesPerSecond')
+]).refine(({ uploadBytesPerSecond, downloadBytesPerSecond }) => uploadBytesPerSecond !== null || downloadBytesPerSecond !== null, 'needs uploadBytesPerSecond or downloadBytesPerSecond')
 export type SlowLink = z.output<typeof slowLinkSchema>
 
 /** What work that started by itself does while somebody uses the machine, on a battery, over a connection that costs money. */

@@ -2,8 +2,12 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { resolve } from 'node:path'
 import type { CommandInput, CommandName } from '../../shared/api.ts'
-import { HoldfastError } from '../../shared/errors.ts'
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import { leastKeepDays } from '../../shared/network-commands.ts'
+import { resolveHome } from '../config.ts'
+import { homeAt } from '../home.ts'
+import { groupChange, settingsChange } from './assignments.ts'
+import { parseBytes, parseNumber } from './numbers.ts'
 
 type OptionTable = NonNullable<ParseArgsConfig['options']>
 type Values = Record<string, string | boolean | (string | boolean)[] | undefined>
@@ -59,7 +63,7 @@ export const syntax: Record<string, Syntax> = {
   'outlook open': { usage: 'outlook open FILE', summary: 'open an archive that was restored here in Outlook (Windows, classic Outlook)' },
   'suggestions': { usage: 'suggestions', summary: 'Outlook archives on this machine, protected or not' },
   'folders': { usage: 'folders [PATH]', summary: 'what the agent sees in a folder of this machine' },
-  'settings': { usage: 'settings [NAME=VALUE]…', summary: 'show or change the settings, such as limits.uploadBytesPerSecond=2000000' },
+  'settings': { usage: 'settings [NAME=VALUE | NAME=default]…', summary: 'show or change the settings, such as limits.uploadBytesPerSecond=2MB; default: the group\'s value again, or that of the program' },
   'pause': { usage: 'pause [--hours N]', summary: 'no backup starts by itself for so long (24 hours)', options: { hours: text } },
   'resume': { usage: 'resume', summary: 'end the pause' },
   'verify': { usage: 'verify [--read-data]', summary: 'can everything still be restored?', options: { 'read-data': flag } },
@@ -110,15 +114,33 @@ export function parseInvocation(argv: readonly string[]): Invocation | { help: s
     throw new HoldfastError('invalid-input', `Cannot run ${words.slice(0, 2).join(' ')}: no such command; see holdfast help`)
   }
   const command = syntax[name] as Syntax
-  let rest = [...argv]
+  const options = { ...global, ...command.options }
+  let rest = withNegatives(argv, options)
   for (const word of name.split(' ')) rest = rest.toSpliced(rest.indexOf(word), 1)
   try {
-    const { values, positionals } = parseArgs({ args: rest, options: { ...global, ...command.options }, allowPositionals: true, strict: true })
+    const { values, positionals } = parseArgs({ args: rest, options, allowPositionals: true, strict: true })
     if (values['help'] === true) return { help: name }
     return { name, positionals, values, home: values['home'] as string | undefined, json: values['json'] === true }
   } catch (cause) {
-    throw new HoldfastError('invalid-input', `${(cause as Error).message.split('. To specify')[0]}\n${usageOf(name)}`, { cause })
+    throw usageError(name, refusalOf(cause as NodeJS.ErrnoException), cause)
   }
+}
+
+/** `--keep-last -1` as `--keep-last=-1`: parseArgs takes the number for an option. What the option does not take is refused with its limits. */
+function withNegatives(argv: readonly string[], options: OptionTable): string[] {
+  const takesText = (word: string | undefined) => word?.startsWith('--') === true && options[word.slice(2)]?.type === 'string'
+  return argv.flatMap((word, index) => {
+    if (takesText(word) && /^-\d/.test(argv[index + 1] ?? '')) return [`${word}=${argv[index + 1]}`]
+    return /^-\d/.test(word) && takesText(argv[index - 1]) ? [] : [word]
+  })
+}
+
+/** What parseArgs does not take, in words for people. */
+function refusalOf({ code, message }: NodeJS.ErrnoException): string {
+  const option = /'(?:-\w, )?(-[^\s'=]+)/.exec(message)?.[1] ?? ''
+  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') return `there is no option ${option}`
+  if (code !== 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE') return message
+  return message.includes('does not take') ? `${option} takes no value` : `${option} needs a value; one that begins with a dash is written ${option}=-…`
 }
 
 /** The longest command that the words begin with. */
@@ -154,7 +176,7 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
       return { name, input: { ...numeric(values, 'count'), ...numeric(values, 'hours') } }
     case 'network join':
       return { name, input: { invitation: one('INVITATION'), ...given(values, 'label') } }
-    case 'network settings': return { name, input: { change: settingsChange(positionals, name) as never } }
+    case 'network settings': return { name, input: { change: withUsage(name, () => groupChange(positionals)) as never } }
     case 'network admin add': case 'network admin remove': case 'network approve': return { name, input: { machine: one('MACHINE') } }
     case 'network revoke': return { name, input: { machine: one('MACHINE'), ...given(values, 'why') } }
     case 'network lost': return { name, input: { machine: one('MACHINE') } }
@@ -192,7 +214,7 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
       return { name, input: { ...splitSnapshotPath(one('SNAPSHOT[:PATH]')), target: values['target'] === undefined ? null : resolve(String(values['target'])), overwrite: values['overwrite'] === true } }
     case 'skipped': return { name, input: positionals.length === 0 ? {} : { snapshot: one('SNAPSHOT') } }
     case 'search': return { name, input: { text: one('TEXT'), snapshot: values['snapshot'] === undefined ? 'latest' : String(values['snapshot']) } }
-    case 'settings': return { name, input: { change: settingsChange(positionals, name) as never } }
+    case 'settings': return { name, input: settingsRequest(invocation) as never }
     case 'pause':
       none()
       return { name, input: { hours: 24, ...numeric(values, 'hours') } }
@@ -231,28 +253,10 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
   }
 }
 
-/** `limits.workers=2 label=Desk` → `{ limits: { workers: 2 }, label: 'Desk' }`. A value is JSON where it reads as such, else text. */
-function settingsChange(assignments: readonly string[], command: string): object {
-  const change: Record<string, unknown> = {}
-  for (const assignment of assignments) {
-    const [, group, name = '', value = ''] = /^(?:([a-zA-Z]+)\.)?([a-zA-Z]+)=(.*)$/s.exec(assignment) ?? []
-    if (name === '') throw usageError(command, `${assignment} is not NAME=VALUE`)
-    const parsed = texts.has(name) && value !== 'null' ? value : name === 'watchFolders' && !value.startsWith('[') ? [resolve(value)] : valueOf(value)
-    if (group === undefined) change[name] = parsed
-    else change[group] = { ...change[group] as object | undefined, [name]: parsed }
-  }
-  return change
-}
-
-/** Settings whose value is a text, also when it reads as a number. */
-const texts: ReadonlySet<string> = new Set(['name', 'label', 'redundancy', 'cron'])
-
-function valueOf(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
+/** `unset` only where there is any: an agent of the version before knows of none. */
+function settingsRequest({ positionals, home }: Invocation): object {
+  const { change, unset } = withUsage('settings', () => settingsChange(positionals, homeAt(resolveHome(home)).config))
+  return { change, ...(unset.length === 0 ? {} : { unset }) }
 }
 
 /** Of `--snapshot`, the newest without it. */
@@ -266,22 +270,6 @@ export function splitSnapshotPath(value: string): { snapshot: string; path: stri
   return colon < 0 ? { snapshot: value, path: '' } : { snapshot: value.slice(0, colon), path: value.slice(colon + 1) }
 }
 
-/** Bytes from `10GB`, `512 MiB`, `1048576`. Throws `invalid-input`. */
-export function parseBytes(value: string): number {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*$/iu.exec(value)
-  if (match === null) throw new HoldfastError('invalid-input', `Cannot read ${value} as a size: write 500MB, 20GiB or a number of bytes`)
-  const power = ['', 'k', 'm', 'g', 't'].indexOf((match[2] ?? '').toLowerCase())
-  return Math.round(Number(match[1]) * (match[3] === '' ? 1000 : 1024) ** power)
-}
-
-export function parseNumber(option: string, value: string, limits: { min: number; max: number }): number {
-  const number = Number(value)
-  if (value.trim() === '' || !Number.isFinite(number) || number < limits.min || number > limits.max) {
-    throw new HoldfastError('invalid-input', `Cannot use --${option} ${value}: it takes a number from ${limits.min} to ${limits.max}`)
-  }
-  return number
-}
-
 function numeric<K extends string>(values: Values, option: K): Partial<Record<K, number>> {
   const value = values[option]
   if (typeof value !== 'string') return {}
@@ -291,7 +279,7 @@ function numeric<K extends string>(values: Values, option: K): Partial<Record<K,
 function keep<K extends string>(values: Values, period: K): Partial<Record<K, number>> {
   const value = values[`keep-${period}`]
   if (typeof value !== 'string') return {}
-  return { [period]: parseNumber(`keep-${period}`, value, { min: 0, max: 100_000 }) } as Partial<Record<K, number>>
+  return { [period]: parseNumber(`keep-${period}`, value, { min: 0, max: 100_000, whole: true }) } as Partial<Record<K, number>>
 }
 
 /** `--tag a,b --tag c` → [[a, b], [c]] */
@@ -311,8 +299,17 @@ function required(name: string, values: Values, option: string): string {
 }
 
 /** `invalid-input` with the usage of the command. */
-export function usageError(name: string, state: string): HoldfastError {
-  return new HoldfastError('invalid-input', `Cannot run ${name}: ${state}\n${usageOf(name)}`)
+export function usageError(name: string, state: string, cause?: unknown): HoldfastError {
+  return new HoldfastError('invalid-input', `Cannot run ${name}: ${state}\n${usageOf(name)}`, { cause })
+}
+
+function withUsage<T>(name: string, parse: () => T): T {
+  try {
+    return parse()
+  } catch (cause) {
+    if (!hasCode(cause, 'invalid-input')) throw cause
+    throw new HoldfastError('invalid-input', `${cause.message}\n${usageOf(name)}`, { cause })
+  }
 }
 
 /** The line that shows how a command is written. */

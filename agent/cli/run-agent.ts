@@ -4,7 +4,8 @@ import { flushCompileCache } from 'node:module'
 import { readConfig, resolveHome } from '../config.ts'
 import { homeAt } from '../home.ts'
 import { openAgent } from '../main.ts'
-import { type Invocation, parseBytes, parseNumber } from './arguments.ts'
+import type { Invocation } from './arguments.ts'
+import { parseBytes, parseNumber } from './numbers.ts'
 import { lowerPriority } from './priority.ts'
 
 const ports = { min: 0, max: 65_535 }

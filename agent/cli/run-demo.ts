@@ -10,8 +10,9 @@ import { AgentProcess } from '../demo/agent-process.ts'
 import { createArchive, growArchive } from '../demo/outlook-archive/archive.ts'
 import type { CommandResult } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
-import { type Invocation, parseBytes, parseNumber } from './arguments.ts'
+import type { Invocation } from './arguments.ts'
 import { formatBytes, formatDuration } from './format.ts'
+import { parseBytes, parseNumber } from './numbers.ts'
 import { ProgressLine } from './progress-line.ts'
 
 const defaultArchiveBytes = 200_000_000

@@ -1,9 +1,10 @@
 /** The settings of a home while an agent runs: read once, changed by commands, written back whole. */
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
-import type { SettingsChange } from '../../shared/settings.ts'
+import { type SettingsChange, settingsChangeSchema } from '../../shared/settings.ts'
 import { HoldfastError, hasCode } from '../../shared/errors.ts'
-import { type Config, type ConfigFile, type GroupDefaults, type ProtectedPath, configSchema, readConfigFile, withDefaults } from '../config.ts'
+import { type Config, type ConfigFile, type GroupDefaults, type ProtectedPath, configSchema, definedOf, readConfigFile, withDefaults } from '../config.ts'
 import type { AgentContext } from './context.ts'
+import { namesUnder, settingSchemas } from './setting-names.ts'
 
 export interface SettingsOptions {
   readonly file: string
@@ -19,23 +20,26 @@ export type ChangedPart = 'protect' | 'settings'
 export class Settings {
   readonly #options: SettingsOptions
   readonly #listeners = new Set<(changed: ChangedPart) => void>()
-  readonly #afterRestart = new Set<string>()
   #config: Config
   #group: GroupDefaults = {}
   #groupMinFree: number | null = null
+  /** Undefined: the file's. */
+  #quotaOfRun: number | null | undefined
 
   constructor(options: SettingsOptions) {
     this.#options = options
     this.#config = options.effective
+    this.#quotaOfRun = options.effective.offer.quotaBytes
   }
 
   get config(): Config {
     return this.#config
   }
 
-  /** Names of settings that were changed and that the running agent does not use yet. */
+  /** Names of settings that are not as they were when the agent started, which is what it goes by. */
   get afterRestart(): readonly string[] {
-    return [...this.#afterRestart]
+    const [now, atStart] = [readAtStart(this.#config), readAtStart(this.#options.effective)]
+    return Object.entries(now).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(atStart[name])).map(([name]) => name)
   }
 
   /** The group's reserve (0 to 1), while it holds instead of a lower one of this machine's file; else null. */
@@ -93,21 +97,18 @@ export class Settings {
     this.#options.check?.({ ...this.#config, schedule: { ...this.#config.schedule, ...schedule } })
   }
 
-  /** Throws `invalid-config` for what cannot be used; then nothing is changed. */
-  change(change: SettingsChange): void {
-    const { schedule, limits, offer, politeness, retention, alerts, mail, ...rest } = change
+  /**
+   * `unset` goes back to the group's value or the default, before what `change` says. Throws `invalid-input` for a name that is
+   * none and `invalid-config` for what cannot be used; then nothing is changed.
+   */
+  change(change: SettingsChange, unset: readonly string[] = []): void {
     const known = readConfigFile(this.#options.file)
-    const merged = Object.fromEntries(Object.entries({
-      ...rest, ...merge('schedule', known, schedule), ...merge('limits', known, limits), ...merge('offer', known, offer), ...merge('retention', known, retention),
-      ...merge('alerts', known, alerts), ...merge('politeness', known, politeness), ...merge('mail', known, mail),
-    }).filter(([, value]) => value !== undefined)) as Partial<ConfigFile>
-    this.#options.check?.(withDefaults({ ...known, ...merged }, this.#group))
-    // What an agent reads only at its start.
-    if (limits !== undefined) this.#afterRestart.add('limits')
-    if (offer?.quotaBytes !== undefined || offer?.minFree !== undefined) this.#afterRestart.add('offer')
-    if (change.beacon !== undefined) this.#afterRestart.add('beacon')
-    if (politeness?.lowPriority !== undefined) this.#afterRestart.add('politeness.lowPriority')
-    this.#save(merged, 'settings')
+    const back = unset.flatMap(namesOf)
+    const next = merged(without(known, back), change)
+    this.#options.check?.(withDefaults(next, this.#group))
+    const touched = new Set([...Object.keys(definedOf(change)), ...back.map((name) => name.split('.')[0] ?? '')])
+    if (change.offer?.quotaBytes !== undefined || back.includes('offer.quotaBytes')) this.#quotaOfRun = undefined
+    this.#save(Object.fromEntries([...touched].map((name) => [name, next[name as keyof ConfigFile]])), 'settings')
   }
 
   pauseUntil(time: string | null): void {
@@ -119,26 +120,51 @@ export class Settings {
   #save({ schedule, offer, ...change }: Partial<ConfigFile>, changed: ChangedPart): void {
     const next = configSchema.parse({ ...readConfigFile(this.#options.file), ...change, ...(schedule && { schedule }), ...(offer && { offer }) })
     this.#options.write(this.#options.file, `${JSON.stringify(next, undefined, 2)}\n`)
-    this.#config = { ...this.#config, ...change, ...this.#derived(offer) }
+    this.#config = { ...this.#config, ...change, ...this.#derived() }
     for (const listener of this.#listeners) listener(changed)
   }
 
-  /** What the group has a say in, from the file; an offer of this run (command line) stays until it is changed. */
-  #derived(offer?: ConfigFile['offer']): Pick<Config, 'schedule' | 'offer'> {
+  /** What the group has a say in, from the file; a quota of this run (command line) stays until one is set. */
+  #derived(): Pick<Config, 'schedule' | 'offer'> {
     const file = readConfigFile(this.#options.file)
     const derived = withDefaults(file, this.#group)
     this.#groupMinFree = file.offer.minFree !== undefined && file.offer.minFree < derived.offer.minFree ? derived.offer.minFree : null
-    return { schedule: derived.schedule, offer: { ...derived.offer, ...(offer === undefined && { quotaBytes: this.#config.offer.quotaBytes }) } }
+    return { schedule: derived.schedule, offer: { ...derived.offer, ...(this.#quotaOfRun === undefined ? {} : { quotaBytes: this.#quotaOfRun }) } }
   }
 }
 
-function merge<K extends 'schedule' | 'limits' | 'politeness' | 'offer' | 'retention' | 'alerts' | 'mail'>(name: K, known: ConfigFile, change: SettingsChange[K]): Partial<ConfigFile> {
-  return change === undefined ? {} : { [name]: { ...known[name], ...change } }
+/** What an agent reads only at its start. */
+function readAtStart({ limits, offer, beacon, politeness }: Config): Record<string, unknown> {
+  return { limits, offer: offer.quotaBytes, beacon, 'politeness.lowPriority': politeness.lowPriority }
+}
+
+const names = [...settingSchemas(settingsChangeSchema).keys()]
+
+/** Throws `invalid-input`. */
+function namesOf(name: string): string[] {
+  const found = namesUnder(names, name)
+  if (found.length === 0) throw new HoldfastError('invalid-input', `Cannot change ${name}: there is no such setting`)
+  return found
+}
+
+function merged(file: ConfigFile, change: SettingsChange): ConfigFile {
+  const parts = Object.entries(definedOf(change)).map(([name, value]) => [name, typeof value === 'object' && !Array.isArray(value) ? { ...file[name as keyof ConfigFile] as object, ...definedOf(value) } : value])
+  return configSchema.parse({ ...file, ...Object.fromEntries(parts) })
+}
+
+function without(file: ConfigFile, unset: readonly string[]): ConfigFile {
+  const left = structuredClone(file) as Record<string, unknown>
+  for (const name of unset) {
+    const [group = '', key] = name.split('.')
+    if (key === undefined) delete left[group]
+    else delete (left[group] as Record<string, unknown>)[key]
+  }
+  return configSchema.parse(left)
 }
 
 /** Shows the settings, after changing what was asked for. */
-export function settings(context: AgentContext, { change }: CommandRequest<'settings'>): CommandResult<'settings'> {
-  if (Object.keys(change).length > 0) context.settings.change(change)
+export function settings(context: AgentContext, { change, unset = [] }: CommandRequest<'settings'>): CommandResult<'settings'> {
+  if (Object.keys(change).length + unset.length > 0) context.settings.change(change, unset)
   const { label, schedule, limits, offer, politeness, retention, alerts, mail, includeOutlookCaches, watchFolders, beacon } = context.settings.config
   const { cron, quietHours, settleSeconds, growthBytes } = schedule
   return {

@@ -5,7 +5,8 @@ import { z } from 'zod'
 import { HoldfastError } from '../../shared/errors.ts'
 import { commands, isCommandName } from '../../shared/api.ts'
 import { plainIssues } from '../../shared/plain-issues.ts'
-import { helpText, parseBytes, parseInvocation, splitSnapshotPath, syntax, toRequest } from '../../agent/cli/arguments.ts'
+import { helpText, parseInvocation, splitSnapshotPath, syntax, toRequest } from '../../agent/cli/arguments.ts'
+import { parseBytes } from '../../agent/cli/numbers.ts'
 import { formatBytes, formatDuration, printable } from '../../agent/cli/format.ts'
 
 function request(...argv: string[]) {
@@ -37,6 +38,17 @@ test('what a schema refuses is said in words', () => {
   assert.equal(issuesOf(z.object({ level: z.enum(['low', 'high']), name: z.string().min(1) }), { level: 'middle', name: '' }), 'level has to be low, high (one of them); name has to have at least 1 character')
   assert.equal(issuesOf(z.strictObject({ list: z.array(z.number().lt(5)).max(1) }), { list: [1, 2], other: 1 }), 'list has to have at most 1 entry; has no other')
   assert.equal(issuesOf(z.number().lt(5), 7), 'has to be less than 5')
+  assert.equal(issuesOf(commands.backup.request, { tags: ['a', 'b,c'] }), 'entry 2 of tags has to be text without a comma')
+  assert.equal(issuesOf(commands.forget.request, { within: '2 weeks' }), 'within has to be a span such as 14d, 6m or 1y6m14d12h')
+})
+
+test('of settings that are refused the name is as it was written, and the rest a sentence', () => {
+  const refusal = (change: object) => plainIssues(commands.settings.request.safeParse({ change }).error?.issues ?? [])
+  assert.equal(refusal({ schedule: { quietHours: { from: '8', to: '09:00' } } }), 'schedule.quietHours.from has to be a time of day such as 22:30')
+  assert.equal(refusal({ mail: { to: ['ann@example.com', 'bob'] } }), 'entry 2 of mail.to has to be a mail address')
+  assert.equal(refusal({ limits: { slowLinks: [{ network: '10.8.0.0/33', uploadBytesPerSecond: 50_000 }] } }), 'network of entry 1 of limits.slowLinks has to be a network such as 10.8.0.0/16')
+  assert.equal(refusal({ limits: { slowLinks: [{ interface: 'tun0', uploadBytesPerSecond: 5 }] } }), 'uploadBytesPerSecond of entry 1 of limits.slowLinks has to be at least 20000')
+  assert.equal(refusal({ limits: { slowLinks: [{ interface: 'tun0' }] } }), 'entry 1 of limits.slowLinks needs uploadBytesPerSecond or downloadBytesPerSecond')
 })
 
 test('paths become absolute where the command was given', () => {
@@ -55,6 +67,18 @@ test('what does not fit is refused with the usage', () => {
   assert.throws(() => request('network', 'invite', '--count', 'many'), refused(/--count many/))
 })
 
+test('a value that begins with a dash, and one that is missing, is refused in plain words', () => {
+  assert.throws(() => request('forget', '--keep-last', '-1'), refused(/^Cannot use --keep-last -1: it takes a whole number from 0 to 100000$/))
+  assert.throws(() => request('forget', '--keep-last', '1.5'), refused(/a whole number/))
+  assert.throws(() => request('prune', '--max-rewrite', '-5GB'), refused(/^Cannot read -5GB as a size/))
+  assert.throws(() => request('forget', '--keep-last', '--dry-run'), refused(/^Cannot run forget: --keep-last needs a value; one that begins with a dash is written --keep-last=-…\nusage: /))
+  assert.throws(() => request('forget', '--keep-last'), refused(/^Cannot run forget: --keep-last needs a value/))
+  assert.throws(() => request('forget', '--dry-run=yes'), refused(/^Cannot run forget: --dry-run takes no value\nusage: /))
+  assert.throws(() => request('forget', '--kep-last', '1'), refused(/^Cannot run forget: there is no option --kep-last\nusage: /))
+  assert.throws(() => request('restore', '-x', 'latest'), refused(/there is no option -x/))
+  assert.deepEqual(request('network', 'revoke', 'desk', '--why', '-1 point').input, { machine: 'desk', why: '-1 point' })
+})
+
 test('forget and backup take tags and restic\'s rules', () => {
   const { input } = request('forget', '--keep-hourly', '24', '--keep-within', '1y6m', '--keep-tag', 'a,b', '--keep-tag', 'c', '--tag', 'x')
   assert.deepEqual(input, { hourly: 24, within: '1y6m', keepTags: [['a', 'b'], ['c']], tagged: ['x'], dryRun: false })
@@ -67,7 +91,7 @@ test('every command that an agent knows can be reached from the command line, wi
   for (const name of Object.keys(syntax)) assert.ok(isCommandName(name) || ['agent', 'autostart', 'open', 'demo', 'resume', 'manifest', 'network found'].includes(name), name)
   const argv: Record<string, string[]> = {
     'network create': ['T', '--roster', 'folder:/r'], 'network join': ['holdfast-invite:x'], 'protect': ['/a', '--exclude', '*.tmp'],
-    'unprotect': ['/a'], 'ls': ['latest'], 'restore': ['latest', '--target', '/t'], 'search': ['mail'], 'network announce': ['team@contoso.com'], 'network find': ['entra:contoso.com?client=x'], 'retention approve': ['holdfast-retention:x'], 'settings': ['limits.uploadBytesPerSecond=1000', 'label=Desk'],
+    'unprotect': ['/a'], 'ls': ['latest'], 'restore': ['latest', '--target', '/t'], 'search': ['mail'], 'network announce': ['team@contoso.com'], 'network find': ['entra:contoso.com?client=x'], 'retention approve': ['holdfast-retention:x'], 'settings': ['limits.uploadBytesPerSecond=50KB', 'label=Desk', 'offer=default'],
     'recovery-contact restore': ['desk', '--target', '/t', '--snapshot', 'abc:/home/eve'],
     'handed-over restore': ['desk', '--target', '/t', '--snapshot', 'abc:/home/eve'],
     'outlook open': ['/back/mail.pst'],
@@ -91,7 +115,7 @@ test('help names every command', () => {
 
 test('parseBytes() reads decimal and binary units and refuses the rest', () => {
   assert.deepEqual(['1048576', '20GB', '1.5 MiB', '3k'].map(parseBytes), [1_048_576, 20e9, 1_572_864, 3000])
-  for (const wrong of ['', 'lots', '-5', '5 XB']) assert.throws(() => parseBytes(wrong), refused(/as a size/))
+  for (const wrong of ['', 'lots', '-5', '5 XB', '1.5', '1.5 B']) assert.throws(() => parseBytes(wrong), refused(/as a size/))
 })
 
 test('splitSnapshotPath() splits at the first colon only', () => {

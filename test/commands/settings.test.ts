@@ -48,8 +48,36 @@ test('what only a restart brings into force is named', async (t) => {
   const { settings } = await settingsIn(folder)
   settings.change({ schedule: { settleSeconds: 10 }, offer: { scrubDays: 60 } })
   assert.deepEqual([settings.afterRestart, settings.config.offer.scrubDays], [[], 60])
-  settings.change({ limits: { uploadBytesPerSecond: 1000 }, offer: { quotaBytes: null } })
-  assert.deepEqual(settings.afterRestart, ['limits', 'offer'])
+  settings.change({ limits: { uploadBytesPerSecond: 50_000 }, offer: { quotaBytes: 5e9, minFree: 0.4 }, beacon: false })
+  assert.deepEqual(settings.afterRestart, ['limits', 'offer', 'beacon'])
+  settings.change({ limits: { uploadBytesPerSecond: null }, beacon: true }, ['offer'])
+  assert.deepEqual(settings.afterRestart, [], 'it is again as the agent has it')
+})
+
+test('what is unset goes back to the group\'s value or the default, alone or as a group, and what nobody may set here stays', async (t) => {
+  const { file, settings } = await settingsIn(await scratchFolder(t), JSON.stringify({
+    label: 'Desk', limits: { workers: 2, uploadBytesPerSecond: 50_000, downloadBytesPerSecond: 60_000 }, retention: { daily: 5, yearly: 1 },
+    offer: { minFree: 0.6 }, schedule: { cron: null, quietHours: null, pollSeconds: 7 },
+  }))
+  settings.followGroup({ schedule: { cron: '0 4 * * *', quietHours: { from: '08:00', to: '09:00' } }, minFree: 0.4 })
+  settings.change({ retention: { weekly: 3 } }, ['offer.minFree', 'schedule.cron', 'label', 'retention.daily', 'limits'])
+  const { offer, schedule, label, retention, limits } = settings.config
+  assert.deepEqual([offer.minFree, schedule.cron, schedule.quietHours, label], [0.4, '0 4 * * *', null, undefined])
+  assert.deepEqual([retention.daily, retention.yearly, retention.weekly], [30, 1, 3])
+  assert.deepEqual([limits.workers, limits.uploadBytesPerSecond, limits.downloadBytesPerSecond], [2, null, null])
+  const kept = JSON.parse(await readFile(file, 'utf8'))
+  assert.deepEqual([kept.label, kept.offer.minFree, kept.schedule.cron, kept.schedule.quietHours, kept.schedule.pollSeconds], [undefined, undefined, undefined, null, 7])
+  for (const name of ['limits.workers', 'protect', 'quota', '']) assert.throws(() => { settings.change({}, [name]) }, (error) => error instanceof HoldfastError && error.code === 'invalid-input', name)
+})
+
+test('a quota of this run stays until one is set, whatever else of the offer changes', async (t) => {
+  const file = join(await scratchFolder(t), 'config.json')
+  const config = readConfig(file)
+  const settings = new Settings({ file, effective: { ...config, offer: { ...config.offer, quotaBytes: 5e9 } }, write: writePrivateFile })
+  settings.change({ offer: { scrubDays: 60 } })
+  assert.deepEqual([settings.config.offer.quotaBytes, settings.config.offer.scrubDays, settings.afterRestart], [5e9, 60, []])
+  settings.change({}, ['offer.quotaBytes'])
+  assert.deepEqual([settings.config.offer.quotaBytes, settings.afterRestart], [null, ['offer']])
 })
 
 test('a schedule of the group that cannot be read here counts as none, and the reserve beside it holds', async (t) => {
