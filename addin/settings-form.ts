@@ -60,7 +60,7 @@ function slowLinkOf(line: string): SlowLink | undefined {
   return link.data
 }
 
-/** What differs from `before`; `wrong` names the fields that are no numbers, or limits of nothing. A comma counts as a decimal point. */
+/** What differs from `before`; `wrong` names the fields that are no numbers, limits that nothing gets through, and quiet hours that end as they begin. A comma counts as a decimal point. */
 export function changeOf(form: SettingsForm, before: Settings): { change: Change; wrong: readonly (keyof SettingsForm)[] } {
   const was = formOf(before)
   const wrong: (keyof SettingsForm)[] = []
@@ -69,7 +69,7 @@ export function changeOf(form: SettingsForm, before: Settings): { change: Change
     if (given === '') return null
     const value = Number(given)
     if (!Number.isFinite(value) || value < least) wrong.push(name)
-    return value * unit
+    return unit < 1 ? value * unit : Math.round(value * unit)
   }
   const required = (name: keyof SettingsForm, unit: number, other: number): number => number(name, unit) ?? other
   const slowLinks = () => lines(form.slowLinks).map((line) => {
@@ -81,12 +81,12 @@ export function changeOf(form: SettingsForm, before: Settings): { change: Change
   const [daily, hour, minute] = /^(\d{2}):(\d{2})$/.exec(form.daily) ?? []
   const cron = form.cron.trim() !== '' ? form.cron.trim() : daily === undefined ? null : `${Number(minute)} ${Number(hour)} * * *`
   const quietHours = form.quietFrom !== '' && form.quietTo !== '' ? { from: form.quietFrom, to: form.quietTo } : null
-  if ((form.quietFrom === '') !== (form.quietTo === '')) wrong.push(form.quietFrom === '' ? 'quietFrom' : 'quietTo')
+  if ((form.quietFrom === '') !== (form.quietTo === '') || (quietHours !== null && form.quietFrom === form.quietTo)) wrong.push(form.quietFrom === '' ? 'quietFrom' : 'quietTo')
   const change: Change = {
     ...(differs('label') && form.label.trim() !== '' ? { label: form.label.trim() } : {}),
     ...(differs('daily', 'cron', 'quietFrom', 'quietTo', 'settleMinutes', 'growthMB') ? { schedule: { cron, quietHours, settleSeconds: required('settleMinutes', 60, before.schedule.settleSeconds), growthBytes: required('growthMB', MiB, before.schedule.growthBytes) } } : {}),
     ...(differs('uploadMB', 'downloadMB', 'slowLinks') ? { limits: {
-      uploadBytesPerSecond: number('uploadMB', MB, Number.MIN_VALUE), downloadBytesPerSecond: number('downloadMB', MB, Number.MIN_VALUE), ...(differs('slowLinks') ? { slowLinks: slowLinks() } : {}),
+      uploadBytesPerSecond: number('uploadMB', MB, 0.02), downloadBytesPerSecond: number('downloadMB', MB, 0.02), ...(differs('slowLinks') ? { slowLinks: slowLinks() } : {}),
     } } : {}),
     ...(differs('quotaGB', 'reservePercent') ? { offer: { quotaBytes: number('quotaGB', GB), minFree: required('reservePercent', 0.01, before.offer.minFree) } } : {}),
     ...(differs('folders') ? { watchFolders: lines(form.folders) } : {}),

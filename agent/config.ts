@@ -14,6 +14,7 @@ const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time of day s
 export const protectedPathSchema = z.strictObject({ path: z.string().min(1), excludes: z.array(z.string().min(1)).default([]) })
 export type ProtectedPath = z.infer<typeof protectedPathSchema>
 
+/** Looser than what may be set now (shared/settings.ts): an agent starts with what a version before let somebody set. */
 export const configSchema = z.strictObject({
   v: z.literal(1).default(1),
   /** What the others see this machine as. */

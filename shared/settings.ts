@@ -20,7 +20,7 @@ export const mailSchema = z.strictObject({
   to: z.array(mailAddress).max(20).default([]), admins: z.array(mailAddress).max(20).default([]),
 })
 
-/** Who is slower is taken for one that hangs (docs/protocol.md section 5). */
+/** Who is slower is taken for one that hangs (agent/network/peer/link.ts). */
 const rate = z.number().min(20_000).nullable().default(null)
 /** A VPN, say, with limits of its own: known by the addresses of its network, or by this machine's interface to it. */
 export const slowLinkSchema = z.union([
@@ -56,13 +56,15 @@ export const settingsSchema = z.object({
   afterRestart: z.array(z.string()),
 })
 const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time of day such as 22:30')
+/** Of equal times nobody could tell whether they mean never or always. */
+const quietHours = z.strictObject({ from: timeOfDay, to: timeOfDay }).refine(({ from, to }) => from !== to, 'has to end at another time than it begins').nullable()
 export const settingsChangeSchema = z.strictObject({
   label: z.string().trim().min(1).max(80).optional(),
   schedule: z.strictObject({
-    cron: z.string().max(200).nullable(), quietHours: z.strictObject({ from: timeOfDay, to: timeOfDay }).nullable(), settleSeconds: z.number().positive(), growthBytes: z.number().positive(),
+    cron: z.string().max(200).nullable(), quietHours, settleSeconds: z.number().positive(), growthBytes: z.int().positive(),
   }).partial().optional(),
-  limits: z.strictObject({ uploadBytesPerSecond: z.number().positive().nullable(), downloadBytesPerSecond: z.number().positive().nullable(), slowLinks: z.array(slowLinkSchema).max(20) }).partial().optional(),
-  offer: z.strictObject({ quotaBytes: z.number().min(0).nullable(), minFree: z.number().min(0).max(0.95), scrubDays: z.number().min(1).max(365).nullable() }).partial().optional(),
+  limits: z.strictObject({ uploadBytesPerSecond: rate.unwrap(), downloadBytesPerSecond: rate.unwrap(), slowLinks: z.array(slowLinkSchema).max(20) }).partial().optional(),
+  offer: z.strictObject({ quotaBytes: z.int().min(0).nullable(), minFree: z.number().min(0).max(0.95), scrubDays: z.number().min(1).max(365).nullable() }).partial().optional(),
   alerts: z.strictObject({ staleDays: z.number().positive().max(365), silentDays: z.number().positive().max(365) }).partial().optional(),
   mail: z.strictObject({
     smtp: mailSchema.shape.smtp.unwrap(), microsoft: mailSchema.shape.microsoft.unwrap(), to: z.array(mailAddress).max(20), admins: z.array(mailAddress).max(20),
@@ -77,7 +79,7 @@ export const settingsChangeSchema = z.strictObject({
 })
 export type SettingsChange = z.output<typeof settingsChangeSchema>
 
-const groupScheduleSchema = z.strictObject({ cron: z.string().max(200).nullable(), quietHours: z.strictObject({ from: timeOfDay, to: timeOfDay }).nullable() })
+const groupScheduleSchema = z.strictObject({ cron: z.string().max(200).nullable(), quietHours })
 /** What holds for the whole work group. `schedule` null: each machine's own. */
 export const groupSettingsSchema = z.object({
   name: z.string(), redundancy: z.string(), minFree: z.number(), admission: z.enum(['open', 'approved']), schedule: groupScheduleSchema.nullable(),

@@ -59,7 +59,7 @@ function changeOf(context: AgentContext, { schedule, ...rest }: CommandRequest<'
   const { cron, quietHours } = context.settings.config.schedule
   const merged = { cron, quietHours, ...network.schedule, ...schedule }
   const whole = { cron: merged.cron ?? null, quietHours: merged.quietHours ?? null }
-  context.settings.checkSchedule(whole)
+  context.settings.checkSchedule(schedule)
   return { ...plain, schedule: whole }
 }
 

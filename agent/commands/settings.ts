@@ -11,8 +11,10 @@ export interface SettingsOptions {
   /** With overrides of this run (command line) on top of the file; they are not written back. */
   readonly effective: Config
   readonly write: (file: string, text: string) => void
-  /** Refuses what the schema cannot judge. */
-  readonly check?: (config: Config) => void
+  /** Throws `invalid-config` for a cron expression that cannot be read. */
+  readonly readCron?: (cron: string) => void
+  /** Throws `invalid-input` for one that nobody should set. */
+  readonly checkCron?: (cron: string) => void
 }
 
 export type ChangedPart = 'protect' | 'settings'
@@ -77,12 +79,16 @@ export class Settings {
 
   #isReadable({ schedule }: GroupDefaults): boolean {
     try {
-      if (schedule !== undefined) this.checkSchedule(schedule)
+      this.#read(schedule?.cron)
       return true
     } catch (error) {
       if (hasCode(error, 'invalid-config')) return false
       throw error
     }
+  }
+
+  #read(cron: string | null | undefined): void {
+    if (typeof cron === 'string') this.#options.readCron?.(cron)
   }
 
   #follow(group: GroupDefaults): void {
@@ -92,20 +98,21 @@ export class Settings {
     for (const listener of this.#listeners) listener('settings')
   }
 
-  /** Throws `invalid-config` for a schedule that cannot be read. */
-  checkSchedule(schedule: Pick<Config['schedule'], 'cron' | 'quietHours'>): void {
-    this.#options.check?.({ ...this.#config, schedule: { ...this.#config.schedule, ...schedule } })
+  /** Of a schedule that somebody asks for. Throws `invalid-input` for a cron expression that cannot be read or never comes. */
+  checkSchedule({ cron }: { readonly cron?: string | null | undefined }): void {
+    if (typeof cron === 'string') this.#options.checkCron?.(cron)
   }
 
   /**
    * `unset` goes back to the group's value or the default, before what `change` says. Throws `invalid-input` for a name that is
-   * none and `invalid-config` for what cannot be used; then nothing is changed.
+   * none and a schedule that is none, and `invalid-config` for what cannot be used in the file; then nothing is changed.
    */
   change(change: SettingsChange, unset: readonly string[] = []): void {
+    this.checkSchedule({ ...change.schedule })
     const known = readConfigFile(this.#options.file)
     const back = unset.flatMap(namesOf)
     const next = merged(without(known, back), change)
-    this.#options.check?.(withDefaults(next, this.#group))
+    this.#read(next.schedule.cron)
     const touched = new Set([...Object.keys(definedOf(change)), ...back.map((name) => name.split('.')[0] ?? '')])
     if (change.offer?.quotaBytes !== undefined || back.includes('offer.quotaBytes')) this.#quotaOfRun = undefined
     this.#save(Object.fromEntries([...touched].map((name) => [name, next[name as keyof ConfigFile]])), 'settings')

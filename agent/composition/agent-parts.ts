@@ -37,7 +37,7 @@ import { openInBrowser } from '../system-browser.ts'
 import type { Pace } from '../conditions/port.ts'
 import { Politeness } from '../triggers/politeness.ts'
 import type { Recurring } from '../triggers/recurring.ts'
-import { parseCron, quietEndMs } from '../triggers/schedule.ts'
+import { checkCron, parseCron, quietEndMs } from '../triggers/schedule.ts'
 import type { TrustStore } from '../trust/port.ts'
 import { trustStores } from '../trust/stores.ts'
 import { watchAlerts } from './alert-watch.ts'
@@ -160,7 +160,7 @@ export class AgentParts implements AgentContext {
     this.#log = log
     this.#identity = { machine, certificate }
     this.version = packageVersion()
-    this.settings = new Settings({ file: home.config, effective: options.config, write: writePrivateFile, check: ({ schedule: { cron } }) => { if (cron !== null) parseCron(cron) } })
+    this.settings = new Settings({ file: home.config, effective: options.config, write: writePrivateFile, readCron: parseCron, checkCron: (cron) => { checkCron(cron, this.clock.now()) } })
     this.#workGroup = new WorkGroup({
       home, options, holder, log, identity: this.#identity, version: this.version, clock: this.clock, settings: this.settings, runs: this.runs,
       turn: () => this.politeness.turn(), sparesLink: async () => await this.politeness.sparesLink(), door: () => this.#door, addresses: () => this.addresses(), openRoster: (locator) => this.openRoster(locator),

@@ -10,13 +10,26 @@ export interface QuietHours {
 
 const minuteMs = 60_000
 
+const example = 'such as "30 22 * * 1-5" (22:30 from Monday to Friday)'
+
 /** Throws `invalid-config` when the expression cannot be read. */
 export function parseCron(expression: string): Cron {
   try {
     return new Cron(expression, { paused: true })
   } catch (cause) {
-    throw new HoldfastError('invalid-config', `Cannot use the schedule "${expression}": ${(cause as Error).message}`, { cause })
+    throw new HoldfastError('invalid-config', `Cannot use the schedule "${expression}": it has to be a cron expression of minute, hour, day of the month, month and day of the week, ${example}`, { cause })
   }
+}
+
+/** What somebody asks for has to come some time after `nowMs`, too. Throws `invalid-input`. */
+export function checkCron(expression: string, nowMs: number): void {
+  let cron: Cron
+  try {
+    cron = parseCron(expression)
+  } catch (cause) {
+    throw new HoldfastError('invalid-input', (cause as Error).message, { cause })
+  }
+  if (cron.nextRun(new Date(nowMs)) === null) throw new HoldfastError('invalid-input', `Cannot use the schedule "${expression}": that time never comes; write one that does, ${example}`)
 }
 
 /** Next run after `nowMs`, put off to the end of the quiet hours; null when the expression never comes again. */

@@ -41,6 +41,12 @@ test('numbers are sent in bytes and seconds, and fit what the agent takes', () =
   commands.settings.request.parse({ change })
 })
 
+test('a size that is no whole number of bytes is rounded to one, as the agent wants it', () => {
+  const { change } = changeOf({ ...formOf(settings), quotaGB: '1.0000000005', growthMB: '0.3', uploadMB: '1.0000005' }, settings)
+  assert.deepEqual([change.offer?.quotaBytes, change.schedule?.growthBytes, change.limits?.uploadBytesPerSecond], [1_000_000_001, 314_573, 1_000_001])
+  commands.settings.request.parse({ change })
+})
+
 test('slow links are a line each, of a network or an interface', () => {
   assert.equal(formOf(settings).slowLinks, '10.8.0.0/16 0.5 -')
   const { change, wrong } = changeOf({ ...formOf(settings), slowLinks: '10.8.0.0/16 1,5 2\n\nEthernet 3  - 1 ' }, settings)
@@ -55,7 +61,11 @@ test('slow links are a line each, of a network or an interface', () => {
 
 test('what is no number, and half of the quiet hours, is named', () => {
   assert.deepEqual(changeOf({ ...formOf(settings), uploadMB: 'fast' }, settings).wrong, ['uploadMB'])
-  assert.deepEqual(changeOf({ ...formOf(settings), downloadMB: '0' }, settings).wrong, ['downloadMB'], 'nothing would ever come back')
+  for (const slow of ['0', '0.019']) assert.deepEqual(changeOf({ ...formOf(settings), downloadMB: slow }, settings).wrong, ['downloadMB'], 'nothing would ever come back')
+  const least = changeOf({ ...formOf(settings), downloadMB: '0.02' }, settings)
+  assert.deepEqual(least.wrong, [])
+  commands.settings.request.parse({ change: least.change })
+  assert.deepEqual(changeOf({ ...formOf(settings), quietFrom: '08:00', quietTo: '08:00' }, settings).wrong, ['quietTo'])
   assert.deepEqual(changeOf({ ...formOf(settings), quietFrom: '08:00' }, settings).wrong, ['quietTo'])
   assert.deepEqual(changeOf({ ...formOf(settings), reservePercent: '-3' }, settings).wrong, ['reservePercent'])
 })

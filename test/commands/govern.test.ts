@@ -29,7 +29,8 @@ test('settings of the group change in one place, reach every agent, and leave wh
   await one.until('settings', {}, (result) => result.settings.schedule.cron === '0 12 * * *')
   await assert.rejects(admin.run('network settings', { change: { redundancy: '7-of-3' } }), withCode('invalid-input'))
   await assert.rejects(admin.run('network settings', { change: { redundancy: '5-of-9' } }), /5-of-9: a backup needs at least 5 other machines, and there are 2;/u)
-  await assert.rejects(admin.run('network settings', { change: { schedule: { cron: 'at noon' } } }), withCode('invalid-config'))
+  await assert.rejects(admin.run('network settings', { change: { schedule: { cron: 'at noon' } } }), withCode('invalid-input'))
+  await assert.rejects(admin.run('network settings', { change: { schedule: { cron: '0 0 31 2 *' } } }), withCode('invalid-input', /never comes/))
 })
 
 test('who is no admin changes nothing and hears who the admins are; a second admin can do what the first can', async (t) => {

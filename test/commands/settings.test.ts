@@ -5,15 +5,17 @@ import { test } from 'node:test'
 import { Settings } from '../../agent/commands/settings.ts'
 import { readConfig } from '../../agent/config.ts'
 import { writePrivateFile } from '../../agent/home.ts'
-import { parseCron } from '../../agent/triggers/schedule.ts'
+import { checkCron, parseCron } from '../../agent/triggers/schedule.ts'
+import { commands } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
+import { plainIssues } from '../../shared/plain-issues.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 
 async function settingsIn(folder: string, text?: string): Promise<{ file: string; settings: Settings }> {
   const file = join(folder, 'config.json')
   if (text !== undefined) await writeFile(file, text)
-  const check = ({ schedule: { cron } }: { schedule: { cron: string | null } }) => { if (cron !== null) parseCron(cron) }
-  return { file, settings: new Settings({ file, effective: readConfig(file), write: writePrivateFile, check }) }
+  const options = { readCron: parseCron, checkCron: (cron: string) => { checkCron(cron, Date.UTC(2026, 2, 10)) } }
+  return { file, settings: new Settings({ file, effective: readConfig(file), write: writePrivateFile, ...options }) }
 }
 
 test('a change is in force, written back, and told, and what it does not name stays', async (t) => {
@@ -36,11 +38,38 @@ test('what a person edited in the file meanwhile is kept', async (t) => {
   assert.deepEqual(JSON.parse(await readFile(file, 'utf8')).watchFolders, ['/srv'])
 })
 
-test('a cron expression that cannot be read changes nothing', async (t) => {
+const coded = (code: string) => (error: unknown) => error instanceof HoldfastError && error.code === code
+
+test('a cron expression that cannot be read or never comes changes nothing', async (t) => {
   const folder = await scratchFolder(t)
   const { file, settings } = await settingsIn(folder, '{}')
-  assert.throws(() => settings.change({ schedule: { cron: 'whenever' } }), (error) => error instanceof HoldfastError && error.code === 'invalid-config')
+  for (const cron of ['whenever', '0 0 31 2 *']) assert.throws(() => { settings.change({ schedule: { cron } }) }, coded('invalid-input'), cron)
   assert.equal(await readFile(file, 'utf8'), '{}')
+})
+
+test('one that somebody wrote into the file meanwhile is an error of the file; one there that never comes hinders nothing', async (t) => {
+  const folder = await scratchFolder(t)
+  const { file, settings } = await settingsIn(folder, '{"schedule":{"cron":"0 0 31 2 *"}}')
+  settings.change({ label: 'Desk' })
+  settings.change({ schedule: { settleSeconds: 10 } })
+  await writeFile(file, '{"schedule":{"cron":"whenever"}}')
+  assert.throws(() => { settings.change({ label: 'Lamp' }) }, coded('invalid-config'))
+  assert.equal(settings.config.label, 'Desk')
+  settings.change({ label: 'Lamp' }, ['schedule.cron'])
+  assert.deepEqual([settings.config.label, settings.config.schedule.cron], ['Lamp', '0 12 * * *'])
+})
+
+test('an agent starts with what a version before let somebody set, and nobody sets it any more', async (t) => {
+  const senseless = { limits: { uploadBytesPerSecond: 100 }, offer: { quotaBytes: 1.5 }, schedule: { quietHours: { from: '00:00', to: '00:00' }, growthBytes: 0.5 } }
+  const { settings } = await settingsIn(await scratchFolder(t), JSON.stringify(senseless))
+  settings.change({ label: 'Desk' })
+  assert.deepEqual([settings.config.limits.uploadBytesPerSecond, settings.config.offer.quotaBytes, settings.config.schedule.growthBytes], [100, 1.5, 0.5])
+  const refusal = (change: object) => plainIssues(commands.settings.request.safeParse({ change }).error?.issues ?? [])
+  assert.equal(refusal(senseless), 'schedule.quietHours has to end at another time than it begins; schedule.growthBytes has to be a whole number; limits.uploadBytesPerSecond has to be at least 20000; offer.quotaBytes has to be a whole number')
+  assert.equal(refusal({ limits: { downloadBytesPerSecond: 19_999 } }), 'limits.downloadBytesPerSecond has to be at least 20000')
+  assert.equal(refusal({ limits: { uploadBytesPerSecond: 20_000, downloadBytesPerSecond: null }, offer: { quotaBytes: 0 }, schedule: { quietHours: { from: '22:00', to: '06:00' } } }), '')
+  const group = commands['network settings'].request.safeParse({ change: { schedule: { quietHours: { from: '08:00', to: '08:00' } } } })
+  assert.equal(plainIssues(group.error?.issues ?? []), 'schedule.quietHours has to end at another time than it begins')
 })
 
 test('what only a restart brings into force is named', async (t) => {

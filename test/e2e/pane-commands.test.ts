@@ -47,7 +47,7 @@ test('what the pane asks an agent: suggestions, folders, search, settings, pause
   const { settings } = await agent.run('settings', { change: { schedule: { cron: null }, label: 'Desk' } })
   assert.deepEqual([settings.schedule.cron, settings.label, settings.afterRestart], [null, 'Desk', []])
   assert.equal((await agent.run('status', { fresh: false })).nextBackup, null)
-  await assert.rejects(agent.run('settings', { change: { schedule: { cron: 'sometimes' } } }), { code: 'invalid-config' })
+  await assert.rejects(agent.run('settings', { change: { schedule: { cron: 'sometimes' } } }), { code: 'invalid-input' })
   const { pausedUntil } = await agent.run('pause', { hours: 2 })
   assert.equal((await agent.run('status', { fresh: false })).pausedUntil, pausedUntil)
   assert.equal((await agent.run('pause', { hours: null })).pausedUntil, null)

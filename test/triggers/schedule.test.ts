@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HoldfastError } from '../../shared/errors.ts'
-import { nextRunMs, parseCron, quietEndMs } from '../../agent/triggers/schedule.ts'
+import { checkCron, nextRunMs, parseCron, quietEndMs } from '../../agent/triggers/schedule.ts'
 
 const local = (hours: number, minutes: number, day = 10) => new Date(2026, 2, day, hours, minutes).getTime()
 
@@ -28,3 +28,21 @@ test('quietEndMs() leaves times outside alone, also at the borders', () => {
 test('a cron expression that cannot be read is an error of the configuration', () => {
   assert.throws(() => parseCron('at noon'), (error: unknown) => error instanceof HoldfastError && error.code === 'invalid-config')
 })
+
+test('a cron expression that somebody asks for is refused in a sentence with an example when it cannot be read or never comes', () => {
+  const refused = (text: RegExp) => (error: unknown) => error instanceof HoldfastError && error.code === 'invalid-input' && text.test(error.message) && !/CronPattern/.test(error.message)
+  const [, example = ''] = /such as "([^"]+)"/.exec(messageOf(() => { checkCron('at noon', local(9, 0)) })) ?? []
+  checkCron(example, local(9, 0))
+  for (const unreadable of ['at noon', '', '99 * * * *', '0 12 * *']) assert.throws(() => { checkCron(unreadable, local(9, 0)) }, refused(/it has to be a cron expression of minute, hour, .* such as "/), unreadable)
+  for (const never of ['0 0 31 2 *', '0 0 12 1 1 * 2020']) assert.throws(() => { checkCron(never, local(9, 0)) }, refused(/that time never comes; .* such as "/), never)
+  for (const good of ['0 0 29 2 *', '@daily', '0 12 L * *', '* * * * * *']) checkCron(good, local(9, 0))
+})
+
+function messageOf(act: () => void): string {
+  try {
+    act()
+  } catch (error) {
+    return (error as Error).message
+  }
+  return ''
+}
