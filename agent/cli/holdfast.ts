@@ -7,16 +7,17 @@ import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type CommandName, type CommandResult, commands } from '../../shared/api.ts'
+import { type CommandName, type CommandRequest, type CommandResult, commands } from '../../shared/api.ts'
 import { HoldfastError, toProblem } from '../../shared/errors.ts'
 import { plainIssues } from '../../shared/plain-issues.ts'
 import { readConfig, resolveHome } from '../config.ts'
-import { homeAt, readFileIfThere } from '../home.ts'
+import { type Home, homeAt, readFileIfThere } from '../home.ts'
 import { agentRunner } from '../http/agent-client.ts'
 import { parseRuntime } from '../http/runtime-file.ts'
 import { type Invocation, helpText, parseInvocation, toRequest, usageError, usageOf } from './arguments.ts'
 import { parseNumber } from './numbers.ts'
 import { ProgressLine } from './progress-line.ts'
+import { changeLines } from './render-settings.ts'
 import { partlyWhy, renderers } from './render.ts'
 import { requireHome } from './require-home.ts'
 import { readSecret, readWords } from './secrets.ts'
@@ -71,7 +72,14 @@ async function runOnce(invocation: Invocation, signal: AbortSignal): Promise<num
   const { name, input } = await requestOf(invocation, signal)
   const request = commands[name].request.safeParse(input)
   if (!request.success) throw new HoldfastError('invalid-input', `Cannot run ${name}: ${plainIssues(request.error.issues)}\n${usageOf(invocation.name)}`)
-  return finish(invocation, name, await runCommand(home, name, request.data, signal))
+  if (name === 'settings' && !invocation.json && invocation.positionals.length > 0) return await changeSettings(home, invocation, { request: request.data as CommandRequest<'settings'>, signal })
+  return finish(invocation, name, await inAgent(home, signal, async (run) => await run(name, request.data as never)))
+}
+
+/** People are told what changed. */
+async function changeSettings(home: Home, { positionals }: Invocation, { request, signal }: { request: CommandRequest<'settings'>; signal: AbortSignal }): Promise<number> {
+  const [before, after] = await inAgent(home, signal, async (run) => [await run('settings', { change: {} }), await run('settings', request)] as const)
+  return say(changeLines(before.settings, after.settings, positionals.map((word) => word.slice(0, word.indexOf('=')))))
 }
 
 async function requestOf(invocation: Invocation, signal: AbortSignal) {
@@ -86,21 +94,25 @@ async function requestOf(invocation: Invocation, signal: AbortSignal) {
   }
 }
 
-async function runCommand(home: ReturnType<typeof homeAt>, name: CommandName, request: object, signal: AbortSignal): Promise<CommandResult<CommandName>> {
+type Run = <C extends CommandName>(name: C, request: CommandRequest<C>) => Promise<CommandResult<C>>
+
+/** `work` gets the agent that runs, or one in this process. */
+async function inAgent<T>(home: Home, signal: AbortSignal, work: (run: Run) => Promise<T>): Promise<T> {
   using line = new ProgressLine(process.stderr)
   const options = { signal, onProgress: line.update }
   return await untilFree(async () => {
     const runtime = readFileIfThere(home.runtime)
     if (runtime !== undefined) {
       try {
-        return await agentRunner(parseRuntime(runtime))(name, request as never, options)
+        const runner = agentRunner(parseRuntime(runtime))
+        return await work(async (name, request) => await runner(name, request, options))
       } catch (error) {
         if (!(error instanceof HoldfastError && error.code === 'agent-not-running')) throw error
       }
     }
     const { openAgent } = await import('../main.ts')
     await using agent = await openAgent(home, { config: readConfig(home.config), serve: false, signal })
-    return await agent.run(name, request as never, options)
+    return await work(async (name, request) => await agent.run(name, request, options))
   }, async (ms) => { await delay(ms, undefined, { signal }) })
 }
 

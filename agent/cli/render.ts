@@ -3,6 +3,7 @@ import type { CommandName, CommandResult, Protection } from '../../shared/api.ts
 import { noticeText } from '../../shared/notice-texts.ts'
 import { type BytesByCause, type RepairCause, repairCauses } from '../../shared/repair-causes.ts'
 import { formatBytes, formatDuration, formatTable, formatTime, printable } from './format.ts'
+import { settingLines, settingsLines } from './render-settings.ts'
 import { addedLines, handedOverLines, listLines, requestedLines } from './render-contacts.ts'
 
 type Renderers = { readonly [C in CommandName]: (result: CommandResult<C>) => string }
@@ -228,10 +229,7 @@ export const renderers: Renderers = {
     formatTable(entries.map((entry) => [formatBytes(entry.size).padStart(8), formatTime(entry.mtime), printable(entry.path)])),
     ...(more ? ['… and more: search for a longer part of the name'] : []),
   ].join('\n')),
-  'settings': ({ settings: { afterRestart, groupMinFree, ...settings } }) => [
-    ...settingLines(settings), ...(groupMinFree === null ? [] : [`The group's minimum holds instead of a lower offer.minFree of this machine: ${groupMinFree}`]),
-    ...(afterRestart.length === 0 ? [] : [`Taken up when the agent starts next: ${afterRestart.join(', ')}`]),
-  ].join('\n'),
+  'settings': ({ settings }) => settingsLines(settings),
   'pause': ({ pausedUntil }) => (pausedUntil === null ? 'Automatic backups go on.' : `No backup starts by itself before ${formatTime(pausedUntil)}; \`holdfast resume\` ends the pause.`),
   'outlook': ({ detail, archives }) => [
     detail === null ? 'Archives can be opened in Outlook from here: holdfast outlook open FILE' : `Archives cannot be opened in Outlook from here: ${detail}`,
@@ -305,14 +303,6 @@ function toldLines(told: { peers: number; of: number; rosters: number } | null):
   if (told === null) return []
   const rest = told.peers < told.of || told.rosters === 0 ? '; the others hear of it as they come' : ''
   return [`  ${told.peers} of ${told.of} machines and ${told.rosters} ${told.rosters === 1 ? 'roster know' : 'rosters know'} of it${rest}`]
-}
-
-/** `schedule.cron=0 12 * * *`, as the command takes them. */
-function settingLines(settings: object, prefix = ''): string[] {
-  return Object.entries(settings).flatMap(([name, value]: [string, unknown]) => {
-    const isGroup = typeof value === 'object' && value !== null && !Array.isArray(value) && name !== 'quietHours'
-    return isGroup ? settingLines(value, `${prefix}${name}.`) : [`${prefix}${name}=${typeof value === 'string' ? printable(value) : JSON.stringify(value)}`]
-  })
 }
 
 function agreementLines({ agreement, approved, owner, terms, delivered, missing }: CommandResult<'retention agree'>): string {

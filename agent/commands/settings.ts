@@ -176,8 +176,9 @@ export function settings(context: AgentContext, { change, unset = [] }: CommandR
   const { cron, quietHours, settleSeconds, growthBytes } = schedule
   return {
     settings: {
-      label: label ?? null, schedule: { cron, quietHours, settleSeconds, growthBytes }, offer, politeness, retention, alerts, mail, includeOutlookCaches, watchFolders, beacon, groupMinFree: context.settings.groupMinFree, afterRestart: [...context.settings.afterRestart],
+      label: label ?? null, schedule: { cron, quietHours, settleSeconds, growthBytes },
       limits: { uploadBytesPerSecond: limits.uploadBytesPerSecond, downloadBytesPerSecond: limits.downloadBytesPerSecond, slowLinks: limits.slowLinks },
+      offer, politeness, retention, alerts, mail, includeOutlookCaches, beacon, watchFolders, groupMinFree: context.settings.groupMinFree, afterRestart: [...context.settings.afterRestart],
     },
   }
 }
