@@ -129,8 +129,15 @@ export const commands = {
   verify: {
     request: z.strictObject({ readData: z.boolean().default(false) }),
     result: z.object({
-      ok: z.boolean(), snapshots: count, objects: count, healthy: count, degraded: count, lost: count, bytesRead: bytes,
-      protection: protectionSchema, problems: z.array(z.string()),
+      /** Everything can be restored now, from the machines that answer. */
+      ok: z.boolean(), snapshots: count,
+      /** Objects, and how many of them: `degraded` lack shards and can be read; `unreachable` could be with machines that are off; `damaged` and `lost` (gone) could not. */
+      objects: count, healthy: count, degraded: count, unreachable: count, damaged: count, lost: count,
+      /** The machines that are off and are needed for what is `unreachable`; not all of them may be. */
+      off: z.array(z.string()),
+      bytesRead: bytes, protection: protectionSchema,
+      /** What was found, the worst first: how many of a kind, and some of them. `shard`: one that was damaged, of whatever object; `file` cannot be restored whole, `file-off` not while machines are off. */
+      findings: z.array(z.object({ kind: z.enum(['warning', 'lost', 'damaged', 'file', 'unreachable', 'file-off', 'shard', 'degraded']), count, examples: z.array(z.string()) })),
     }),
   },
   repair: {
@@ -152,9 +159,10 @@ export const commands = {
     /** At most so much is restored; to the disk at most a quarter of the space that it has left. */
     request: z.strictObject({ maxBytes: z.number().positive().default(4 * 1_073_741_824) }),
     result: z.object({
-      ok: z.boolean(), snapshot: z.string(), time, bytes, seconds: z.number(),
-      /** `bytes` of `size` were tried: less when the file is larger than the bound. `sha256`: of a whole one. `compared`: with the original, which is unchanged since. */
-      files: z.array(z.object({ path: z.string(), bytes, size: bytes, sha256: z.string().nullable(), compared: z.boolean(), problem: z.string().nullable() })),
+      /** `off`: nothing went wrong but that these machines are off; it counts as no drill then. */
+      ok: z.boolean(), off: z.array(z.string()), snapshot: z.string(), time, bytes, seconds: z.number(),
+      /** `bytes` of `size` were tried: less when the file is larger than the bound. `sha256`: of a whole one. `compared`: with the original, which is unchanged since. `off`: machines that did not answer, with which it could have been restored. */
+      files: z.array(z.object({ path: z.string(), bytes, size: bytes, sha256: z.string().nullable(), compared: z.boolean(), problem: z.string().nullable(), off: z.array(z.string()) })),
     }),
   },
   forget: {

@@ -17,8 +17,9 @@ import { parseRuntime } from '../http/runtime-file.ts'
 import { type Invocation, helpText, parseInvocation, toRequest, usageError, usageOf } from './arguments.ts'
 import { parseNumber } from './numbers.ts'
 import { ProgressLine } from './progress-line.ts'
+import { printable } from './format.ts'
 import { changeLines } from './render-settings.ts'
-import { partlyWhy, renderers } from './render.ts'
+import { isOnlyOff, partlyWhy, renderers } from './render.ts'
 import { requireHome } from './require-home.ts'
 import { readSecret, readWords } from './secrets.ts'
 import { untilFree } from './until-free.ts'
@@ -189,7 +190,14 @@ function exitCode(invocation: Invocation, name: CommandName, result: CommandResu
     process.stderr.write(`holdfast: ${skipped.length === 1 ? 'one thing was' : `${skipped.length} things were`} not restored, for the reasons given.\n  What is there stays; run the command again when it can be had, and it goes on.\n`)
     return 1
   }
+  if (name === 'verify' && !(result as CommandResult<'verify'>).ok) process.stderr.write(`holdfast: ${verifyHint(result as CommandResult<'verify'>)}\n`)
   return 'ok' in result && result.ok === false ? 1 : 0
+}
+
+function verifyHint(result: CommandResult<'verify'>): string {
+  const off = result.off.map(printable).join(', ')
+  if (isOnlyOff(result)) return `nothing is lost, but not everything can be restored while machines are off.\n  Switch on ${off}, as many as it takes, and run it again.`
+  return `a part of the backup is damaged or gone.\n  Run holdfast backup: what is still on this machine is stored anew.${off === '' ? '' : ` Switch on ${off} and run it again: more may come back.`}`
 }
 
 function fail(error: unknown, json: boolean): number {

@@ -122,12 +122,7 @@ export const renderers: Renderers = {
   'handed-over restore': restoreLines,
   'handed-over pass-on': ({ name, opensOn, told }) => [`What ${printable(name)} handed over opens on ${opensOn.map(printable).join(', ')}.`, ...toldLines(told)].join('\n'),
   'handed-over remove': ({ name, told }) => [`The backup of ${printable(name)} is dropped: holders let it go 8 weeks after its owner left.`, ...toldLines(told)].join('\n'),
-  'verify': (result) => [
-    `${result.ok ? 'Everything can be restored' : 'NOT everything can be restored'}: ${result.snapshots} snapshots, ${result.objects} objects: ${result.healthy} whole, ${result.degraded} with missing shards, ${result.lost} lost`,
-    ...(result.bytesRead > 0 ? [`  ${formatBytes(result.bytesRead)} read back and checked`] : []),
-    `  ${protectionLine(result.protection)}`,
-    ...result.problems.map((problem) => `  ${printable(problem)}`),
-  ].join('\n'),
+  'verify': verifyLines,
   'repair': (result) => [
     `${result.objects} objects checked, ${result.rebuilt} shards made anew, ${result.failed} failed, ${formatBytes(result.bytesSent)} sent`,
     ...causeLines(result.bytesByCause),
@@ -136,8 +131,9 @@ export const renderers: Renderers = {
     ...result.problems.map((problem) => `  ${printable(problem)}`),
   ].join('\n'),
   'drill': (result) => [
-    `${result.ok ? 'Restore drill passed' : 'Restore drill FAILED'}: ${result.files.length} files, ${formatBytes(result.bytes)} restored in ${formatDuration(result.seconds)}, ${result.files.filter(({ compared }) => compared).length} compared with their originals`,
+    `${result.ok ? 'Restore drill passed' : result.off.length > 0 ? 'The restore drill could not be done, and counts as none' : 'Restore drill FAILED'}: ${result.files.length} files, ${formatBytes(result.bytes)} restored in ${formatDuration(result.seconds)}, ${result.files.filter(({ compared }) => compared).length} compared with their originals`,
     ...result.files.flatMap(({ path, problem }) => (problem === null ? [] : [`  ${printable(path)}: ${printable(problem)}`])),
+    ...(result.off.length === 0 ? [] : [`  switch on ${result.off.map(printable).join(', ')}, as many as it takes, and run it again`]),
     ...(result.files.length === 0 ? ['  there is no file in it to be tried'] : []),
     ...partLines(result.files.filter(({ bytes, size }) => bytes < size)), ...(result.files.some(({ bytes, size }) => bytes < size) ? ['  more of a large file: --max-bytes SIZE'] : []),
     `  from snapshot ${short(result.snapshot)}; the scratch copies are removed`,
@@ -244,6 +240,34 @@ export const renderers: Renderers = {
     `Signed in as ${printable(account)}.`, `Found ${printable(place)}, with ${records} records.`, 'A test record was written there, found again and removed.', `Locator: ${locator}`,
   ].join('\n'),
   'doctor': (result) => result.checks.map((check) => `${{ ok: 'ok     ', warning: 'warning', failed: 'FAILED ' }[check.state]} ${check.name}: ${check.detail}${check.fix === null ? '' : `\n        fix: ${check.fix}`}`).join('\n'),
+}
+
+const findingWords: Readonly<Record<CommandResult<'verify'>['findings'][number]['kind'], string>> = {
+  'warning': 'To be known', 'lost': 'Gone: no machine is known to have enough of it', 'damaged': 'Damaged: too much of it is not what was stored',
+  'file': 'Files and folders that cannot be restored whole', 'unreachable': 'Cannot be read now: machines that have it are off', 'file-off': 'Files and folders that cannot be restored whole now',
+  'shard': 'Damaged shards found', 'degraded': 'Can be read, with missing shards',
+}
+const examplesShown = 3
+
+function verifyLines(result: CommandResult<'verify'>): string {
+  const { ok, snapshots, objects, healthy, off, findings } = result
+  const heading = ok ? 'Everything can be restored' : isOnlyOff(result) ? 'NOT everything can be restored right now; nothing is lost' : 'NOT everything can be restored'
+  const counts = [[result.degraded, 'with missing shards'], [result.unreachable, 'on machines that are off'], [result.damaged, 'damaged'], [result.lost, 'gone']] as const
+  return [
+    `${heading}: ${snapshots} snapshots, ${objects} objects: ${[`${healthy} whole`, ...counts.flatMap(([count, what]) => (count === 0 ? [] : [`${count} ${what}`]))].join(', ')}`,
+    ...(off.length === 0 ? [] : [`  Off: ${off.map(printable).join(', ')}`]),
+    ...(result.bytesRead > 0 ? [`  ${formatBytes(result.bytesRead)} read back and checked`] : []),
+    `  ${protectionLine(result.protection)}`,
+    ...findings.flatMap(({ kind, count, examples }) => [
+      `  ${findingWords[kind]} (${count}):`, ...examples.slice(0, examplesShown).map((example) => `    ${printable(example)}`),
+      ...(count > examplesShown ? [`    … and ${count - examplesShown} more${examples.length > examplesShown ? ' (--json)' : ''}`] : []),
+    ]),
+  ].join('\n')
+}
+
+/** What cannot be restored now could be, with machines that are off. */
+export function isOnlyOff({ ok, damaged, lost, findings }: CommandResult<'verify'>): boolean {
+  return !ok && damaged + lost === 0 && !findings.some(({ kind }) => kind === 'file')
 }
 
 function snapshotLines(result: CommandResult<'snapshots'>): string {

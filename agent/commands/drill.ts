@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { lstat, mkdir, open, rm, statfs } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { z } from 'zod'
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
 import type { Snapshot } from '../repository/snapshot.ts'
@@ -32,6 +33,8 @@ const leastInParts = 65_536
 
 type DrilledFile = CommandResult<'drill'>['files'][number]
 
+const offSchema = z.array(z.string()).catch([])
+
 interface Candidate {
   readonly path: string
   readonly entry: FileEntry
@@ -42,7 +45,10 @@ interface Choice extends Candidate {
   readonly partBytes: number | null
 }
 
-/** Throws `not-found` when there is no snapshot yet; whatever goes wrong with a file is told in the result. */
+/**
+ * Throws `not-found` when there is no snapshot yet; whatever goes wrong with a file is told in the result. One that could not
+ * be done because machines are off is kept as no outcome.
+ */
 export async function drill(context: AgentContext, { maxBytes }: CommandRequest<'drill'>, options: RunOptions): Promise<CommandResult<'drill'>> {
   const startedMs = context.clock.monotonic()
   const services = await context.backup()
@@ -63,11 +69,12 @@ export async function drill(context: AgentContext, { maxBytes }: CommandRequest<
     }
     // A backup of empty folders is whole when the walk above found its way.
     const ok = files.length >= Math.min(1, candidates.length) && files.every(({ problem }) => problem === null)
+    const off = offOf(files)
     const result = {
-      ok, snapshot: snapshot.id, time: new Date(context.clock.now()).toISOString(), bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+      ok, off, snapshot: snapshot.id, time: new Date(context.clock.now()).toISOString(), bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
       seconds: (context.clock.monotonic() - startedMs) / 1000, files,
     }
-    context.checks.noteDrill({
+    if (off.length === 0) context.checks.noteDrill({
       time: result.time, ok, files: files.length, bytes: result.bytes, problems: files.flatMap(({ path, problem }) => (problem === null ? [] : [`${path}: ${problem}`])).slice(0, 10),
       parts: files.filter(({ bytes, size }) => bytes < size).map(({ path, bytes, size }) => ({ path, bytes, size })),
     }, snapshot.id)
@@ -75,6 +82,12 @@ export async function drill(context: AgentContext, { maxBytes }: CommandRequest<
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
+}
+
+/** When that is all that went wrong: a drill proves nothing then, neither good nor bad. */
+function offOf(files: readonly DrilledFile[]): string[] {
+  const failed = files.filter(({ problem }) => problem !== null)
+  return failed.every(({ off }) => off.length > 0) ? [...new Set(failed.flatMap(({ off }) => off))].sort() : []
 }
 
 async function diskBytesOf(folder: string): Promise<number> {
@@ -121,7 +134,7 @@ interface Trial {
 }
 
 async function tryFile(services: Backup, { snapshot, choice: { path, entry, partBytes }, target, restoredAt }: Trial, { signal }: RunOptions): Promise<DrilledFile> {
-  const tried = { path, bytes: entry.size, size: entry.size, sha256: null, compared: false }
+  const tried = { path, bytes: entry.size, size: entry.size, sha256: null, compared: false, off: [] }
   const mayBeDamaged = !isArchiveName(path) || snapshot.damaged?.some((known) => known.path === path) === true
   try {
     if (partBytes !== null) return { ...tried, ...await tryParts(services.repository, { path, entry, mayBeDamaged, budget: partBytes, random: Math.random }, signal) }
@@ -138,7 +151,7 @@ async function tryFile(services: Backup, { snapshot, choice: { path, entry, part
   } catch (error) {
     signal.throwIfAborted()
     if (!(error instanceof HoldfastError)) throw error
-    return { ...tried, bytes: Math.min(entry.size, partBytes ?? entry.size), problem: error.message }
+    return { ...tried, bytes: Math.min(entry.size, partBytes ?? entry.size), problem: error.message, off: offSchema.parse(error.details['off']) }
   } finally {
     await rm(target, { recursive: true, force: true })
   }

@@ -79,8 +79,8 @@ export class BackupUpkeep implements AsyncDisposable {
       const oldest = Math.min(...paths.flatMap(({ lastSnapshotTime }) => (lastSnapshotTime === null ? [] : [Date.parse(lastSnapshotTime)])))
       if (paths.every(({ lastSnapshot }) => lastSnapshot === null) || nowMs - oldest < 60 * minuteMs) return
     }
-    const { ok, files, bytes, seconds } = await run('drill', { maxBytes: drillBytes }, options)
-    log('automatic-drill', { ok, files: files.length, bytes, seconds, problems: files.flatMap(({ problem }) => problem ?? []) })
+    const { ok, off, files, bytes, seconds } = await run('drill', { maxBytes: drillBytes }, options)
+    log('automatic-drill', { ok, off, files: files.length, bytes, seconds, problems: files.flatMap(({ problem }) => problem ?? []) })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -48,6 +48,8 @@ export interface ReaderOptions<Holder extends string = MachineId> {
   /** Told of each source that failed. */
   readonly failed: (source: ShardSource<Holder>, id: ObjectId, error: unknown) => void
   readonly nameOf: (holder: Holder) => string
+  /** Whether it may answer some time, when it does not now. Default: it may. */
+  readonly mayComeBack?: ((holder: Holder) => boolean) | undefined
   /** Names of those that do not answer at the moment: they may have what is missing. */
   readonly silent?: (() => readonly string[]) | undefined
 }
@@ -160,6 +162,8 @@ class ObjectRead<Holder extends string> {
   readonly #fetches = new Map<string, Promise<Uint8Array>>()
   readonly #failures = new Map<string, { source: ShardSource<Holder>; error: unknown }>()
   readonly #shardLength: number
+  /** Numbers that came when too few did. */
+  #lastGot: ReadonlySet<number> = new Set()
 
   constructor(reader: ObjectReader<Holder>, options: ReaderOptions<Holder>, read: { object: LocatedObject<Holder>; variants: Variants; signal: AbortSignal | undefined; unchecked: boolean }) {
     this.#reader = reader
@@ -199,7 +203,9 @@ class ObjectRead<Holder extends string> {
   async #piece(piece: Range): Promise<Uint8Array> {
     const own = this.#object.sources.filter(({ number }) => number === piece.number)
     if (own.every(({ holder }) => this.#options.isDoubtful(holder))) {
-      return await this.#rebuild(piece).catch(async (error: unknown) => await this.#fetch(piece).catch(() => { throw error }))
+      return await this.#rebuild(piece).catch(async (error: unknown) => await this.#fetch(piece).catch(() => {
+        throw hasCode(error, 'object-missing', 'object-damaged') ? this.#missing(this.#lastGot) : error // now that all were asked
+      }))
     }
     return await this.#hedged(async () => await this.#fetch(piece), async () => await this.#rebuild(piece))
   }
@@ -246,7 +252,7 @@ class ObjectRead<Holder extends string> {
       const settle = (): void => {
         if (got.length < k && (running > 0 || numbers.length > 0)) return
         stop()
-        if (got.length < k) reject(this.#missing(got.length))
+        if (got.length < k) reject(this.#missing(this.#lastGot = new Set(got.map(({ number }) => number))))
         else resolve(got.slice(0, k))
       }
       const startNext = async (): Promise<void> => {
@@ -310,7 +316,7 @@ class ObjectRead<Holder extends string> {
         this.#options.failed(source, this.#object.id, error)
       }
     }
-    throw last ?? this.#missing(0)
+    throw last ?? this.#missing(new Set())
   }
 
   async #readFrom(source: ShardSource<Holder>, { from, to }: Range): Promise<Uint8Array> {
@@ -327,13 +333,21 @@ class ObjectRead<Holder extends string> {
     return bytes
   }
 
-  #missing(have: number): HoldfastError {
+  /** `got`: the numbers that came. `off` in its details: with these, which did not answer, it could be read. */
+  #missing(got: ReadonlySet<number>): HoldfastError {
     const failures = [...this.#failures.values()]
-    const wrong = new Set(failures.filter(({ error }) => isDamage(error)).map(({ source }) => source.number)).size
+    const namesOf = (of: readonly { source: ShardSource<Holder> }[]) => [...new Set(of.map(({ source }) => this.#options.nameOf(source.holder)))].sort()
+    const numbersOf = (of: readonly { source: ShardSource<Holder> }[]) => new Set(of.map(({ source }) => source.number)).size
     const { id, k, kind } = this.#object
-    const missing = [...new Set([...failures.map(({ source }) => this.#options.nameOf(source.holder)), ...this.#options.silent?.() ?? []])].sort()
-    const code = have + wrong >= k && wrong > 0 ? 'object-damaged' : 'object-missing'
+    const have = got.size
+    const wrong = numbersOf(failures.filter(({ error }) => isDamage(error)))
+    const unanswered = failures.filter(({ source, error }) => !got.has(source.number) && hasCode(error, 'peer-unreachable', 'timeout') && this.#options.mayComeBack?.(source.holder) !== false)
+    const off = have + numbersOf(unanswered) >= k ? namesOf(unanswered) : []
+    const missing = [...new Set([...namesOf(failures), ...this.#options.silent?.() ?? []])].sort()
+    const code = off.length === 0 && have + wrong >= k && wrong > 0 ? 'object-damaged' : 'object-missing'
     const state = code === 'object-damaged' ? `${wrong} shards are damaged` : `${have} of the ${k} shards that are needed can be had${missing.length === 0 ? '' : `, none from ${missing.join(', ')}`}`
-    return new HoldfastError(code, `Cannot read ${kind} ${shortId(id)}: ${state}`, { details: { id, have, need: k, missing } })
+    return new HoldfastError(code, `Cannot read ${kind} ${shortId(id)}: ${state}`, {
+      details: { id, have, need: k, missing, off }, guidance: off.length === 0 ? undefined : `With ${off.join(', ')} it can be read: switch these on, as many as it takes, and run it again.`,
+    })
   }
 }

@@ -32,3 +32,8 @@ export interface Peers {
   find(id: MachineId): Peer | undefined
   connect(id: MachineId, options?: { signal?: AbortSignal | undefined }): Promise<ShardStore>
 }
+
+/** It is off, if for very long; it did not leave, and nobody took its place or gave it up. */
+export function mayComeBack(peer: Peer | undefined): boolean {
+  return peer !== undefined && (peer.silentSeconds ?? (peer.state === 'gone' ? Infinity : 0)) < Infinity
+}

@@ -8,7 +8,7 @@
  * by a holder in its place (holder-repair.ts), which cannot sign and so makes only what the owner signed.
  * It changes neither k of an object nor the placement of what is sound.
  */
-import { HoldfastError } from '../../shared/errors.ts'
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import { type MachineId, shortId } from '../../shared/ids.ts'
 import type { BytesByCause } from '../../shared/repair-causes.ts'
 import { hashLeaves, leafLength } from '../merkle.ts'
@@ -16,7 +16,7 @@ import type { ObjectRef } from '../object-store.ts'
 import type { Dispersal } from './dispersal.ts'
 import { lackingNow, lackingWithPatience } from './margin.ts'
 import { doubtfulSeconds } from './membership/liveness.ts'
-import type { Peer } from './peers.ts'
+import { type Peer, mayComeBack } from './peers.ts'
 import { matchShards } from './placement.ts'
 import type { PlacedObject } from './placement-index.ts'
 import { mirrored, redundancyOfObject } from './redundancy.ts'
@@ -58,15 +58,22 @@ export interface CheckOptions {
   readonly onProgress?: ((progress: CheckProgress) => void) | undefined
 }
 
+/**
+ * `degraded`: it can be read, and lacks shards. The others cannot be read from those that answered. `unreachable`: it could be
+ * with machines that did not answer. `damaged`: too many of its shards were not what was signed. `lost`: nobody is known to
+ * have enough of it.
+ */
+export type ObjectState = 'degraded' | 'unreachable' | 'damaged' | 'lost'
+
 /** An object that lacks shards on machines that answered. */
 export interface ObjectFinding {
   readonly object: ObjectRef
-  readonly state: 'degraded' | 'lost'
+  readonly state: ObjectState
   readonly need: number
   readonly wanted: number
   /** Shards on distinct machines that answered. */
   readonly have: number
-  /** Machines that are believed to have a shard and did not answer: with them it may be readable. */
+  /** Machines that did not answer and are believed to have a shard, or may have one: with them it may be readable. */
   readonly silent: readonly string[]
 }
 
@@ -77,16 +84,14 @@ export interface DamagedShard {
   readonly reason: string
 }
 
-export interface HoldingsReport {
+export interface HoldingsReport extends Readonly<Record<ObjectState, number>> {
   readonly objects: number
   readonly healthy: number
-  readonly degraded: number
-  readonly lost: number
   readonly answered: number
   readonly asked: number
   readonly bytesRead: number
   readonly details: readonly ObjectFinding[]
-  readonly damaged: readonly DamagedShard[]
+  readonly damagedShards: readonly DamagedShard[]
 }
 
 export interface RepairReport {
@@ -125,14 +130,16 @@ async function inspect(dispersal: Dispersal, request: RepairRequest, options: Ch
   const bytesRead = request.readData === true ? await readAll(dispersal, { live, reachable, damaged }, options) : 0
   const objects = live ?? [...dispersal.index.objects()]
   const details: ObjectFinding[] = []
+  const unlisted = unlistedOf(dispersal).filter(({ id }) => !reachable.has(id))
   for (const object of objects) {
-    const finding = findingOf(dispersal, { ref: object, known: await dispersal.settled(object.id, options.signal) }, reachable)
+    const finding = findingOf(dispersal, { ref: object, known: await dispersal.settled(object.id, options.signal) }, { reachable, unlisted })
     if (finding !== undefined) details.push(finding)
   }
-  const lost = details.filter(({ state }) => state === 'lost').length
+  const count = (wanted: ObjectState) => details.filter(({ state }) => state === wanted).length
   const report: HoldingsReport = {
-    objects: objects.length, healthy: objects.length - details.length, degraded: details.length - lost, lost,
-    answered: reachable.size, asked: peers.length, bytesRead, details, damaged,
+    objects: objects.length, healthy: objects.length - details.length,
+    degraded: count('degraded'), unreachable: count('unreachable'), damaged: count('damaged'), lost: count('lost'),
+    answered: reachable.size, asked: peers.length, bytesRead, details, damagedShards: damaged,
   }
   return { report, reachable }
 }
@@ -144,30 +151,50 @@ function isListed(dispersal: Dispersal, machine: MachineId, { patient }: RepairR
   return patient === true && listedMs !== undefined && listedMs <= nowMs && nowMs - listedMs < relistMs
 }
 
-function findingOf(dispersal: Dispersal, { ref, known }: { ref: ObjectRef; known: PlacedObject | undefined }, reachable: ReadonlySet<MachineId>): ObjectFinding | undefined {
-  const object = { kind: ref.kind, id: ref.id, length: ref.length }
-  if (known === undefined) return { object, state: 'lost', need: 1, wanted: 1, have: 0, silent: [] }
-  const have = matchShards(dispersal.placesOf(known, { reachable })).size
-  if (have >= known.n) return undefined
-  const silent = [...new Set(known.shards.filter(({ machine }) => !reachable.has(machine)).map(({ machine }) => dispersal.holders.nameOf(machine)))].sort()
-  return { object, state: have >= known.k ? 'degraded' : 'lost', need: known.k, wanted: known.n, have, silent }
+interface Asked {
+  readonly reachable: ReadonlySet<MachineId>
+  /** Did not answer, and never told what they have. */
+  readonly unlisted: readonly Peer[]
 }
 
-/** Reads every shard of every live object on every machine that answered; what does not hold leaves the index. */
-async function readAll(dispersal: Dispersal, { live, reachable, damaged }: { live: readonly ObjectRef[] | undefined; reachable: ReadonlySet<MachineId>; damaged: DamagedShard[] }, { signal, onProgress }: CheckOptions): Promise<number> {
+function findingOf(dispersal: Dispersal, { ref, known }: { ref: ObjectRef; known: PlacedObject | undefined }, { reachable, unlisted }: Asked): ObjectFinding | undefined {
+  const object = { kind: ref.kind, id: ref.id, length: ref.length }
+  const perhaps = unlisted.map(({ name }) => name)
+  if (known === undefined) return { object, state: unlisted.length > 0 ? 'unreachable' : 'lost', need: 1, wanted: 1, have: 0, silent: perhaps.sort() }
+  const matched = matchShards(dispersal.placesOf(known, { reachable }))
+  const have = matched.size
+  if (have >= known.n) return undefined
+  const off = known.shards.filter(({ machine }) => !reachable.has(machine) && mayComeBack(dispersal.holders.peer(machine)))
+  const may = matchShards(known.shards.flatMap(({ number, machine }) => {
+    const host = reachable.has(machine) || off.some((shard) => shard.machine === machine) ? dispersal.holders.peer(machine)?.host : undefined
+    return host === undefined ? [] : [{ number, host }]
+  })).size + unlisted.length
+  const damaged = Array.from({ length: known.n }, (_, number) => number).filter((number) => !matched.has(number) && dispersal.index.isDamaged(known.id, number)).length
+  const state = have >= known.k ? 'degraded' : may >= known.k ? 'unreachable' : may + damaged >= known.k ? 'damaged' : 'lost'
+  const silent = [...new Set([...off.map(({ machine }) => dispersal.holders.nameOf(machine)), ...state === 'unreachable' ? perhaps : []])].sort()
+  return { object, state, need: known.k, wanted: known.n, have, silent }
+}
+
+/**
+ * Reads every shard of every live object on every machine that answered; what does not hold leaves the index. Who goes off
+ * meanwhile leaves `reachable`: that is no damage.
+ */
+async function readAll(dispersal: Dispersal, { live, reachable, damaged }: { live: readonly ObjectRef[] | undefined; reachable: Set<MachineId>; damaged: DamagedShard[] }, { signal, onProgress }: CheckOptions): Promise<number> {
   const wanted = live === undefined ? undefined : new Set(live.map(({ id }) => id))
   const objects = [...dispersal.index.objects()].filter(({ id }) => wanted === undefined || wanted.has(id))
   const total = objects.reduce((sum, { shards }) => sum + shards.filter(({ machine }) => reachable.has(machine)).length, 0)
   let bytes = 0
   let done = 0
-  await forEachBounded(reachable, machinesAtOnce, async (machine) => {
+  await forEachBounded([...reachable], machinesAtOnce, async (machine) => {
     for (const object of objects) {
+      if (!reachable.has(machine)) return
       for (const { number } of object.shards.filter((shard) => shard.machine === machine)) {
         throwIfCancelled(signal)
         const read = await readShard(dispersal, { object, number, machine }, signal).catch((error: unknown) => {
           throwIfCancelled(signal)
           dispersal.noteFailedRead(machine, { id: object.id, number }, error)
-          damaged.push({ object: { kind: object.kind, id: object.id, length: object.length }, number, machine: dispersal.holders.nameOf(machine), reason: error instanceof Error ? error.message : 'unknown' })
+          if (isSilence(error)) reachable.delete(machine)
+          else damaged.push({ object: { kind: object.kind, id: object.id, length: object.length }, number, machine: dispersal.holders.nameOf(machine), reason: error instanceof Error ? error.message : 'unknown' })
           return 0
         })
         bytes += read
@@ -176,6 +203,10 @@ async function readAll(dispersal: Dispersal, { live, reachable, damaged }: { liv
     }
   })
   return bytes
+}
+
+function isSilence(error: unknown): boolean {
+  return hasCode(error, 'peer-unreachable', 'timeout')
 }
 
 async function readShard(dispersal: Dispersal, { object, number, machine }: { object: PlacedObject; number: number; machine: MachineId }, signal: AbortSignal | undefined): Promise<number> {
@@ -192,7 +223,7 @@ async function readShard(dispersal: Dispersal, { object, number, machine }: { ob
 export async function repairObjects(dispersal: Dispersal, request: RepairRequest = {}, options: CheckOptions = {}): Promise<RepairReport> {
   const live = request.live === undefined ? undefined : [...request.live]
   const { report: before, reachable } = await inspect(dispersal, { ...request, live }, options)
-  const judging: Judging = { ...request, reachable, unlisted: countUnlisted(dispersal) }
+  const judging: Judging = { ...request, reachable, unlisted: unlistedOf(dispersal).length }
   const objects = [...new Set((live ?? [...dispersal.index.objects()]).map(({ id }) => id))]
     .flatMap((id) => dispersal.index.find(id) ?? []).filter((object) => lackingOf(dispersal, object, judging).length > 0 && request.mayRepair?.(object) !== false)
   const outcome = { mended: 0, improved: 0, shardsMade: 0, bytesSent: 0 }
@@ -225,10 +256,10 @@ export async function repairObjects(dispersal: Dispersal, request: RepairRequest
 type Judging = Pick<RepairRequest, 'patient' | 'asSigned'> & { readonly reachable: ReadonlySet<MachineId>; readonly unlisted: number }
 
 /** Machines that may have shards of which the index knows nothing: they never told, and nothing was put there. */
-function countUnlisted({ holders, index }: Dispersal): number {
-  if (index.isComplete()) return 0
+function unlistedOf({ holders, index }: Dispersal): Peer[] {
+  if (index.isComplete()) return []
   const known = index.machines()
-  return holders.list().filter(({ id, state }) => state !== 'gone' && !known.has(id)).length
+  return holders.list().filter(({ id, state }) => state !== 'gone' && !known.has(id))
 }
 
 /** Numbers to be made anew. */
@@ -244,6 +275,7 @@ function lackingOf(dispersal: Dispersal, object: PlacedObject, { reachable, pati
   return lackingWithPatience(places, { k: object.k, target, shown: object.wasGreen && green !== null ? green : target, unlisted })
 }
 
+/** Infinite for one that left, was replaced or is given up. */
 function silenceOf({ silentSeconds, state }: Peer): number {
   return silentSeconds ?? { online: 0, away: 0, doubtful: doubtfulSeconds, gone: Infinity }[state]
 }

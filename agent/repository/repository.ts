@@ -47,7 +47,7 @@ import type { KeyOptions } from './seal.ts'
 import type { Snapshot } from './snapshot.ts'
 import { type CallOptions, SnapshotReader } from './snapshot-reader.ts'
 import type { Entry } from './tree.ts'
-import { type VerifyReport, verifyRepository } from './verify.ts'
+import { type VerifyReport, type VerifyRequest, verifyRepository } from './verify.ts'
 
 export interface RepositoryOptions {
   readonly store: ObjectStore
@@ -245,7 +245,7 @@ export class Repository implements AsyncDisposable {
   }
 
   /** Checks that everything that the heads name can be read; what cannot is stored again by the next backup. */
-  async verify(request: { readData: boolean, onBytes?: (bytes: number) => void }, options: CallOptions = {}): Promise<VerifyReport> {
+  async verify(request: VerifyRequest, options: CallOptions = {}): Promise<VerifyReport> {
     return await verifyRepository({
       store: this.#options.store, index: this.#index, metadata: this.#metadata, threads: this.#threads(),
       secrets: { owner: this.#ownerBytes, chunkIdKey: this.#keyring.chunkIdKey }, keyFor: (epoch) => this.#keyFor(epoch),

@@ -2,8 +2,10 @@
  * Can everything still be restored? Every object that a head names must be there; every list and folder of every
  * snapshot must be readable, and every chunk in them must lie in a pack that is there. With `readData` every segment of
  * every pack is fetched, opened, and each chunk is checked against its id. Nothing is repaired here; packs found missing
- * or damaged are marked, and the next backup stores anew what it meets of them.
+ * or damaged are marked, and the next backup stores anew what it meets of them. What cannot be read because machines are off
+ * is told apart, and not marked.
  */
+import { z } from 'zod'
 import { type ErrorCode, HoldfastError } from '../../shared/errors.ts'
 import type { ObjectId, ObjectRef, ObjectStore } from '../object-store.ts'
 import { hashLeaves, rootOf } from '../merkle.ts'
@@ -18,15 +20,22 @@ import { joinPath, separatorOf } from './paths.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Entry } from './tree.ts'
 
+/** `off`: machines that did not answer, and with which it could be read; empty when it is missing or damaged. */
+export interface Fault {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly off: readonly string[]
+}
+
 export interface VerifyReport {
   readonly ok: boolean
   readonly objects: number
   readonly files: number
   /** Bytes of objects that were read. */
   readonly bytesRead: number
-  readonly badObjects: readonly { readonly ref: ObjectRef, readonly code: ErrorCode, readonly message: string }[]
+  readonly badObjects: readonly (Fault & { readonly ref: ObjectRef })[]
   /** Files and folders that cannot be restored whole, in every snapshot that has them. */
-  readonly badFiles: readonly { readonly snapshot: ObjectId, readonly path: string, readonly code: ErrorCode, readonly message: string }[]
+  readonly badFiles: readonly (Fault & { readonly snapshot: ObjectId, readonly path: string })[]
 }
 
 export interface VerifyContext {
@@ -44,13 +53,21 @@ export interface VerifyContext {
 type BadObject = VerifyReport['badObjects'][number]
 type BadFile = VerifyReport['badFiles'][number]
 
-export async function verifyRepository(context: VerifyContext, request: { readData: boolean, onBytes?: (bytes: number) => void }): Promise<VerifyReport> {
+export interface VerifyRequest {
+  readonly readData: boolean
+  /** Objects that are known to be unreadable, and why: they are not tried again. */
+  readonly unreadable?: ReadonlyMap<ObjectId, Fault> | undefined
+  readonly onBytes?: ((bytes: number) => void) | undefined
+}
+
+export async function verifyRepository(context: VerifyContext, request: VerifyRequest): Promise<VerifyReport> {
   const refs = [...new Map(context.named.map((ref) => [ref.id, ref])).values()]
   const bad = new Map<ObjectId, BadObject>()
   const there = new Set<ObjectId>()
   for await (const { id } of context.store.list({ signal: context.signal })) there.add(id)
   for (const ref of refs) {
-    if (!there.has(ref.id)) bad.set(ref.id, { ref, code: 'object-missing', message: 'no holder that answers has it' })
+    const fault = request.unreadable?.get(ref.id) ?? (there.has(ref.id) ? undefined : { code: 'object-missing' as const, message: 'no holder that answers has it', off: [] })
+    if (fault !== undefined) bad.set(ref.id, { ref, ...fault })
   }
   let bytesRead = 0
   if (request.readData) {
@@ -60,12 +77,15 @@ export async function verifyRepository(context: VerifyContext, request: { readDa
       request.onBytes?.(ref.length)
     })
   }
-  for (const ref of refs) if (ref.kind === 'pack' && (request.readData || bad.has(ref.id))) context.index.markLost(ref.id, bad.has(ref.id))
-  const { files, badFiles } = await checkSnapshots(context, refs, new Set(bad.keys()))
+  for (const ref of refs) {
+    const fault = bad.get(ref.id)
+    if (ref.kind === 'pack' && (fault === undefined ? request.readData : fault.off.length === 0)) context.index.markLost(ref.id, fault !== undefined)
+  }
+  const { files, badFiles } = await checkSnapshots(context, refs, bad)
   return { ok: bad.size === 0 && badFiles.length === 0, objects: refs.length, files, bytesRead, badObjects: [...bad.values()], badFiles }
 }
 
-type Failure = { readonly code: ErrorCode, readonly message: string } | undefined
+type Failure = Fault | undefined
 
 async function readObjects(context: VerifyContext, refs: readonly ObjectRef[], report: (ref: ObjectRef, failure: Failure) => void): Promise<void> {
   await using pool = new Pool(context)
@@ -91,24 +111,27 @@ async function readObject({ store, keyFor, signal }: VerifyContext, pool: Pool, 
   if (failure !== undefined) throw new HoldfastError(failure.code, failure.message)
 }
 
+const offSchema = z.array(z.string()).catch([])
+
 async function failureOf(work: () => Promise<void>): Promise<Failure> {
   try {
     await work()
     return undefined
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code === 'cancelled') throw error
-    return { code: error.code, message: error.message }
+    return { code: error.code, message: error.message, off: offSchema.parse(error.details['off']) }
   }
 }
 
-async function checkSnapshots(context: VerifyContext, refs: readonly ObjectRef[], bad: ReadonlySet<ObjectId>): Promise<{ files: number, badFiles: BadFile[] }> {
+async function checkSnapshots(context: VerifyContext, refs: readonly ObjectRef[], bad: ReadonlyMap<ObjectId, Fault>): Promise<{ files: number, badFiles: BadFile[] }> {
   const badFiles: BadFile[] = []
   const checked = new Map<string, Failure>()
-  const badPacks = new Set([...bad].flatMap((id) => context.index.packNumber(id) ?? []))
+  const badPacks = new Map([...bad].flatMap(([id, fault]) => [context.index.packNumber(id)].flatMap((number) => (number === undefined ? [] : [[number, fault] as const]))))
   let files = 0
   for (const ref of refs) {
     if (ref.kind !== 'snapshot') continue
     let snapshot: Snapshot | undefined
+    if (bad.has(ref.id)) continue // told as an object
     const failure = await failureOf(async () => { snapshot = await context.readSnapshot(ref) })
     if (failure !== undefined) badFiles.push({ snapshot: ref.id, path: '', ...failure })
     for (const root of snapshot?.roots ?? []) {
@@ -120,7 +143,7 @@ async function checkSnapshots(context: VerifyContext, refs: readonly ObjectRef[]
 
 interface TreeCheck {
   readonly checked: Map<string, Failure>
-  readonly badPacks: ReadonlySet<number>
+  readonly badPacks: ReadonlyMap<number, Fault>
   readonly report: (path: string, failure: NonNullable<Failure>) => void
 }
 
@@ -136,7 +159,7 @@ async function checkTree(context: VerifyContext, root: { path: string, entry: En
     if (!checked.has(key)) checked.set(key, await failureOf(async () => await checkContent(context, entry, badPacks)))
     const failure = checked.get(key)
     if (failure !== undefined) report(path, failure)
-    if (entry.type !== 'directory') continue
+    if (entry.type !== 'directory' || (failure !== undefined && failure.off.length > 0)) continue
     const unreadable = await failureOf(async () => {
       for (const child of await context.metadata.folder(entry, context.signal)) stack.push({ path: joinPath(path, separator, child.name), entry: child })
     })
@@ -145,7 +168,7 @@ async function checkTree(context: VerifyContext, root: { path: string, entry: En
   return files
 }
 
-async function checkContent({ index, metadata, signal }: VerifyContext, entry: Exclude<Entry, { type: 'symlink' }>, badPacks: ReadonlySet<number>): Promise<void> {
+async function checkContent({ index, metadata, signal }: VerifyContext, entry: Exclude<Entry, { type: 'symlink' }>, badPacks: ReadonlyMap<number, Fault>): Promise<void> {
   const list = metadata.list(entry.content, signal)
   for (const id of list.listIds) assertPlace(index.place(id), badPacks)
   for await (const chunks of list.chunks()) {
@@ -157,8 +180,9 @@ async function checkContent({ index, metadata, signal }: VerifyContext, entry: E
   }
 }
 
-function assertPlace<T extends { readonly pack: number }>(place: T | undefined, badPacks: ReadonlySet<number>): T {
+function assertPlace<T extends { readonly pack: number }>(place: T | undefined, badPacks: ReadonlyMap<number, Fault>): T {
   if (place === undefined) throw new HoldfastError('object-missing', 'Cannot restore it whole: no known pack holds one of its chunks')
-  if (badPacks.has(place.pack)) throw new HoldfastError('object-missing', 'Cannot restore it whole: a pack that holds a part of it is missing or damaged')
+  const fault = badPacks.get(place.pack)
+  if (fault !== undefined) throw new HoldfastError('object-missing', `Cannot restore it whole: a pack that holds a part of it ${fault.off.length === 0 ? 'is missing or damaged' : 'lies on machines that are off'}`, { details: { off: fault.off } })
   return place
 }

@@ -27,6 +27,25 @@ test('while holders are off, what is said is of now: how many can be reached, ho
   const two = await owner.run('status', {})
   assert.deepEqual(two.protection.reach, { have: 1, placed: 3, need: 2 })
   assert.equal(line(two.protection), 'protected: 3 of 3 machines hold it; 1 of 3 reachable now, 2 are needed: it cannot be restored before more of them are switched on')
+
+  for (const readData of [false, true]) {
+    const off = await owner.run('verify', { readData })
+    // All but the keyring, of which every holder has the whole.
+    assert.deepEqual([off.ok, off.degraded, off.unreachable, off.damaged, off.lost], [false, 1, off.objects - 1, 0, 0])
+    assert.deepEqual(off.off, ['machine-2', 'machine-3'])
+    const lines = renderers.verify(off).split('\n')
+    assert.match(lines[0] ?? '', /^NOT everything can be restored right now; nothing is lost: 1 snapshots, \d+ objects: 0 whole, 1 with missing shards, \d+ on machines that are off$/)
+    assert.equal(lines[1], '  Off: machine-2, machine-3')
+    assert.ok(lines.length < 20, lines.join('\n'))
+  }
+  const drill = await owner.run('drill', {})
+  assert.deepEqual([drill.ok, drill.off], [false, ['machine-2', 'machine-3']])
+  const { drill: kept, alarms } = await owner.run('status', { fresh: false })
+  assert.deepEqual([kept, alarms], [null, []], 'a drill that machines that are off kept from being done is no failed one')
+  for (const agent of [first, second]) await agent.start()
+  // What was only off was not given up: nothing is stored anew.
+  await owner.until('verify', {}, ({ ok }) => ok)
+  assert.equal((await owner.run('backup', {})).bytesNew, 0)
 })
 
 test('status tells how many things a folder lacks, and `skipped` lists all of them', { skip: process.platform !== 'linux' && 'names that are not valid Unicode exist on Linux' }, async (t) => {

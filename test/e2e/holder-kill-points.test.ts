@@ -162,8 +162,8 @@ test(`a holder killed at any of ${allPoints} steps loses nothing, and starts aga
 
 /** Every shard that was acknowledged is where it should be, and what it should be. */
 async function assertAllThere(owner: GroupAgent, when: string): Promise<void> {
-  const { ok, degraded, lost, problems } = await owner.run('verify', { readData: true })
-  assert.deepEqual({ ok, degraded, lost, problems }, { ok: true, degraded: 0, lost: 0, problems: [] }, when)
+  const { ok, objects, healthy, findings } = await owner.run('verify', { readData: true })
+  assert.deepEqual({ ok, whole: healthy === objects, findings }, { ok: true, whole: true, findings: [] }, when)
   assert.deepEqual((await owner.run('audit', {})).problems, [], when)
 }
 

@@ -30,6 +30,12 @@ test('one machine more gone than may be: restore fails, names who is missing, le
   const shown = readdirSync(group.directory).includes('back') ? readdirSync(target, { recursive: true, encoding: 'utf8' }) : []
   assert.deepEqual(shown.filter((name) => name.endsWith('.bin')), [])
 
+  const verified = await commandLine(['verify', '--home', owner.home])
+  assert.equal(verified.code, 1)
+  assert.match(verified.stderr, /nothing is lost.*\n {2}Switch on .*, as many as it takes, and run it again\.\n$/s)
+  for (const machine of [...gone.map((agent) => agent.machine), third?.machine ?? '']) assert.ok(verified.stderr.includes(machine), verified.stderr)
+  assert.match(ended.stderr, /it can be read: switch these on/)
+
   await group.start('again', third?.home)
   await owner.run('status', { fresh: true })
   const again = await restore()

@@ -32,7 +32,7 @@ for (const [redundancy, k, n] of levels) {
       switchOff(group, gone)
       await assert.rejects(reader.get(objects[2]!), (error) => withCode('object-missing')(error)
         && assert.deepEqual((error as HoldfastError).details, {
-          id: objects[2]!.id, have: k - 1, need: k, missing: gone.map((at) => `machine-${at}`),
+          id: objects[2]!.id, have: k - 1, need: k, missing: gone.map((at) => `machine-${at}`), off: gone.map((at) => `machine-${at}`),
         }) === undefined)
     }
   })
@@ -274,4 +274,19 @@ test('forgetDead() keeps the index as long as what is alive or lies at a machine
   machines[3]!.peer = { ...machines[3]!.peer, state: 'gone' }
   dispersal.forgetDead([alive, lost])
   assert.deepEqual(ids(), [alive.id, lost.id].sort())
+})
+
+test('what can be read no more, since machines left for good or gave back other bytes, is told from what can be once machines are on', async () => {
+  await using group = await makeGroup(3, { redundancy: '2-of-3' })
+  const { copy: _copy, ...object } = makeObject(100_000)
+  await group.dispersal.put(object)
+  const ref = { kind: object.kind, id: object.id, length: object.length }
+  const failure = async () => await group.dispersal.get(ref).then(() => undefined, (error: HoldfastError) => [error.code, error.details['off'], /switch these on/.test(error.guidance)])
+  switchOff(group, [0, 1])
+  assert.deepEqual(await failure(), ['object-missing', ['machine-0', 'machine-1'], true])
+  group.machines[0]!.peer = { ...group.machines[0]!.peer, state: 'gone', silentSeconds: Infinity }
+  assert.deepEqual(await failure(), ['object-missing', ['machine-1'], true])
+  switchOff(group, [0])
+  group.machines[1]!.store.faults.flips = true
+  assert.deepEqual(await failure(), ['object-damaged', [], false])
 })

@@ -135,8 +135,8 @@ test('two that repair at once do no harm', async () => {
     peers: peersOf(scene.group, (peers) => peers.filter(({ id }) => id !== machine.id).map((peer) => (peer.id === other.id ? { ...peer, state: 'away' as const } : peer))),
   })
   await Promise.all([alone(first, second), alone(second, first)])
-  const { healthy, damaged } = await verifyHoldings(await scene.group.fresh(), { live: scene.objects, readData: true })
-  assert.deepEqual([healthy, damaged], [3, []])
+  const { healthy, damagedShards } = await verifyHoldings(await scene.group.fresh(), { live: scene.objects, readData: true })
+  assert.deepEqual([healthy, damagedShards], [3, []])
 })
 
 test('nobody acts for an owner that is there, and a holder makes no shard that the owner did not sign', async () => {

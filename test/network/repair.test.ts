@@ -36,14 +36,14 @@ test('verify finds a sound group healthy, and reads every byte of every shard wh
   const objects = await fill(group, 3)
   const live = objects.map(refOf)
   const report = await verifyHoldings(group.dispersal, { live })
-  assert.deepEqual(report, { objects: 3, healthy: 3, degraded: 0, lost: 0, answered: 4, asked: 4, bytesRead: 0, details: [], damaged: [] })
+  assert.deepEqual(report, { objects: 3, healthy: 3, degraded: 0, unreachable: 0, damaged: 0, lost: 0, answered: 4, asked: 4, bytesRead: 0, details: [], damagedShards: [] })
   const seen: string[] = []
   const read = await verifyHoldings(group.dispersal, { live, readData: true }, { onProgress: ({ phase, done, total }) => seen.push(`${phase} ${done}/${total}`) })
   assert.equal(read.bytesRead, 3 * 4 * 45_056)
   assert.deepEqual([seen[0], seen.at(-1)], ['asking 1/4', 'reading 12/12'])
 })
 
-test('verify tells degraded from lost objects and names who was silent', async () => {
+test('verify tells degraded, unreachable and lost objects apart and names who was silent', async () => {
   await using group = await makeGroup(4)
   const [object] = await fill(group, 1)
   group.machines[0]!.store.faults.gone = true
@@ -52,7 +52,29 @@ test('verify tells degraded from lost objects and names who was silent', async (
   for (const at of [1, 2]) group.machines[at]!.store.faults.gone = true
   const unknown = makeObject(10)
   const three = await verifyHoldings(group.dispersal, { live: [refOf(object!), refOf(unknown)] })
-  assert.deepEqual([three.degraded, three.lost, three.details.map(({ have }) => have)], [0, 2, [1, 0]])
+  assert.deepEqual(three.details.map(({ state, have, silent }) => [state, have, silent]), [['unreachable', 1, ['machine-0', 'machine-1', 'machine-2']], ['lost', 0, []]])
+  assert.deepEqual([three.degraded, three.unreachable, three.damaged, three.lost], [0, 1, 0, 1])
+  const stranger = await verifyHoldings(await group.fresh(), { live: [refOf(object!), refOf(unknown)] })
+  assert.deepEqual(stranger.details.map(({ state }) => state), ['unreachable', 'unreachable'], 'who never told what it has may have anything')
+  for (const at of [0, 1, 2]) group.machines[at]!.peer = { ...group.machines[at]!.peer, state: 'gone', silentSeconds: Infinity }
+  const left = await verifyHoldings(group.dispersal, { live: [refOf(object!)] })
+  assert.deepEqual(left.details.map(({ state, silent }) => [state, silent]), [['lost', []]], 'who left for good does not come back')
+  for (const at of [0, 1, 2]) group.machines[at]!.peer = { ...group.machines[at]!.peer, state: 'gone', silentSeconds: 30 * 86_400 }
+  assert.deepEqual((await verifyHoldings(group.dispersal, { live: [refOf(object!)] })).details.map(({ state }) => state), ['unreachable'], 'who is off for long may')
+})
+
+test('verify calls damaged what too many holders have other than it was stored, and unreachable what goes off while it is read', async () => {
+  await using group = await makeGroup(4)
+  const [object] = await fill(group, 1)
+  const live = [refOf(object!)]
+  group.machines[0]!.store.faults.onRead = () => { group.machines[0]!.store.faults.gone = true }
+  const off = await verifyHoldings(group.dispersal, { live, readData: true })
+  assert.deepEqual([off.degraded, off.damagedShards, off.details[0]?.silent], [1, [], ['machine-0']])
+  group.machines[0]!.store.faults.gone = false
+  delete group.machines[0]!.store.faults.onRead
+  for (const { store } of group.machines.slice(0, 3)) store.faults.flips = true
+  const damaged = await verifyHoldings(group.dispersal, { live, readData: true })
+  assert.deepEqual([damaged.details[0]?.state, damaged.damaged, damaged.damagedShards.length], ['damaged', 1, 3])
 })
 
 test('repair puts what was lost with a machine on a spare one, under the header that was signed', async () => {
@@ -107,10 +129,10 @@ test('repair finds bits that rotted on a disk, makes that shard anew there, and 
   assert.equal((await verifyHoldings(group.dispersal, { live })).healthy, 2)
   const puts = group.machines.map(({ store }) => store.calls.get('put') ?? 0)
   const report = await repairObjects(group.dispersal, { live, readData: true })
-  assert.deepEqual(report.before.damaged.map(({ object, number, machine }) => [`${object.id}.${number}.shard`, machine]), [[name, 'machine-0']])
+  assert.deepEqual(report.before.damagedShards.map(({ object, number, machine }) => [`${object.id}.${number}.shard`, machine]), [[name, 'machine-0']])
   assert.deepEqual([report.before.degraded, report.mended, report.shardsMade, report.failed], [1, 1, 1, []])
   assert.deepEqual(group.machines.map(({ store }, at) => (store.calls.get('put') ?? 0) - puts[at]!), [1, 0, 0])
-  assert.deepEqual((await verifyHoldings(group.dispersal, { live, readData: true })).damaged, [])
+  assert.deepEqual((await verifyHoldings(group.dispersal, { live, readData: true })).damagedShards, [])
   await rm(path, { recursive: true })
 })
 
