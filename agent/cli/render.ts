@@ -152,7 +152,8 @@ export const renderers: Renderers = {
   ].join('\n'),
   'mail test': ({ sent }) => `Sent a mail to ${sent.join(', ')}`,
   'prune': (result) => [
-    `${result.dryRun ? 'Would leave' : 'Left'} out ${result.unused} of ${result.packs} packs that nothing needs and ${result.dryRun ? 'rewrite' : 'rewrote'} ${result.rewritten} that are mostly dead or small and many: ${formatBytes(result.droppedBytes)} become ${formatBytes(result.writtenBytes)}`,
+    `${result.dryRun ? 'Would leave' : 'Left'} out ${result.unused} of ${result.packs} packs that nothing needs and ${result.dryRun ? 'rewrite' : 'rewrote'} ${result.rewritten} that are mostly dead or small and many: ${formatBytes(result.droppedBytes)} become ${result.dryRun ? 'about ' : ''}${formatBytes(result.writtenBytes)}`,
+    ...(result.dryRun && result.rewritten > 0 ? ['  About: what is still used counts as it was compressed; how it compresses by itself shows when it is written'] : []),
     ...(result.indexes === result.indexesAfter ? [] : [`  ${result.indexes} indexes become ${result.indexesAfter}`]),
     ...(result.left === 0 ? [] : [`  ${result.left} more of those stay as they are for now`]),
     '  Holders keep what was left out for 30 days more', ...freezeLines(result),

@@ -16,6 +16,7 @@ import { type FinishedPack, PackBuilder, type PackBuilderOptions, sealDocument }
 import type { PackIndex, TabledPack } from './pack-index.ts'
 import { type PackUse, type UseContext, packUseOf } from './pack-use.ts'
 import { type KeyOptions, damaged, deriveObjectKey, openPart, saltLength } from './seal.ts'
+import { estimateWritten } from './prune-estimate.ts'
 import type { Snapshot } from './snapshot.ts'
 
 export interface PruneRequest {
@@ -31,7 +32,7 @@ export interface PruneReport {
   /** Packs that nothing refers to, and those that are rewritten: less than half of them is used, or they are small and many. */
   readonly unused: number
   readonly rewritten: number
-  /** Bytes of these two that the head names no more, and of what is written in their place (of a dry run: about). */
+  /** Bytes of these two that the head names no more, and of what is written in their place (of a dry run: see prune-estimate.ts). */
   readonly droppedBytes: number
   readonly writtenBytes: number
   /** Packs worth rewriting that the limit left for another run, or that cannot be read now. */
@@ -80,19 +81,20 @@ export async function prune(context: PruneContext, { dryRun = false, maxRewriteB
   const use = await packUseOf(context, snapshots)
   const { unused, worth, rewrite } = sortPacks(context, use, { maxRewriteBytes, anew })
   const { done, bytes } = dryRun
-    ? { done: rewrite, bytes: rewrite.reduce((sum, ref) => sum + usedShare(context.index, use, ref) * ref.length, 0) }
+    ? { done: rewrite, bytes: estimateWritten({ index: context.index, use }, rewrite) }
     : await rewritePacks(anew.size > 0 ? placedInFull(context) : context, use, rewrite)
   const gone = new Set([...unused, ...done].map(({ id }) => id))
   const indexes = await sortIndexes(context, gone)
-  if (!dryRun && done.length + indexes.merge.length > 0) await storeIndexes(context, indexes.merge)
+  const isWritten = done.length + indexes.merge.length > 0
+  const newIndexes = !isWritten ? 0 : dryRun ? Math.max(1, splitForIndexes(indexes.merge).length) : await storeIndexes(context, indexes.merge)
   const keptIndexes = new Set(indexes.keep.map(({ id }) => id))
   const keep = live.filter(({ id, kind }) => kind !== 'index' ? !gone.has(id) : keptIndexes.has(id))
   return {
     keep,
     report: {
       packs: live.filter(({ kind }) => kind === 'pack').length, unused: unused.length, rewritten: done.length, left: worth.length - done.length,
-      droppedBytes: [...unused, ...done].reduce((sum, { length }) => sum + length, 0), writtenBytes: Math.round(bytes),
-      indexes: live.filter(({ kind }) => kind === 'index').length, indexesAfter: indexes.keep.length + splitForIndexes(indexes.merge).length,
+      droppedBytes: [...unused, ...done].reduce((sum, { length }) => sum + length, 0), writtenBytes: bytes,
+      indexes: live.filter(({ kind }) => kind === 'index').length, indexesAfter: indexes.keep.length + newIndexes,
     },
   }
 }
@@ -202,10 +204,11 @@ async function sortIndexes({ live, readIndex }: PruneContext, gone: ReadonlySet<
   return keep.length > manyIndexes ? { keep: [], merge: [...tables.values()] } : { keep, merge: [] }
 }
 
-/** Of packs that no index names yet, and of `merged`. */
-async function storeIndexes({ index, put, sealing, nowMs }: PruneContext, merged: readonly TabledPack[]): Promise<void> {
+/** Of packs that no index names yet, and of `merged`. Returns how many. */
+async function storeIndexes({ index, put, sealing, nowMs }: PruneContext, merged: readonly TabledPack[]): Promise<number> {
   const unindexed = index.unindexed()
-  for (const packs of splitForIndexes([...merged, ...unindexed])) {
+  const parts = splitForIndexes([...merged, ...unindexed])
+  for (const packs of parts) {
     const object = sealDocument('index', encodeIndex(packs), { ...sealing, salt: sealing.random(saltLength) })
     const ref = { kind: 'index', id: object.id, length: object.bytes.length } as const
     await put({ ...ref, bytes: object.bytes, leaves: object.leaves })
@@ -213,5 +216,6 @@ async function storeIndexes({ index, put, sealing, nowMs }: PruneContext, merged
     index.addDocument(ref.id, 'loaded')
   }
   index.markIndexed(unindexed.map(({ id }) => id))
+  return parts.length
 }
 

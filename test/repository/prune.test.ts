@@ -189,3 +189,33 @@ test('after any backups, forgets and prunes every snapshot that is kept reads ba
     await repository[Symbol.asyncDispose]()
   }), { numRuns: 4 })
 })
+
+test('a dry run of prune() tells what prune() then does: packs, indexes, what goes, and what is written as far as tables tell', async (t) => {
+  const text = (at: number) => Buffer.from(Array.from({ length: 1000 }, (_, line) => `line ${(line * 7) % 1000} of ${at}, again\n`).join(''))
+  const small = async (device: TestDevice, repository: Repository) => {
+    for (let at = 0; at < 16; at++) await backUp(device, repository, { file: { bytes: randomBytes(20_000) } })
+  }
+  const half = async (device: TestDevice, repository: Repository) => {
+    const kept = { bytes: Buffer.concat(Array.from({ length: 30 }, (_, at) => text(at))) }
+    await backUp(device, repository, { kept, other: { bytes: randomBytes(1_400_000) } })
+    await backUp(device, repository, { kept })
+    await repository.forget({ keep: { last: 1 } })
+  }
+  const scenes = [
+    ['many small ones that cannot be compressed', small, 0],
+    ['a dead half that cannot be compressed', mostlyDead, 0],
+    // A text compresses better than the segment did that it shared with other bytes: that no table tells.
+    ['a dead half beside a text', half, 1_048_576],
+  ] as const
+  for (const [name, fill, most] of scenes) {
+    const device = await makeDevice(t)
+    await using repository = await createRepository(device)
+    await fill(device, repository)
+    const plan = await repository.prune({ dryRun: true })
+    const report = await repository.prune({})
+    assert.deepEqual({ ...plan, writtenBytes: 0 }, { ...report, writtenBytes: 0 }, name)
+    assert.equal(report.indexesAfter, repository.head!.live.filter(({ kind }) => kind === 'index').length, name)
+    const more = plan.writtenBytes - report.writtenBytes
+    assert.ok(more >= 0 && more <= most, `${name}: ${plan.writtenBytes}, then ${report.writtenBytes}`)
+  }
+})
