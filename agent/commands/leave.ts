@@ -5,9 +5,10 @@
  */
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
-import { handOver } from '../network/handover.ts'
+import { type HandoverReport, handOver } from '../network/handover.ts'
 import { adminsOf } from '../network/membership/admins.ts'
-import type { Member } from '../network/membership/membership.ts'
+import type { Member, Membership } from '../network/membership/membership.ts'
+import { redundancyOf } from '../network/redundancy.ts'
 import { findColleague, ownOwner } from './contact-reading.ts'
 import type { AgentContext } from './context.ts'
 import { handBackupsTo, passAllOn, strandedBackups, takeBackupsBack } from './handed-over.ts'
@@ -29,9 +30,7 @@ export async function networkLeave(context: AgentContext, { backups, days, handT
     const report = await handOver({ ...group.handover(), store: context.holder }, {
       signal, onProgress: ({ bytesDone, bytesTotal }) => { onProgress({ stage: 'handing over', bytesDone, bytesTotal }) },
     })
-    if (report.kept > 0 && !force) {
-      throw new HoldfastError('too-few-holders', `Cannot leave yet: ${report.kept} of ${report.shards} shards that this machine keeps for others have nowhere to go; switch machines on or add some, or leave with --force: their owners then make them anew`, { details: { kept: report.kept, shards: report.shards } })
-    }
+    if (report.kept > 0 && !force) throw nowhere(report, membership)
     if (handTo !== undefined) {
       onProgress({ stage: 'handing the backups to a colleague' })
       await handBackupsTo(context, handTo, signal)
@@ -40,12 +39,41 @@ export async function networkLeave(context: AgentContext, { backups, days, handT
     const keepDays = backups === 'erase' ? 0 : days ?? usualKeepDays[handTo === undefined ? 'own' : 'handedOver']
     await group.setStanding({ state: 'left', legacy: { keepDays } })
     const told = await group.announce(signal)
-    return { network: membership.network.name, ...report, keepDays: ownerStays(context) ? null : keepDays, handedTo: handTo ?? null, passedOn, told }
+    const { shards, handedOver, safe, bytesSent, kept } = report
+    return { network: membership.network.name, shards, handedOver, safe, bytesSent, kept, keepDays: ownerStays(context) ? null : keepDays, handedTo: handTo ?? null, passedOn, told }
   } catch (error) {
     await group.setStanding({ state: 'on' })
     if (handTo !== undefined) await takeBackupsBack(context)
     throw error
   }
+}
+
+/** Why not everything could be handed over, what would help, and what becomes of it when this machine leaves all the same. */
+function nowhere({ kept, shards, refused, worst }: HandoverReport, membership: Membership): HoldfastError {
+  const staying = membership.members().filter(({ state, record }) => state !== 'gone' && record.state === 'on')
+  const off = staying.filter(({ state }) => state !== 'online').map(({ name }) => name)
+  const why = refused > 0 ? 'machines that have no part of these backups yet took no more' : 'every other machine that is on has a part of the same backups already, or they are its own'
+  const help = refused > 0 ? 'Let them offer more space, or let a further machine join.' : off.length === 0 ? 'All machines are on: a further one would have to join.' : `${off.join(', ')} may take them: switch ${off.length === 1 ? 'it' : 'them'} on and try again, or let a further machine join.`
+  return new HoldfastError('too-few-holders', `Cannot leave yet: ${kept} of ${shards} shards that this machine keeps for others have nowhere to go: ${why}`, {
+    details: { kept, shards, off }, guidance: [help, forceText(worst), levelText(membership.network.redundancy, new Set(staying.map(({ host }) => host)).size - 1)].filter((text) => text !== '').join(' '),
+  })
+}
+
+function forceText(worst: HandoverReport['worst']): string {
+  if (worst === undefined) return 'With --force it leaves all the same; what could not be read here is not handed over by waiting either.'
+  const { left, k, n } = worst
+  const parts = `${left} of ${n} parts at the least, ${k} ${k === 1 ? 'is' : 'are'} needed to restore`
+  if (left < k) return `Not with --force now: the machines that are on would have ${parts}.`
+  return `With --force it leaves all the same, and they have ${parts}; what is missing is made anew once a machine is there that has none of it.`
+}
+
+/** Whether the level still fits a group without this machine, in which each has `others` to hold its backups; empty when it does. */
+export function levelText(name: string, others: number): string {
+  const { k, n } = redundancyOf(name, others)
+  const without = `Without this machine there ${others === 1 ? 'is 1 other' : `are ${others} others`} for each`
+  if (k > others) return `${without}, and the level ${name} needs ${k}: every backup would fail until more join or an admin chooses a lower level.`
+  if (n > others) return `${without}, and the level ${name} wants ${n}: new backups would be partly protected until more join or an admin chooses a lower level.`
+  return n === 1 ? `${without}: new backups would have a single copy.` : ''
 }
 
 /** Nobody could let machines in or shut them out any more. */

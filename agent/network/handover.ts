@@ -53,8 +53,17 @@ export interface HandoverReport {
   /** Lay on another machine too. */
   readonly safe: number
   readonly bytesSent: number
-  /** Nobody took them. */
+  /** Nobody took them: those of them that machines without a part of the object refused, and how the worst off object stands without them; undefined when none is known. */
   readonly kept: number
+  readonly refused: number
+  readonly worst: KeptObject | undefined
+}
+
+/** Of an object of which a shard goes nowhere: shards of other numbers on the machines that answered, and how many it takes of how many. */
+export interface KeptObject {
+  readonly left: number
+  readonly k: number
+  readonly n: number
 }
 
 interface Item {
@@ -62,6 +71,8 @@ interface Item {
   readonly header: Uint8Array
   readonly leaves: Uint8Array
   readonly bytes: number
+  readonly k: number
+  readonly n: number
 }
 
 /** Rejects with the signal's reason; what was handed over by then stays where it is. */
@@ -76,7 +87,7 @@ export async function handOver(parts: HandoverParts, options: { signal: AbortSig
 async function handAllOver(parts: HandoverParts, { signal, onProgress }: { signal: AbortSignal; onProgress: (progress: HandoverProgress) => void }): Promise<HandoverReport> {
   const owners = parts.store.accounts()
   const bytesTotal = owners.reduce((sum, { used }) => sum + used, 0)
-  const report = { shards: 0, handedOver: 0, safe: 0, bytesSent: 0, kept: 0 }
+  const report = { shards: 0, handedOver: 0, safe: 0, bytesSent: 0, kept: 0, refused: 0, worst: undefined as KeptObject | undefined }
   let bytesDone = 0
   for (const { owner } of owners) {
     const entries = await Array.fromAsync(parts.store.list(owner, { signal }))
@@ -89,8 +100,13 @@ async function handAllOver(parts: HandoverParts, { signal, onProgress }: { signa
         const sent = await passOn(parts, item, where, signal)
         report.shards++
         if (sent === 'safe') report.safe++
-        else if (sent === 'kept') report.kept++
-        else {
+        else if (sent === 'occupied' || sent === 'refused') {
+          const { k, n } = item
+          const left = new Set([...where.known.values()].flatMap((objects) => [...objects.get(item.entry.id) ?? []])).size
+          report.kept++
+          if (sent === 'refused') report.refused++
+          if (report.worst === undefined || left - k < report.worst.left - report.worst.k) report.worst = { left, k, n }
+        } else {
           report.handedOver++
           report.bytesSent += sent
         }
@@ -108,7 +124,8 @@ async function handAllOver(parts: HandoverParts, { signal, onProgress }: { signa
 async function itemOf(store: ShardStore, entry: ShardEntry): Promise<Item | undefined> {
   try {
     const { header, leaves } = await store.open(entry)
-    return { entry, header, leaves, bytes: parseHeader(header).shardLength }
+    const { shardLength: bytes, k, n } = parseHeader(header)
+    return { entry, header, leaves, bytes, k, n }
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error
     return undefined
@@ -139,15 +156,16 @@ async function placesOf({ heirs, numbersAt }: HandoverParts, owner: OwnerId, ite
   return { known, unsure }
 }
 
-/** Bytes that travelled; `safe` when it lies elsewhere too, `kept` when nobody takes it. */
-async function passOn({ heirs, store, storeOf, handed, isAway }: HandoverParts, { entry, header, leaves, bytes }: Item, { known: places, unsure }: Places, signal: AbortSignal): Promise<number | 'safe' | 'kept'> {
+/** Bytes that travelled; `safe` when it lies elsewhere too; when nobody takes it, whether anybody could have. */
+async function passOn({ heirs, store, storeOf, handed, isAway }: HandoverParts, { entry, header, leaves, bytes }: Item, { known: places, unsure }: Places, signal: AbortSignal): Promise<number | 'safe' | 'occupied' | 'refused'> {
   if ([...places.values()].some((objects) => objects.get(entry.id)?.has(entry.number) === true)) return 'safe'
   const before = handed.machineOf(entry)
   if (before !== undefined && places.has(before)) handed.forget(entry)
   else if (before !== undefined && isAway(before) && !unsure.has(before)) return 'safe'
   const there = heirs().filter(({ id }) => places.has(id))
   const taken = new Set(there.filter(({ id, owners }) => owners.includes(entry.owner) || (places.get(id)?.get(entry.id)?.size ?? 0) > 0).map(({ host }) => host))
-  for (const { id } of there.filter(({ host }) => !taken.has(host)).sort((a, b) => b.offer - a.offer)) {
+  const free = there.filter(({ host }) => !taken.has(host)).sort((a, b) => b.offer - a.offer)
+  for (const { id } of free) {
     throwIfCancelled(signal)
     const numbers = places.get(id)?.get(entry.id)
     numbers?.add(entry.number) // another shard of the object may be on its way at the same time
@@ -162,5 +180,5 @@ async function passOn({ heirs, store, storeOf, handed, isAway }: HandoverParts, 
       if (!(error instanceof HoldfastError)) throw error
     }
   }
-  return 'kept'
+  return free.length === 0 ? 'occupied' : 'refused'
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { levelText } from '../../agent/commands/leave.ts'
 import { HoldfastError } from '../../shared/errors.ts'
 import { type GroupAgent, startAgents } from '../support/agent-group.ts'
 import { seededBytes } from '../support/trees.ts'
@@ -182,4 +183,30 @@ test('what was handed over goes on with its keeper: to his next machine, to a co
   for (const name of readdirSync(folder)) assert.deepEqual(readFileSync(join(target, 'documents', name)), readFileSync(join(folder, name)))
   assert.deepEqual((await third.run('network leave', { handTo: 'machine-1', force: true })).passedOn, ['machine-2'])
   await founder.until('handed-over list', {}, ({ backups }) => backups.some(({ name }) => name === 'machine-2'))
+})
+
+test('who cannot hand everything over is told why, what helps, and what becomes of it without this machine, whatever the level', async (t) => {
+  const cases = [
+    { machines: 3, redundancy: 'auto', left: '1 of 2 parts at the least, 1 is needed', level: 'Without this machine there is 1 other for each: new backups would have a single copy.' },
+    { machines: 4, redundancy: '2-of-3', left: '2 of 3 parts at the least, 2 are needed', level: 'Without this machine there are 2 others for each, and the level 2-of-3 wants 3: new backups would be partly protected until more join or an admin chooses a lower level.' },
+    { machines: 7, redundancy: 'auto', left: '5 of 6 parts at the least, 3 are needed', level: '' },
+  ]
+  for (const { machines, redundancy, left, level } of cases) {
+    const { agents: [owner, leaver, other], directory } = await startAgents(t, machines, { redundancy })
+    await owner!.run('protect', { paths: [makeDocuments(directory)] })
+    await owner!.run('backup', {})
+    const failure = async () => await leaver!.run('network leave', {}).then(() => assert.fail('it left'), (error: unknown) => error as HoldfastError)
+    const error = await failure()
+    assert.match(error.message, /nowhere to go: every other machine that is on has a part of the same backups already/)
+    assert.equal(error.guidance, `All machines are on: a further one would have to join. With --force it leaves all the same, and they have ${left} to restore; what is missing is made anew once a machine is there that has none of it.${level === '' ? '' : ` ${level}`}`)
+    if (machines > 4) continue
+    await other!.stop()
+    assert.match((await failure()).guidance, /^machine-3 may take them: switch it on and try again/)
+  }
+})
+
+test('what is said of the level without the machine that leaves is so for each level', () => {
+  assert.match(levelText('3-of-4', 2), /needs 3: every backup would fail/)
+  assert.match(levelText('4-of-6', 5), /are 5 others for each, and the level 4-of-6 wants 6: new backups would be partly protected/)
+  for (const [name, others] of [['auto', 5], ['auto', 2], ['mirror-2', 2], ['raid5', 3], ['4-of-6', 6]] as const) assert.equal(levelText(name, others), '', `${name} of ${others}`)
 })
