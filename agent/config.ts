@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { alertsSchema, mailSchema, politenessSchema, retentionSchema, slowLinkSchema } from '../shared/settings.ts'
 import { HoldfastError } from '../shared/errors.ts'
+import { systemReason } from '../shared/system-reasons.ts'
 
 const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'a time of day such as 22:30')
 
@@ -132,7 +133,7 @@ export function readConfigFile(file: string): ConfigFile {
     text = readFileSync(file, 'utf8')
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return configSchema.parse({})
-    throw new HoldfastError('invalid-config', `Cannot read ${file}: ${(cause as Error).message}`, { cause })
+    throw new HoldfastError('invalid-config', `Cannot read ${file}: ${systemReason(cause)}`, { guidance: 'Run the command as the user whose agent it is, or name another folder with --home DIR.', cause })
   }
   let document: unknown
   try {

@@ -7,6 +7,7 @@ import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readF
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { HoldfastError } from '../shared/errors.ts'
+import { systemReason } from '../shared/system-reasons.ts'
 
 export interface Home {
   readonly directory: string
@@ -68,16 +69,14 @@ export function isHome(home: Home): boolean {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') return false
-    throw new HoldfastError('file-unreadable', `Cannot look into the home ${home.directory}: ${code === 'EACCES' || code === 'EPERM' ? 'permission denied' : `the system reports ${code}`}`, {
-      guidance: 'Run the command as the user whose agent it is, or name another folder with --home DIR.', cause,
+    throw new HoldfastError('file-unreadable', `Cannot look into the home ${home.directory}: ${systemReason(cause)}`, { guidance: homeGuidance, cause,
     })
   }
 }
 
 /** Makes the home when needed and takes it for this process. Throws `in-use` when another process has it. */
 export function lockHome(home: Home): Disposable {
-  mkdirSync(home.directory, { recursive: true, mode: 0o700 })
-  const database = new DatabaseSync(join(home.directory, 'lock.sqlite'), { timeout: 0 })
+  const database = openLock(home.directory)
   try {
     database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
   } catch (cause) {
@@ -85,6 +84,32 @@ export function lockHome(home: Home): Disposable {
     throw new HoldfastError('in-use', `Cannot use ${home.directory}: another agent runs on it`, { cause })
   }
   return { [Symbol.dispose]: () => database.close() }
+}
+
+const homeGuidance = 'Run the command as the user whose agent it is, or name another folder with --home DIR.'
+
+/** Throws `target-unwritable` when the system takes no home there. */
+function openLock(directory: string): DatabaseSync {
+  try {
+    makeFolders(directory)
+    return new DatabaseSync(join(directory, 'lock.sqlite'), { timeout: 0 })
+  } catch (cause) {
+    const message = cause instanceof HoldfastError ? cause.message : `Cannot keep a home in ${directory}: ${(cause as Error).message}`
+    throw new HoldfastError('target-unwritable', message, { guidance: homeGuidance, cause })
+  }
+}
+
+/** Makes the folder and those above it that are missing; Node's own recursion never ends where a file system takes none (nodejs/node). Throws `target-unwritable`. */
+export function makeFolders(path: string, mode = 0o700): void {
+  if (existsSync(path)) return
+  makeFolders(dirname(path), mode)
+  try {
+    mkdirSync(path, { mode })
+  } catch (cause) {
+    if (existsSync(path)) return // somebody else made it meanwhile
+    const state = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'the system lets nobody make one there' : systemReason(cause)
+    throw new HoldfastError('target-unwritable', `Cannot make the folder ${path}: ${state}`, { cause })
+  }
 }
 
 /** Replaces a file so that a crash leaves the old or the new one whole; readable by the user alone. */

@@ -16,7 +16,7 @@ interface ErrorKind {
 const kinds = {
   'invalid-input': { title: 'The request is not valid', status: 400, retry: false, guidance: 'Check the command or the request against the help.' },
   'invalid-config': { title: 'The configuration is not valid', status: 500, retry: false, guidance: 'Correct the named setting in config.json.' },
-  'not-found': { title: 'Not found', status: 404, retry: false, guidance: 'Check the name or path; `holdfast snapshots` and `holdfast ls` show what backups hold.' },
+  'not-found': { title: 'Not found', status: 404, retry: false, guidance: 'Check the name or path.' },
   'already-exists': { title: 'It exists already', status: 409, retry: false, guidance: 'Choose another name or place.' },
   'in-use': { title: 'Another agent uses this home', status: 409, retry: false, guidance: 'Stop the other agent, or give this one its own --home.' },
   'not-a-member': { title: 'This machine is in no work group', status: 409, retry: false, guidance: 'Run `holdfast network create` or `holdfast network join`.' },

@@ -1,9 +1,10 @@
 /** `holdfast manifest`: the Office manifest for the address of this home's agent, or for the one given. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { HoldfastError } from '../../shared/errors.ts'
+import { systemReason } from '../../shared/system-reasons.ts'
 import { readConfig } from '../config.ts'
-import { type Home, readFileIfThere } from '../home.ts'
+import { type Home, makeFolders, readFileIfThere } from '../home.ts'
 import { parseRuntime } from '../http/runtime-file.ts'
 import { renderManifest } from '../manifest/manifest.ts'
 import { type ManifestKind, manifestFileNames } from '../manifest/manifest-files.ts'
@@ -24,10 +25,11 @@ export function writeManifest(home: Home, invocation: Invocation, version: strin
   }
   const file = join(resolve(folder), manifestFileNames[kind])
   try {
-    mkdirSync(resolve(folder), { recursive: true })
+    makeFolders(resolve(folder), 0o777)
     writeFileSync(file, manifest)
   } catch (cause) {
-    throw new HoldfastError('target-unwritable', `Cannot write ${file}: ${(cause as Error).message}`, { cause })
+    if (cause instanceof HoldfastError) throw cause
+    throw new HoldfastError('target-unwritable', `Cannot write ${file}: ${systemReason(cause)}`, { cause })
   }
   process.stdout.write(invocation.json ? `${JSON.stringify({ kind, baseUrl, file })}\n` : `${file}\n`)
   return 0

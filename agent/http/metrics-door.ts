@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { HoldfastError } from '../../shared/errors.ts'
+import { listenFault } from '../../shared/system-reasons.ts'
 
 export interface MetricsDoor extends AsyncDisposable {
   readonly port: number
@@ -15,7 +16,8 @@ export async function openMetricsDoor({ host, port, collect }: { host: string; p
   try {
     await once(server, 'listening')
   } catch (cause) {
-    throw new HoldfastError('already-exists', `Cannot listen for Prometheus on ${host}:${port}: the address is taken or not of this machine`, { cause })
+    const { state, guidance } = listenFault(cause, { host, port, option: 'metrics.port in config.json' })
+    throw new HoldfastError('already-exists', `Cannot listen for Prometheus on ${host}:${port}: ${state}`, { guidance, cause })
   }
   return {
     port: (server.address() as AddressInfo).port,

@@ -7,6 +7,7 @@ import { type Server, createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 import { HoldfastError } from '../../shared/errors.ts'
+import { listenFault } from '../../shared/system-reasons.ts'
 import { type PaneEvents, openPaneEvents } from './events.ts'
 import { Guard } from './guard.ts'
 import { type PaneServices, paneApi } from './pane-api.ts'
@@ -72,7 +73,8 @@ async function listen(server: Server, host: string, port: number): Promise<boole
     return true
   } catch (cause) {
     if (host === '::1') return false
-    throw new HoldfastError('already-exists', `Cannot open the pane door: port ${port} is taken; another agent may use it, or give this one --pane-port`, { cause })
+    const { state, guidance } = listenFault(cause, { host, port, option: '--pane-port' })
+    throw new HoldfastError('already-exists', `Cannot open the pane door: ${state}`, { guidance, cause })
   }
 }
 

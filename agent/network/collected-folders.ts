@@ -7,6 +7,7 @@ import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { HoldfastError } from '../../shared/errors.ts'
 import type { OwnerId } from '../../shared/ids.ts'
+import { systemReason } from '../../shared/system-reasons.ts'
 import { ownerIdFromBytes } from '../identity/machine.ts'
 import { parseShardName, readHeaderOf } from './shard-store/collected-folder.ts'
 
@@ -93,12 +94,12 @@ async function surveyOwner(name: string, paths: readonly string[]): Promise<Coll
   }
 }
 
-const readStates: Readonly<Record<string, string>> = { ENOENT: 'there is no such folder', ENOTDIR: 'it is a file, not a folder', EACCES: 'permission denied', EPERM: 'permission denied' }
+const readStates: Readonly<Record<string, string>> = { ENOENT: 'there is no such folder', ENOTDIR: 'it is a file, not a folder' }
 
 /** Folders in `path` whose name `isWanted`, or `path` itself when it is one. Throws `file-unreadable`; what lies deeper and cannot be looked into is reported. */
 export async function* ownerFolders(path: string, isWanted: (name: string) => boolean, report: Report, depth = deepest): AsyncGenerator<string> {
   const entries = await readdir(path, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
-    const error = new HoldfastError('file-unreadable', `Cannot look for shards in ${path}: ${readStates[cause.code ?? ''] ?? `the system reports ${cause.code}`}`, {
+    const error = new HoldfastError('file-unreadable', `Cannot look for shards in ${path}: ${readStates[cause.code ?? ''] ?? systemReason(cause)}`, {
       details: { path }, guidance: 'What is meant is a copy of the folder `holder` off a machine\'s disk, which you may read.', cause,
     })
     if (depth === deepest) throw error

@@ -29,7 +29,7 @@ export async function findEntry(
     }
     if (entry !== undefined) return { entry, separator }
   }
-  throw new HoldfastError('not-found', `Cannot find ${path}: the snapshot does not have it`, { details: { path } })
+  throw new HoldfastError('not-found', `Cannot find ${path}: the snapshot does not have it`, { details: { path }, guidance: '`holdfast ls SNAPSHOT` and `holdfast search TEXT` show what it holds; a path is written whole, as there.' })
 }
 
 /** Names from `root` down to `path`; undefined when it does not lie there. */

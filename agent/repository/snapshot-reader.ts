@@ -84,7 +84,7 @@ export class SnapshotReader {
       found = matching()
     }
     if (name.length < 4 || found.length > 1) throw new HoldfastError('invalid-input', `Cannot find snapshot ${name}: give more of its id`)
-    if (found[0] === undefined) throw new HoldfastError('not-found', `Cannot find snapshot ${name}: there is none`)
+    if (found[0] === undefined) throw new HoldfastError('not-found', `Cannot find snapshot ${name}: there is none`, { guidance: '`holdfast snapshots` lists those that are there; `latest` is the newest.' })
     return await this.readSnapshot(found[0], options)
   }
 

@@ -1,5 +1,6 @@
 /** What the operating system says when a file cannot be read or written, as errors that a user understands. */
 import { HoldfastError } from '../../shared/errors.ts'
+import { systemReason } from '../../shared/system-reasons.ts'
 
 export function systemCode(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'
@@ -13,20 +14,11 @@ export function isMissing(error: unknown): boolean {
 const readStates: Readonly<Record<string, string>> = {
   EBUSY: 'another program has locked it (Outlook does so while it is open); close it and try again',
   ETXTBSY: 'another program has locked it; close it and try again',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  EIO: 'the disk reports an error',
-  ELOOP: 'it is a symbolic link',
-  ENAMETOOLONG: 'its path is too long',
-  ENOENT: 'it does not exist',
-  EMFILE: 'too many files are open',
-  ENFILE: 'too many files are open',
 }
 
 /** Why an entry could not be read, in words. On Windows a byte-range lock shows as EBUSY at reading, not at opening. */
 export function readState(error: unknown): string {
-  const code = systemCode(error)
-  return readStates[code] ?? `the system reports ${code}`
+  return readStates[systemCode(error)] ?? systemReason(error)
 }
 
 /** `file-unreadable` for a failed open, stat or read; an error of ours passes as it is. */
@@ -53,6 +45,6 @@ export function unwritable(path: string, cause: unknown): HoldfastError {
   }
   const state = reason === 'EFBIG'
     ? 'the file system does not hold files of this size'
-    : readStates[reason] ?? `the system reports ${reason}`
+    : readState(cause)
   return new HoldfastError('target-unwritable', `Cannot write ${path}: ${state}`, { details, cause })
 }

@@ -364,7 +364,18 @@ test('a port that is taken is named', async () => {
   const { openPaneDoor } = await import('../../agent/http/pane-door.ts')
   const made = await makePaneCertificate(Date.now())
   await assert.rejects(openPaneDoor({ port: door.port, certificate: made, sessions: door.sessions, services: { version: '', run: door.runs.run, states: [], ended: [], cancel: () => false, openFile: async () => { throw new Error('not asked') }, entra: undefined } }),
-    (error: unknown) => error instanceof HoldfastError && error.code === 'already-exists' && error.message.includes(String(door.port)))
+    (error: unknown) => error instanceof HoldfastError && error.code === 'already-exists' && error.message.includes(`port ${door.port} is taken`) && /--pane-port/.test(error.guidance))
+})
+
+test('an agent of another version is told as such, whether it does not understand or is not understood', async () => {
+  const known = { result: { pausedUntil: null } as object }
+  await using door = await openDoor(() => known.result as never)
+  const isOther = (error: unknown) => error instanceof HoldfastError && error.code === 'protocol-unknown' && /another version/.test(error.message) && /Start the agent anew/.test(error.guidance)
+  assert.deepEqual(await agentRunner(door.runtime)('pause', { hours: null }, noProgress), { pausedUntil: null })
+  await assert.rejects(agentRunner(door.runtime)('pause', { hours: null, why: 'of a later version' } as never, noProgress), isOther)
+  await assert.rejects(agentRunner(door.runtime)('pause later' as never, {} as never, noProgress), isOther)
+  known.result = { until: null }
+  await assert.rejects(agentRunner(door.runtime)('pause', { hours: null }, noProgress), isOther)
 })
 
 test('a door that is not there is "agent-not-running"', async () => {

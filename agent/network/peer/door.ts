@@ -12,6 +12,7 @@ import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { Server as SocketServer, type Socket } from 'socket.io'
 import { type ErrorCode, HoldfastError, toProblem } from '../../../shared/errors.ts'
+import { listenFault } from '../../../shared/system-reasons.ts'
 import type { Clock } from '../clock.ts'
 import { machineIdOfCertificate } from './certificate.ts'
 import { type Caller, type CredentialCheck, checkAuthorization } from './credential.ts'
@@ -64,7 +65,7 @@ export class Door implements AsyncDisposable {
   readonly #strangers = new Map<string, number>()
   #forgetStrangers: () => void = () => undefined
 
-  /** Listens. Rejects `in-use` when the port is taken. */
+  /** Listens. Rejects `in-use` when the address cannot be had. */
   static async open(options: DoorOptions): Promise<Door> {
     const door = new Door(options)
     await door.#listen()
@@ -103,7 +104,8 @@ export class Door implements AsyncDisposable {
       await promise
     } catch (cause) {
       const { host, port } = this.#options.listen
-      throw new HoldfastError('in-use', `Cannot open the peer door: port ${port} of ${host} cannot be had`, { cause })
+      const { state, guidance } = listenFault(cause, { host, port, option: '--peer-port' })
+      throw new HoldfastError('in-use', `Cannot open the peer door: ${state}`, { guidance, cause })
     }
     this.#https.off('error', reject).on('error', (error) => { this.#refuse('', 'internal', error.message) })
     this.#tickMinutes()

@@ -7,11 +7,12 @@
  * is read. The folder itself is made by prepare() only: a share that is not mounted must not turn into an empty roster.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import type { BigIntStats } from 'node:fs'
+import { type BigIntStats, existsSync } from 'node:fs'
 import { link, lstat, mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HoldfastError } from '../../../shared/errors.ts'
+import { systemReason } from '../../../shared/system-reasons.ts'
 import { checkRecord, maxListingBytes, maxRecordBytes, maxRecords, recordFolders } from './names.ts'
 import type { Roster, RosterListing, RosterRecord } from './port.ts'
 
@@ -146,10 +147,20 @@ export class FolderRoster implements Roster {
     }
   }
 
+  #unmade(): string {
+    const above = dirname(this.#root)
+    return existsSync(above) ? `the system lets nobody make a folder in ${above}` : `${above} is not there`
+  }
+
+  #noFolder(): string {
+    const above = dirname(this.#root)
+    return existsSync(this.#root) ? 'it is not a folder' : `${above} is not a folder`
+  }
+
   #unavailable(verb: string, cause: unknown): unknown {
     const code = codeOf(cause)
     if (code === undefined) return cause
-    const state = code === 'ENOENT' ? (verb === 'make' ? `${dirname(this.#root)} is not there` : 'the folder is not there') : code === 'ENOTDIR' ? 'it is not a folder' : code
+    const state = code === 'ENOENT' ? (verb === 'make' ? this.#unmade() : 'the folder is not there') : code === 'ENOTDIR' ? this.#noFolder() : systemReason(cause)
     return new HoldfastError('roster-unavailable', `Cannot ${verb} the roster ${this.#root}: ${state}`, { details: { locator: this.locator, state }, cause })
   }
 }
