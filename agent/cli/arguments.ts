@@ -167,7 +167,10 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
   const none = () => {
     if (positionals.length > 0) throw usageError(name, `${positionals[0]} is one word too many`)
   }
-  const paths = () => positionals.map((path) => resolve(path))
+  const paths = () => positionals.map((path) => {
+    if (path === '') throw usageError(name, 'a path is empty')
+    return resolve(path)
+  })
   switch (name) {
     case 'network create':
       return { name, input: { name: one('NAME'), roster: required(name, values, 'roster'), ...given(values, 'redundancy'), ...given(values, 'label') } }
@@ -211,7 +214,7 @@ export function toRequest(invocation: Invocation): { name: CommandName; input: C
     case 'ls': return { name, input: splitSnapshotPath(one('SNAPSHOT[:PATH]')) }
     case 'restore':
       if (values['target'] === undefined && values['overwrite'] === true) throw usageError(name, '--overwrite needs --target')
-      return { name, input: { ...splitSnapshotPath(one('SNAPSHOT[:PATH]')), target: values['target'] === undefined ? null : resolve(String(values['target'])), overwrite: values['overwrite'] === true } }
+      return { name, input: { ...splitSnapshotPath(one('SNAPSHOT[:PATH]')), target: values['target'] === undefined ? null : resolve(required(name, values, 'target')), overwrite: values['overwrite'] === true } }
     case 'skipped': return { name, input: positionals.length === 0 ? {} : { snapshot: one('SNAPSHOT') } }
     case 'search': return { name, input: { text: one('TEXT'), snapshot: values['snapshot'] === undefined ? 'latest' : String(values['snapshot']) } }
     case 'settings': return { name, input: settingsRequest(invocation) as never }
@@ -294,7 +297,7 @@ function given<K extends string>(values: Values, option: K): Partial<Record<K, s
 
 function required(name: string, values: Values, option: string): string {
   const value = values[option]
-  if (typeof value !== 'string' || value === '') throw usageError(name, `it needs --${option}`)
+  if (typeof value !== 'string' || value === '') throw usageError(name, value === '' ? `--${option} is empty` : `it needs --${option}`)
   return value
 }
 

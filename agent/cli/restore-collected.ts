@@ -12,7 +12,7 @@ import { readWords } from './secrets.ts'
 /** Throws what surveyFolders() and restoreFromFolders() do, `invalid-input` without a snapshot or a target. */
 export async function restoreCollected({ name, values, positionals }: Invocation, signal: AbortSignal): Promise<CommandResult<'restore'>> {
   const target = values['target']
-  if (typeof target !== 'string' || positionals[0] === undefined) throw usageError(name, 'with --from it takes a snapshot (`latest`) and --target DIR; further words are shard folders too')
+  if (typeof target !== 'string' || target === '' || positionals[0] === undefined) throw usageError(name, 'with --from it takes a snapshot (`latest`) and --target DIR; further words are shard folders too')
   const folders = [...(values['from'] as string[]), ...positionals.slice(1)].map((folder) => resolve(folder))
   const closed: string[] = []
   const survey = await surveyFolders(folders, (_path, error) => { closed.push(error instanceof Error ? error.message : 'unusable') })

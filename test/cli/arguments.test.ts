@@ -63,6 +63,8 @@ test('what does not fit is refused with the usage', () => {
   assert.throws(() => parseInvocation(['backup', '--offlineok']), refused(/usage: holdfast backup/))
   assert.throws(() => request('network', 'create'), refused(/NAME/))
   assert.throws(() => request('network', 'create', 'Team'), refused(/--roster/))
+  assert.throws(() => request('restore', 'latest', '--target', ''), refused(/--target is empty/), 'an empty variable is not the folder of the moment')
+  assert.throws(() => request('protect', ''), refused(/a path is empty/))
   assert.throws(() => request('status', 'now'), refused(/one word too many/))
   assert.throws(() => request('network', 'invite', '--count', 'many'), refused(/--count many/))
 })
