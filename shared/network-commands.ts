@@ -25,8 +25,8 @@ export const networkCommands = {
   },
   'network join': {
     request: z.strictObject({ invitation: z.string().min(1), label: z.string().max(80).optional() }),
-    /** `waiting`: an admin has to approve first. */
-    result: z.object({ network: z.string(), name: z.string(), owner: z.string(), machine: z.string(), waiting: z.boolean(), former }),
+    /** `waiting`: an admin has to approve first. `namesake`: what this machine is called, when another one is called so too. */
+    result: z.object({ network: z.string(), name: z.string(), owner: z.string(), machine: z.string(), waiting: z.boolean(), former, namesake: z.string().nullable() }),
   },
   'network settings': {
     request: z.strictObject({ change: groupChangeSchema.default({}) }),

@@ -63,6 +63,7 @@ export const renderers: Renderers = {
   'network join': (result) => [
     result.waiting ? `This machine asked to be let into the work group "${result.name}": an admin has to run holdfast network approve.` : `This machine is now in the work group "${result.name}".`,
     'Next: `holdfast protect PATH…`, `holdfast autostart on` unless the agent runs already, and `holdfast key show` for the recovery kit.', ...formerLines(result),
+    ...(result.namesake === null ? [] : [`Another computer of the group is called ${printable(result.namesake)} too: lists show both with their ids. To give this one another name: holdfast settings label=NAME`]),
   ].join('\n'),
   'network settings': ({ settings, admins, epoch, told }) => [
     ...settingLines(settings), `(epoch ${epoch}; admins: ${admins.map(({ name }) => printable(name)).join('; ')})`, ...toldLines(told),

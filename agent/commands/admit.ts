@@ -62,7 +62,7 @@ function stateOf({ id, count, exp }: Invitation, { membership, used, nowMs }: { 
 }
 
 function nameOf(machine: Membership['self'], membership: Membership): string {
-  return (machine === membership.self ? membership.own.peer?.record.name : membership.member(machine)?.name) ?? machine.slice(0, 8)
+  return membership.nameOf(machine)
 }
 
 function timeOf(seconds: number): string {

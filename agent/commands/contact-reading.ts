@@ -9,6 +9,7 @@ import { type OwnerId, shortId } from '../../shared/ids.ts'
 import { type Contact, sealedFor } from '../network/membership/contact-book.ts'
 import type { Member, Membership } from '../network/membership/membership.ts'
 import type { PeerRecord } from '../network/membership/records.ts'
+import { isCalled } from '../network/membership/shown-names.ts'
 import { openContactKey } from '../repository/contact-key.ts'
 import { type Keyring, withoutContacts } from '../repository/keyring.ts'
 import { recoverKeyring } from '../repository/recovery.ts'
@@ -86,7 +87,7 @@ export function findColleague(text: string, own: OwnerId, membership: Membership
 
 /** By a name of a machine, or the beginning of an id. */
 export function findContact(text: string, contacts: readonly Contact[], namesFor: (contact: Contact) => readonly string[], { what, list }: { what: string; list: string } = { what: 'a recovery contact for', list: 'recovery-contact list' }): Contact {
-  const found = contacts.filter((contact) => namesFor(contact).some((name) => name.toLowerCase() === text.toLowerCase()) || (text.length >= 6 && [contact.id, contact.choice.owner, ...contact.choice.to].some((id) => id.startsWith(text))))
+  const found = contacts.filter((contact) => namesFor(contact).some((name) => isCalled(name, text)) || (text.length >= 6 && [contact.id, contact.choice.owner, ...contact.choice.to].some((id) => id.startsWith(text))))
   const [only, ...more] = found
   if (only === undefined) throw new HoldfastError('not-found', `Cannot find ${what} ${text}: holdfast ${list} shows them`)
   if (more.length > 0) throw new HoldfastError('invalid-input', `Cannot tell who is meant by ${text}: ${found.map(({ id }) => shortId(id)).join(', ')}; use the id`)
@@ -105,7 +106,7 @@ export function ownerNames({ choice }: Contact, membership: Membership): string[
 }
 
 export function nameOfMachine(id: Contact['choice']['to'][number], membership: Membership): string {
-  return (id === membership.self ? membership.own.peer?.record.name : membership.member(id)?.name) ?? shortId(id)
+  return membership.nameOf(id)
 }
 
 /** Without the keys of contacts that were ended, or never got to be. */

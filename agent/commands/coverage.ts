@@ -36,7 +36,7 @@ export async function coverage(context: AgentContext, { fresh }: CommandRequest<
   const own = membership.own.peer?.record
   const owner = context.ownerFile()
   const self: Row[] = own === undefined || owner === undefined ? [] : [{
-    name: own.name, owner: owner.owner, machine: own.id, machineState: 'online', self: true, lost: false, frozenAt: frozenAt(owner.owner), fairBytes: Math.floor(shares.of(owner.owner)), offSinceSeconds: null,
+    name: membership.nameOf(own.id), owner: owner.owner, machine: own.id, machineState: 'online', self: true, lost: false, frozenAt: frozenAt(owner.owner), fairBytes: Math.floor(shares.of(owner.owner)), offSinceSeconds: null,
     ...figuresOf({ ...await coverageContent(context, signal), iat: Math.floor(now / 1000) }, { on, now }),
   }]
   return { members: [...self, ...members].sort((a, b) => (b.lastSnapshotAgeSeconds ?? Infinity) - (a.lastSnapshotAgeSeconds ?? Infinity)) }

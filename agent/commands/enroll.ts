@@ -33,7 +33,14 @@ export async function networkJoin(context: AgentContext, request: CommandRequest
   const membership = await joinByInvitation(context, request.invitation, signal)
   const { owner, keyring } = await newOwner(context)
   const former = await enter(context, { membership, owner, keyring, label: request.label })
-  return { network: membership.net, name: membership.network.name, owner: owner.owner, machine: context.machine.id, waiting: membership.ownRefusal() !== undefined, former }
+  return { network: membership.net, name: membership.network.name, owner: owner.owner, machine: context.machine.id, waiting: membership.ownRefusal() !== undefined, former, namesake: namesakeOf(context) }
+}
+
+/** This machine's name, when another machine of the group has it too. */
+function namesakeOf(context: AgentContext): string | null {
+  const { membership } = context.group()
+  const name = membership.own.peer?.record.name
+  return name === undefined || membership.nameOf(membership.self) === name ? null : name
 }
 
 /** At the rosters of the invitation, or where the group has gone since. Throws as joinNetwork does. */

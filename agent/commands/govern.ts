@@ -96,7 +96,9 @@ function adminNamed(text: string, membership: Membership): string {
 
 export async function networkRevoke(context: AgentContext, { machine, why }: CommandRequest<'network revoke'>, options: RunOptions): Promise<CommandResult<'network revoke'>> {
   const { membership } = context.group()
-  const { id, name } = otherNamed(machine, membership)
+  const record = otherNamed(machine, membership)
+  const { id } = record
+  const name = membership.member(id)?.name ?? record.name
   if (membership.isRevoked(id)) throw new HoldfastError('already-exists', `Cannot shut ${name} out: it is shut out already`)
   const told = await govern(context, ({ nowMs }) => ({ revoked: machineRevocation(id, membership, { nowMs, why }) }), options)
   return { machine: id, name, told }
@@ -104,7 +106,9 @@ export async function networkRevoke(context: AgentContext, { machine, why }: Com
 
 export async function networkLost(context: AgentContext, { machine, found }: CommandRequest<'network lost'>, options: RunOptions): Promise<CommandResult<'network lost'>> {
   const { membership } = context.group()
-  const { id, name } = otherNamed(machine, membership)
+  const record = otherNamed(machine, membership)
+  const { id } = record
+  const name = membership.member(id)?.name ?? record.name
   if (membership.chain.isLost(id) !== found) throw new HoldfastError('already-exists', found ? `Cannot take it back: ${name} does not count as lost` : `Cannot give ${name} up: it counts as lost already`)
   const told = await govern(context, ({ nowMs }) => ({ lost: withLost(id, membership, { lost: !found, nowMs }) }), options)
   return { machine: id, name, lost: !found, told }

@@ -141,7 +141,7 @@ function opensOn(contact: Contact, context: AgentContext): string[] {
   const { membership } = context.group()
   const machines = machinesOf(contact)
   const others = membership.members().filter(({ id, state }) => state !== 'gone' && machines.has(id)).map(({ name }) => name)
-  return machines.has(context.machine.id) ? [membership.own.peer?.record.name ?? '', ...others] : others
+  return machines.has(context.machine.id) ? [membership.nameOf(context.machine.id), ...others] : others
 }
 
 /** For good: holders let it go when they let go of anything. */

@@ -18,7 +18,7 @@ export async function peers(context: AgentContext, _request: CommandRequest<'pee
     owners: record.owners.length, simulated: isSimulatedHost(host), self: false, holds: holds.get(id) ?? 0, onlineShare: context.group().onlineShare(id), membership: standingOf(record, membership),
   }))
   const self = own === undefined ? [] : [{
-    id: own.id as string, name: own.name, host: own.host, addresses: own.addrs.map(addressText), state: 'online' as const, ageSeconds: 0,
+    id: own.id as string, name: membership.nameOf(own.id), host: own.host, addresses: own.addrs.map(addressText), state: 'online' as const, ageSeconds: 0,
     offer: own.offer.bytes, owners: own.owners.length, simulated: isSimulatedHost(own.host), self: true, holds: 0, onlineShare: 1, membership: standingOf(own, membership),
   }]
   return { peers: [...self, ...others].sort((a, b) => (a.name < b.name ? -1 : 1)) }

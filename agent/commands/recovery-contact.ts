@@ -36,7 +36,7 @@ export async function contactAdd(context: AgentContext, { machine, waitDays }: C
   }, context.machine)], { kind: 'self', name: context.machine.id })
   membership.keepHalf(contact, key.half)
   await group.share()
-  return { contact, name: chosen.name, waitDays, ...await group.contacts.deliver(membership.contacts.get(contact) as Contact, signal) }
+  return { contact, name: membership.nameOf(chosen.id), waitDays, ...await group.contacts.deliver(membership.contacts.get(contact) as Contact, signal) }
 }
 
 export async function contactRemove(context: AgentContext, { contact: text }: CommandRequest<'recovery-contact remove'>, { signal }: RunOptions): Promise<CommandResult<'recovery-contact remove'>> {

@@ -123,7 +123,7 @@ function asked(membership: Membership): { contact: string; machine: MachineId; o
     const waitMs = membership.contacts.waitMs(contact)
     if (contact.request === undefined || waitMs === undefined) return []
     const { machine, why } = contact.request
-    const by = (machine === membership.self ? membership.own.peer?.record.name : membership.member(machine)?.name) ?? shortId(machine)
+    const by = membership.nameOf(machine)
     return [{ contact: contact.id, machine, owner: contact.choice.owner, by, days: Math.ceil(waitMs / 86_400_000), why }]
   })
 }
@@ -133,5 +133,5 @@ function nameOfOwner(owner: OwnerId, membership: Membership): string {
 }
 
 function cloneNotices(membership: Membership): Notice[] {
-  return [...membership.clones].map((id) => (id === membership.self ? { code: 'key-cloned-here' } : { code: 'key-cloned', name: membership.member(id)?.name ?? shortId(id) }))
+  return [...membership.clones].map((id) => (id === membership.self ? { code: 'key-cloned-here' } : { code: 'key-cloned', name: membership.nameOf(id) }))
 }

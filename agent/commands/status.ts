@@ -1,6 +1,6 @@
 /** What is protected here, how well, and what is to be done. */
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
-import { type MachineId, shortId } from '../../shared/ids.ts'
+import type { MachineId } from '../../shared/ids.ts'
 import { noticeText } from '../../shared/notice-texts.ts'
 import type { Notice } from '../../shared/notices.ts'
 import type { Membership } from '../network/membership/membership.ts'
@@ -89,7 +89,7 @@ function holdersOf({ audits, dispersal }: Backup, places: LivePlaces, membership
     const member = membership.member(machine)
     const { passedMs = null, failedMs = null } = audits.of(machine)
     return {
-      machine, name: member?.name ?? shortId(machine), state: member?.state ?? 'gone', shards: count, bytes: bytes.get(machine) ?? 0,
+      machine, name: membership.nameOf(machine), state: member?.state ?? 'gone', shards: count, bytes: bytes.get(machine) ?? 0,
       lastAudit: timeOrNull(passedMs), lastFailedAudit: timeOrNull(failedMs),
     }
   })

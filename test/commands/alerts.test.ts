@@ -168,7 +168,7 @@ test('one look after the other sends one mail for what began and one for what en
   const context = {
     alerts: new AlertBook(alertFile().file), clock: { now: () => state.nowMs },
     settings: { config: { ...defaultConfig, mail: { ...defaultConfig.mail, to: ['ann@example.com'], admins: ['boss@example.com'], smtp: { host: '127.0.0.1', get port() { return state.down ? 1 : server.port }, security: 'none', from: 'holdfast@example.com' } } } },
-    group: () => ({ membership: { network: { name: 'Sales' }, members: () => left, keepDaysOf: () => 0, settleRollBacks: (beforeMs: number) => rosters.settle(beforeMs, () => true), contacts: { all: () => asked, waitMs: () => 3 * dayMs }, member: () => ({ name: 'C' }) } }), ownerFile: () => ({ owner: 'a-owner' }), signIns: { access: { directorySignIn: async () => undefined } },
+    group: () => ({ membership: { network: { name: 'Sales' }, members: () => left, keepDaysOf: () => 0, settleRollBacks: (beforeMs: number) => rosters.settle(beforeMs, () => true), contacts: { all: () => asked, waitMs: () => 3 * dayMs }, nameOf: () => 'C' } }), ownerFile: () => ({ owner: 'a-owner' }), signIns: { access: { directorySignIn: async () => undefined } },
   } as unknown as AgentContext
   const run = (async (name: string) => (name === 'status' ? { ...calm.status, alarms: rosterAlarms([{ locator: 'folder:/list', state: 'ok', wentBackMs: rosters.wentBackMs('folder:/list') } as RosterStatus]).map((notice) => alarm('rollback', notice)) } : { members: state.members })) as unknown as RunCommand
   const look = async () => { await tell(context, run, { signal: AbortSignal.timeout(60_000), onProgress: () => {} }) }

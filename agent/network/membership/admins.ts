@@ -21,7 +21,7 @@ export function adminsOf(membership: Membership, own: PublicJwk | undefined): Ad
     const id = thumbprint(jwk)
     const records = [membership.own.peer?.record, ...membership.members().map(({ record }) => record)]
       .filter((record) => record?.adminKey !== undefined && thumbprint(record.adminKey) === id)
-    const names = records.map((record) => record?.name ?? '')
+    const names = records.flatMap((record) => (record === undefined ? [] : [membership.nameOf(record.id)]))
     return {
       id, jwk, name: names.length > 0 ? names.join(', ') : `key ${id.slice(0, 8)}`, isSelf: id === ownId,
       machines: records.flatMap((record) => (record === undefined ? [] : [record.id])),

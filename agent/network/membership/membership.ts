@@ -172,6 +172,11 @@ export class Membership {
     return this.peers.member(id)
   }
 
+  /** What a machine of the group, this one included, is called where a person reads it; the short id of a stranger. */
+  nameOf(id: MachineId): string {
+    return this.peers.nameOf(id)
+  }
+
   /** A machine or invitation that an admin shut out. */
   isRevoked(id: string): boolean {
     return this.chain.revocation(id) !== undefined

@@ -3,7 +3,7 @@
  * admission of each holds now. Judging is admission.ts; what a judgement rests on is put together here, and remembered
  * until something changes that it may rest on.
  */
-import type { MachineId, NetworkId, OwnerId } from '../../../shared/ids.ts'
+import { type MachineId, type NetworkId, type OwnerId, shortId } from '../../../shared/ids.ts'
 import type { DeviceCertificate } from '../../identity/device.ts'
 import { thumbprint } from '../../identity/machine.ts'
 import { type AdmissionView, type Refusal, refusalOf } from './admission.ts'
@@ -12,6 +12,7 @@ import type { Source, Verdict } from './intake.ts'
 import { type LiveState, type Liveness, stateOfAge } from './liveness.ts'
 import type { NetworkChain } from './network-chain.ts'
 import { type PeerRecord, type VerifiedPeer, sha256Of } from './records.ts'
+import { shownNames } from './shown-names.ts'
 
 export const maxPeers = 5000
 export const skewMs = 2 * 86_400_000
@@ -19,6 +20,7 @@ export const skewMs = 2 * 86_400_000
 /** A machine of the group as the rest of the agent sees it. */
 export interface Member {
   readonly id: MachineId
+  /** As a person is shown it: with the short id where another machine has the same name; the name alone is the record's. */
   readonly name: string
   readonly host: string
   readonly state: LiveState
@@ -57,6 +59,7 @@ export class PeerBook {
   readonly #slots = new Map<string, MachineId>()
   readonly #refusals = new Map<MachineId, Refusal | undefined>()
   #replaced: ReadonlySet<MachineId> | undefined
+  #shown: ReadonlyMap<MachineId, string> | undefined
   /** When this agent began to watch the group, milliseconds since 1970. */
   since: number
 
@@ -69,6 +72,7 @@ export class PeerBook {
   reconsider(): void {
     this.#refusals.clear()
     this.#replaced = undefined
+    this.#shown = undefined
   }
 
   add(peer: VerifiedPeer, from: Source): Added {
@@ -116,6 +120,14 @@ export class PeerBook {
     return peer === undefined || this.#refusalOf(peer) !== undefined ? undefined : this.#memberOf(peer)
   }
 
+  /** What a machine of the group, this one included, is called where a person reads it; the short id of a stranger. */
+  nameOf(id: MachineId): string {
+    this.#shown ??= shownNames([this.#options.own(), ...this.all().filter((peer) => this.#refusalOf(peer) === undefined)].flatMap((peer) => (peer === undefined ? [] : [{
+      id: peer.record.id, name: peer.record.name, isThere: !this.#isOver(peer.record),
+    }])))
+    return this.#shown.get(id) ?? shortId(id)
+  }
+
   #refusalOf(peer: VerifiedPeer): Refusal | undefined {
     const { id } = peer.record
     if (!this.#refusals.has(id)) this.#refusals.set(id, refusalOf(peer, this.view()))
@@ -124,10 +136,10 @@ export class PeerBook {
 
   #memberOf(peer: VerifiedPeer): Member {
     const { heads, liveness } = this.#options
-    const { id, name, host } = peer.record
+    const { id, host } = peer.record
     const silentSeconds = this.#silenceOf(peer.record)
     return {
-      id, name, host, state: this.#stateOf(id, silentSeconds), heardSecondsAgo: liveness.heardAge(id), silentSeconds, record: peer.record, jws: peer.jws,
+      id, name: this.nameOf(id), host, state: this.#stateOf(id, silentSeconds), heardSecondsAgo: liveness.heardAge(id), silentSeconds, record: peer.record, jws: peer.jws,
       devices: peer.certificates.filter((certificate) => certificate.epoch >= heads.epochOf(certificate.owner)),
     }
   }
@@ -139,10 +151,15 @@ export class PeerBook {
   }
 
   #silenceOf(record: PeerRecord): number {
-    const { chain, liveness, now } = this.#options
-    if (record.state === 'left' || this.isReplaced(record.id) || chain.isLost(record.id)) return Infinity
+    const { liveness, now } = this.#options
+    if (this.#isOver(record)) return Infinity
     const expired = record.exp * 1000 + skewMs < now()
     return expired && !liveness.isHeard(record.id) ? Infinity : liveness.silence(record.id)
+  }
+
+  /** It does not come back: it left, was replaced or given up. */
+  #isOver({ id, state }: PeerRecord): boolean {
+    return state === 'left' || this.isReplaced(id) || this.#options.chain.isLost(id)
   }
 
   /** Its owner said with the root key that it was lost, and that another machine took its place. */
