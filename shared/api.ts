@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { contactCommands } from './contact-commands.ts'
 import { bytes, count, path, span, tag, time } from './fields.ts'
 import { handedOverCommands } from './handed-over-commands.ts'
+import { keepReasons } from './keep-reasons.ts'
 import { networkCommands } from './network-commands.ts'
 import { noticeSchema } from './notices.ts'
 import { bytesByCauseSchema } from './repair-causes.ts'
@@ -177,7 +178,9 @@ export const commands = {
     result: z.object({
       /** So much of the backup goes at once that holders may keep all of it until owner and admin agree. */
       mayFreeze: z.boolean(),
-      dryRun: z.boolean(), forgotten: z.array(z.object({ id: z.string(), time })), kept: z.array(z.object({ id: z.string(), time })), objects: count, bytes,
+      dryRun: z.boolean(), forgotten: z.array(z.object({ id: z.string(), time })), objects: count, bytes,
+      /** `wholeOf`: paths of which no newer snapshot holds all. */
+      kept: z.array(z.object({ id: z.string(), time, reasons: z.array(z.enum(keepReasons)), wholeOf: z.array(z.string()) })),
     }),
   },
   prune: {

@@ -3,6 +3,7 @@ import type { CommandName, CommandResult, Protection } from '../../shared/api.ts
 import { noticeText } from '../../shared/notice-texts.ts'
 import { type BytesByCause, type RepairCause, repairCauses } from '../../shared/repair-causes.ts'
 import { formatBytes, formatDuration, formatTable, formatTime, printable } from './format.ts'
+import { forgetLines } from './render-forget.ts'
 import { settingLines, settingsLines } from './render-settings.ts'
 import { addedLines, handedOverLines, listLines, requestedLines } from './render-contacts.ts'
 
@@ -146,11 +147,7 @@ export const renderers: Renderers = {
     ...(result.holders.length === 0 ? ['No machine holds anything of this backup yet.'] : [`${formatBytes(result.bytesRead)} read and checked`]),
     ...result.problems.map((problem) => `  ${printable(problem)}`),
   ].join('\n'),
-  'forget': (result) => [
-    `${result.dryRun ? 'Would forget' : 'Forgot'} ${result.forgotten.length} snapshots, kept ${result.kept.length}`,
-    ...result.forgotten.map(({ id, time }) => `  ${short(id)}  ${formatTime(time)}`),
-    `  ${result.objects} objects, ${formatBytes(result.bytes)}: holders keep them for 30 days more`, ...freezeLines(result),
-  ].join('\n'),
+  'forget': (result) => [...forgetLines(result), ...freezeLines(result)].join('\n'),
   'mail test': ({ sent }) => `Sent a mail to ${sent.join(', ')}`,
   'prune': (result) => [
     `${result.dryRun ? 'Would leave' : 'Left'} out ${result.unused} of ${result.packs} packs that nothing needs and ${result.dryRun ? 'rewrite' : 'rewrote'} ${result.rewritten} that are mostly dead or small and many: ${formatBytes(result.droppedBytes)} become ${result.dryRun ? 'about ' : ''}${formatBytes(result.writtenBytes)}`,

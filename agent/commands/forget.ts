@@ -20,7 +20,7 @@ export async function forget(context: AgentContext, request: CommandRequest<'for
   const before = liveBytesOf(services)
   const report = await services.repository.forget({ keep, tagged, dryRun }, { signal })
   return {
-    mayFreeze: mayFreeze(report.bytes, before), dryRun, forgotten: report.snapshots.map(({ id, time }) => ({ id, time })), kept: report.kept.map(({ id, time }) => ({ id, time })),
+    mayFreeze: mayFreeze(report.bytes, before), dryRun, forgotten: report.snapshots.map(({ id, time }) => ({ id, time })), kept: report.kept.map(({ id, time }) => ({ id, time, reasons: [...report.why.get(id)?.reasons ?? []], wholeOf: [...report.why.get(id)?.wholeOf ?? []] })),
     objects: report.objects, bytes: report.bytes,
   }
 }

@@ -1,6 +1,6 @@
 /** Decides what a device need not keep alive any more: snapshots by a rule, and what only they refer to. */
-import type { ObjectRef } from '../object-store.ts'
-import { type KeepRule, chooseSnapshots } from './keep-rule.ts'
+import type { ObjectId, ObjectRef } from '../object-store.ts'
+import { type Kept, type KeepRule, chooseSnapshots } from './keep-rule.ts'
 import { type UseContext, packUseOf } from './pack-use.ts'
 import type { TabledPack } from './pack-index.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -16,6 +16,8 @@ export interface ForgetReport {
   /** Forgotten. */
   readonly snapshots: readonly Snapshot[]
   readonly kept: readonly Snapshot[]
+  /** Of each that is kept. */
+  readonly why: ReadonlyMap<ObjectId, Kept>
   readonly objects: number
   /** Of those objects. Holders free them when no head names them for a month. */
   readonly bytes: number
@@ -47,7 +49,7 @@ export async function planForget(context: ForgetContext, { keep, tagged = [] }: 
     keep: stays,
     report: {
       snapshots: all.filter(({ ref }) => going.has(ref.id)).map(({ snapshot }) => snapshot), kept: kept.map(({ snapshot }) => snapshot),
-      objects: gone.length, bytes: gone.reduce((sum, { length }) => sum + length, 0),
+      why: new Map(kept.map(({ ref: { id } }) => [id, chosen.get(id) ?? { reasons: ['unjudged'], wholeOf: [] }])), objects: gone.length, bytes: gone.reduce((sum, { length }) => sum + length, 0),
     },
   }
 }

@@ -8,6 +8,7 @@
  * displace the last good one.
  */
 import { HoldfastError } from '../../shared/errors.ts'
+import type { KeepReason } from '../../shared/keep-reasons.ts'
 import type { ObjectId } from '../object-store.ts'
 import { type Snapshot, inOrder, lacking } from './snapshot.ts'
 
@@ -26,43 +27,59 @@ export interface KeepRule {
   readonly proved?: readonly string[] | undefined
 }
 
+export interface Kept {
+  readonly reasons: KeepReason[]
+  /** Roots that no newer snapshot holds whole and sound. */
+  readonly wholeOf: string[]
+}
+
 const dayMs = 86_400_000
 const span = /^(?:(\d{1,4})y)?(?:(\d{1,4})m)?(?:(\d{1,5})d)?(?:(\d{1,6})h)?$/
 
-/** Ids of the snapshots that stay. Throws `invalid-input` for a rule that keeps nothing, or a span that cannot be read. */
-export function chooseSnapshots(snapshots: readonly Snapshot[], rule: KeepRule): Set<ObjectId> {
+/** The snapshots that stay, and why. Throws `invalid-input` for a rule that keeps nothing, or a span that cannot be read. */
+export function chooseSnapshots(snapshots: readonly Snapshot[], rule: KeepRule): Map<ObjectId, Kept> {
   const { last = 0, hourly = 0, daily = 0, weekly = 0, monthly = 0, yearly = 0, within, tags = [], proved = [] } = rule
   if (last + hourly + daily + weekly + monthly + yearly <= 0 && within === undefined && tags.length === 0) {
     throw new HoldfastError('invalid-input', 'Cannot forget: the rule keeps no snapshot')
   }
   const newestFirst = inOrder(snapshots).reverse()
-  const kept = new Set<ObjectId>(newestFirst.slice(0, last).map(({ id }) => id))
-  const periods = [[hourly, hourOf], [daily, dayOf], [weekly, weekOf], [monthly, monthOf], [yearly, yearOf]] as const
-  for (const [count, periodOf] of periods) keepPeriods(newestFirst, kept, { count, periodOf })
+  const all = new Map<ObjectId, Kept>()
+  const keep = (reason: KeepReason, ids: readonly ObjectId[]) => { for (const id of ids) keptAt(all, id).reasons.push(reason) }
+  keep('last', newestFirst.slice(0, last).map(({ id }) => id))
+  const periods = [['hourly', hourly, hourOf], ['daily', daily, dayOf], ['weekly', weekly, weekOf], ['monthly', monthly, monthOf], ['yearly', yearly, yearOf]] as const
+  for (const [name, count, periodOf] of periods) keep(name, newestOfPeriods(newestFirst, count, periodOf))
   const newest = newestFirst[0]
   if (within !== undefined && newest !== undefined) {
     const since = before(new Date(newest.time), within)
-    for (const { id, time } of newestFirst) if (Date.parse(time) >= since) kept.add(id)
+    keep('within', newestFirst.filter(({ time }) => Date.parse(time) >= since).map(({ id }) => id))
   }
-  for (const { id, tags: has } of newestFirst) if (tags.some((wanted) => wanted.every((tag) => has.includes(tag)))) kept.add(id)
-  for (const id of lastSound(newestFirst)) kept.add(id)
-  for (const { id } of newestFirst) if (proved.includes(id)) kept.add(id)
+  keep('tags', newestFirst.filter(({ tags: has }) => tags.some((wanted) => wanted.every((tag) => has.includes(tag)))).map(({ id }) => id))
+  const sound = lastSound(newestFirst)
+  keep('whole', [...new Set(sound.values())])
+  for (const [path, id] of sound) keptAt(all, id).wholeOf.push(path)
+  keep('proved', newestFirst.map(({ id }) => id).filter((id) => proved.includes(id)))
+  return all
+}
+
+function keptAt(all: Map<ObjectId, Kept>, id: ObjectId): Kept {
+  const kept = all.get(id) ?? { reasons: [], wholeOf: [] }
+  all.set(id, kept)
   return kept
 }
 
-function keepPeriods(newestFirst: readonly Snapshot[], kept: Set<ObjectId>, { count, periodOf }: { count: number, periodOf: (time: Date) => string }): void {
-  const seen = new Set<string>()
+function newestOfPeriods(newestFirst: readonly Snapshot[], count: number, periodOf: (time: Date) => string): ObjectId[] {
+  const newest = new Map<string, ObjectId>()
   for (const { id, time } of newestFirst) {
     const period = periodOf(new Date(time))
-    if (seen.has(period)) continue
-    if (seen.size === count) return
-    seen.add(period)
-    kept.add(id)
+    if (newest.has(period)) continue
+    if (newest.size === count) break
+    newest.set(period, id)
   }
+  return [...newest.values()]
 }
 
 /** For each root the newest snapshot that has it without anything lacking or damaged in it. */
-function lastSound(newestFirst: readonly Snapshot[]): Set<ObjectId> {
+function lastSound(newestFirst: readonly Snapshot[]): Map<string, ObjectId> {
   const sound = new Map<string, ObjectId>()
   for (const { id, roots, skipped, damaged = [] } of newestFirst) {
     const faults = [...lacking({ skipped }), ...damaged]
@@ -70,7 +87,7 @@ function lastSound(newestFirst: readonly Snapshot[]): Set<ObjectId> {
       if (!sound.has(path) && !faults.some((fault) => isAtOrBelow(fault.path, path))) sound.set(path, id)
     }
   }
-  return new Set(sound.values())
+  return sound
 }
 
 function isAtOrBelow(path: string, folder: string): boolean {

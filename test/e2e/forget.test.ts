@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { CommandResult } from '../../shared/api.ts'
 import { hasCode } from '../../shared/errors.ts'
 import { startGroup } from '../support/process-group.ts'
 import { seededBytes } from '../support/trees.ts'
@@ -20,6 +21,10 @@ test('forget drops the snapshots that no rule keeps, tells before with a dry run
   assert.deepEqual((await owner!.run('snapshots', {})).snapshots.map(({ tags }) => tags), [['first'], [], []])
   const tagged = await owner!.run('forget', { last: 1, keepTags: [['first']], dryRun: true })
   assert.deepEqual(tagged.forgotten.map(({ id }) => id), [ids[1]])
+  const whyOf = ({ kept }: CommandResult<'forget'>) => Object.fromEntries(kept.map(({ id, reasons, wholeOf }) => [id, [reasons, wholeOf]]))
+  assert.deepEqual(whyOf(tagged), { [ids[0]!]: [['tags'], []], [ids[2]!]: [['last', 'whole'], [file]] })
+  const unjudged = await owner!.run('forget', { last: 1, tagged: ['first'], dryRun: true })
+  assert.deepEqual(whyOf(unjudged), { [ids[0]!]: [['last', 'whole'], [file]], [ids[1]!]: [['unjudged'], []], [ids[2]!]: [['unjudged'], []] })
   const plan = await owner!.run('forget', { last: 1, dryRun: true })
   assert.deepEqual(plan.forgotten.map(({ id }) => id).toSorted(), ids.slice(0, 2).toSorted())
   assert.equal((await owner!.run('snapshots', {})).snapshots.length, 3)
@@ -42,7 +47,7 @@ test('forget drops the snapshots that no rule keeps, tells before with a dry run
     ids.push((await owner!.run('backup', {})).snapshot)
   }
   const left = async () => (await owner!.run('snapshots', {})).snapshots.map(({ id }) => id)
-  await owner!.run('forget', { last: 1 })
+  assert.deepEqual(whyOf(await owner!.run('forget', { last: 1 })), { [proved!]: [['proved'], []], [ids[4]!]: [['last', 'whole'], [file]] })
   assert.deepEqual(await left(), [proved, ids[4]])
   await owner!.stop()
   const again = await group.start('machine-1')

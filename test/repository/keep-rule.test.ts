@@ -16,7 +16,7 @@ function snapshotAt({ time, tags = [], skipped = [], damaged = [], roots = ['/da
 }
 
 const keptOf = (shapes: readonly (string | Shape)[], rule: KeepRule) =>
-  [...chooseSnapshots(shapes.map((shape) => snapshotAt(typeof shape === 'string' ? { time: shape } : shape)), rule)].map(String).sort()
+  [...chooseSnapshots(shapes.map((shape) => snapshotAt(typeof shape === 'string' ? { time: shape } : shape)), rule).keys()].map(String).sort()
 
 test('a rule keeps the newest of each hour, day, week, month and year that has any, by local time', () => {
   const days = ['2024-12-31', '2026-01-01', '2026-01-30', '2026-02-01', '2026-02-02', '2026-02-03']
@@ -59,6 +59,21 @@ test('the newest sound snapshot of each root stays, however many broken ones com
   assert.deepEqual(keptOf([sound, ...broken, again], { last: 1 }), ['2026-01-05T00:00:00'])
 })
 
+test('of what stays it is known by which rules, and of what it is the last sound one', () => {
+  const shapes = [
+    { time: '2026-01-01T08:00:00', roots: ['/mail', '/docs'] }, { time: '2026-01-02T08:00:00', roots: ['/mail'], tags: ['year'] }, { time: '2026-01-02T09:00:00', roots: ['/mail'], damaged: ['/mail/a.pst'] },
+    { time: '2026-01-03T08:00:00', roots: ['/mail'], skipped: ['/mail/b'] },
+  ]
+  const why = (rule: KeepRule) => Object.fromEntries(chooseSnapshots(shapes.map(snapshotAt), rule))
+  assert.deepEqual(why({ last: 1, daily: 2, within: '1h', tags: [['year']], proved: ['2026-01-01T08:00:00'] }), {
+    '2026-01-03T08:00:00': { reasons: ['last', 'daily', 'within'], wholeOf: [] },
+    '2026-01-02T09:00:00': { reasons: ['daily'], wholeOf: [] },
+    '2026-01-02T08:00:00': { reasons: ['tags', 'whole'], wholeOf: ['/mail'] },
+    '2026-01-01T08:00:00': { reasons: ['whole', 'proved'], wholeOf: ['/docs'] },
+  })
+  assert.deepEqual(why({ hourly: 1, weekly: 1, monthly: 1, yearly: 1 })['2026-01-03T08:00:00'], { reasons: ['hourly', 'weekly', 'monthly', 'yearly'], wholeOf: [] })
+})
+
 test('whatever the rule, the newest snapshot and each root\'s last sound one stay, and more of a rule never keeps less', () => {
   const rule = fc.record({ last: fc.nat(3), hourly: fc.nat(3), daily: fc.nat(3), weekly: fc.nat(3), monthly: fc.nat(3), yearly: fc.nat(3) })
   const shape = fc.record({ hour: fc.nat(20_000), broken: fc.boolean() })
@@ -71,6 +86,6 @@ test('whatever the rule, the newest snapshot and each root\'s last sound one sta
     const sound = newestFirst.find(({ skipped }) => skipped.length === 0)
     assert.ok(sound === undefined || kept.has(sound.id))
     const more = chooseSnapshots(snapshots, Object.fromEntries(Object.entries(keep).map(([name, count]) => [name, count + 1])))
-    for (const id of kept) assert.ok(more.has(id))
+    for (const id of kept.keys()) assert.ok(more.has(id))
   }))
 })
