@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline/promises'
 import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type CommandName, type CommandRequest, type CommandResult, commands } from '../../shared/api.ts'
-import { HoldfastError, toProblem } from '../../shared/errors.ts'
+import { HoldfastError, hasCode, toProblem } from '../../shared/errors.ts'
 import { plainIssues } from '../../shared/plain-issues.ts'
 import { readConfig, resolveHome } from '../config.ts'
 import { type Home, homeAt, readFileIfThere } from '../home.ts'
@@ -20,7 +20,7 @@ import { ProgressLine } from './progress-line.ts'
 import { printable } from './format.ts'
 import { changeLines } from './render-settings.ts'
 import { isOnlyOff, partlyWhy, renderers } from './render.ts'
-import { requireHome } from './require-home.ts'
+import { noAgentNote, requireHome } from './require-home.ts'
 import { readSecret, readWords } from './secrets.ts'
 import { untilFree } from './until-free.ts'
 
@@ -73,13 +73,16 @@ async function runOnce(invocation: Invocation, signal: AbortSignal): Promise<num
   const { name, input } = await requestOf(invocation, signal)
   const request = commands[name].request.safeParse(input)
   if (!request.success) throw new HoldfastError('invalid-input', `Cannot run ${name}: ${plainIssues(request.error.issues)}\n${usageOf(invocation.name)}`)
-  if (name === 'settings' && !invocation.json && invocation.positionals.length > 0) return await changeSettings(home, invocation, { request: request.data as CommandRequest<'settings'>, signal })
-  return finish(invocation, name, await inAgent(home, signal, async (run) => await run(name, request.data as never)))
+  const asking: Asking = { home, signal, isAlone: false }
+  const code = name === 'settings' && !invocation.json && invocation.positionals.length > 0 ? await changeSettings(asking, invocation, request.data as CommandRequest<'settings'>)
+    : finish(invocation, name, await inAgent(asking, async (run) => await run(name, request.data as never)))
+  if (asking.isAlone && !invocation.json) process.stderr.write(noAgentNote(invocation.name, home))
+  return code
 }
 
 /** People are told what changed. */
-async function changeSettings(home: Home, { positionals }: Invocation, { request, signal }: { request: CommandRequest<'settings'>; signal: AbortSignal }): Promise<number> {
-  const [before, after] = await inAgent(home, signal, async (run) => [await run('settings', { change: {} }), await run('settings', request)] as const)
+async function changeSettings(asking: Asking, { positionals }: Invocation, request: CommandRequest<'settings'>): Promise<number> {
+  const [before, after] = await inAgent(asking, async (run) => [await run('settings', { change: {} }), await run('settings', request)] as const)
   return say(changeLines(before.settings, after.settings, positionals.map((word) => word.slice(0, word.indexOf('=')))))
 }
 
@@ -97,8 +100,16 @@ async function requestOf(invocation: Invocation, signal: AbortSignal) {
 
 type Run = <C extends CommandName>(name: C, request: CommandRequest<C>) => Promise<CommandResult<C>>
 
+interface Asking {
+  readonly home: Home
+  readonly signal: AbortSignal
+  /** No agent runs: the command was carried out in this process. */
+  isAlone: boolean
+}
+
 /** `work` gets the agent that runs, or one in this process. */
-async function inAgent<T>(home: Home, signal: AbortSignal, work: (run: Run) => Promise<T>): Promise<T> {
+async function inAgent<T>(asking: Asking, work: (run: Run) => Promise<T>): Promise<T> {
+  const { home, signal } = asking
   using line = new ProgressLine(process.stderr)
   const options = { signal, onProgress: line.update }
   return await untilFree(async () => {
@@ -113,8 +124,12 @@ async function inAgent<T>(home: Home, signal: AbortSignal, work: (run: Run) => P
     }
     const { openAgent } = await import('../main.ts')
     await using agent = await openAgent(home, { config: readConfig(home.config), serve: false, signal })
+    asking.isAlone = true
     return await work(async (name, request) => await agent.run(name, request, options))
-  }, async (ms) => { await delay(ms, undefined, { signal }) })
+  }, async (ms) => { await delay(ms, undefined, { signal }) }).catch((error: unknown) => {
+    if (!hasCode(error, 'in-use')) throw error
+    throw new HoldfastError('in-use', `${error.message}, and does not answer`, { guidance: 'It may be another command that is under way, or an agent that hangs: wait for its end, or end it, and run the command again.', cause: error })
+  })
 }
 
 async function recoverRequest(invocation: Invocation, signal: AbortSignal) {

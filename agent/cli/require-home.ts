@@ -16,6 +16,20 @@ export function requireHome(name: string, home: Home): void {
   })
 }
 
+/** How the agent of this home is started. */
+export function startHint(home: Home): string {
+  return `Start it with \`holdfast autostart on${homeOption(home)}\`, which also starts it whenever you log on, or for now with \`holdfast agent${homeOption(home)}\`.`
+}
+
+/** Commands whose result says by itself that an agent has to be started. */
+const sayThemselves: ReadonlySet<string> = new Set(['network create', 'network join', 'doctor'])
+
+/** To a person whose command was carried out without an agent; nothing for a command that says so itself. */
+export function noAgentNote(name: string, home: Home): string {
+  if (sayThemselves.has(name)) return ''
+  return `holdfast: no agent runs on ${home.directory}: nothing is backed up by itself, and the others cannot reach this machine.\n  ${startHint(home)}\n`
+}
+
 /** What a command to copy needs for this home: nothing where it is the one that is meant without it, else ` --home DIR`. */
 export function homeOption({ directory }: Home): string {
   if (directory === resolveHome(undefined)) return ''

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { questions } from '../../shared/api.ts'
 import { hasCode } from '../../shared/errors.ts'
 import { requireHome } from '../../agent/cli/require-home.ts'
+import { loadMachine } from '../../agent/composition/identity-files.ts'
 import { homeAt } from '../../agent/home.ts'
 import { commandLine } from '../support/process-group.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
@@ -31,4 +32,21 @@ test('every question, and every command that changes something, needs a home tha
   await writeFile(join(folder, 'empty', 'machine.json'), '{}')
   requireHome('status', homeAt(join(folder, 'empty')))
   assert.deepEqual((await readdir(folder)).sort(), ['a-file', 'empty'])
+})
+
+test('a command that is carried out without an agent says so and how to start one, also where one ended without a word', async (t) => {
+  const home = homeAt(join(await scratchFolder(t), 'home'))
+  loadMachine(home)
+  const gone = JSON.stringify({ v: 1, pid: 1, machine: 'm', peer: '', pane: { port: 1, token: 't', certificate: '' } })
+  for (const runtime of [undefined, gone, '{"v":1,']) {
+    if (runtime !== undefined) await writeFile(home.runtime, runtime)
+    const { code, stdout, stderr } = await commandLine(['resume', '--home', home.directory])
+    assert.deepEqual({ code, stdout }, { code: 0, stdout: 'Automatic backups go on.\n' })
+    assert.ok(stderr.startsWith(`holdfast: no agent runs on ${home.directory}: nothing is backed up by itself`), stderr)
+    assert.ok(stderr.includes(`\`holdfast agent --home ${home.directory}\``), stderr)
+    const opened = await commandLine(['open', '--print', '--home', home.directory])
+    assert.equal(opened.code, 1)
+    assert.match(opened.stderr, /^holdfast: Cannot (?:open the pane: (?:no agent runs|the agent .* does not answer)|read where the agent runs).*\n {2}Start it with `holdfast autostart on/)
+  }
+  assert.equal((await commandLine(['resume', '--home', home.directory, '--json'])).stderr, '', 'a script is told nothing')
 })
