@@ -86,5 +86,6 @@ export interface PublishedHead {
  */
 export interface HeadStore {
   publish(head: PublishedHead, options?: StoreOptions): Promise<{ acknowledged: number; asked: number }>
-  collect(options?: StoreOptions): Promise<{ heads: readonly PublishedHead[]; answered: number; asked: number }>
+  /** `silent`: names of those that did not answer. */
+  collect(options?: StoreOptions): Promise<{ heads: readonly PublishedHead[]; answered: number; asked: number; silent?: readonly string[] }>
 }

@@ -36,9 +36,9 @@ const kinds = [
   /* What can be brought back now: `have` of the `placed` machines that hold it answer, `need` are needed. */
   notice('not-restorable-now', { have: count, placed: count, need: count }),
   notice('few-answer', { have: count, placed: count, need: count }),
-  /* Heads, by short ids of machines. */
+  /* Heads, by short ids of machines. `silent`: who did not answer and may have it. */
   notice('head-rolled-back', { machine, seen: count, found: count }),
-  notice('head-missing', { machine, seq: count }),
+  notice('head-missing', { machine, seq: count, silent: names.optional() }),
   notice('head-conflict', { machine }),
   notice('heads-unreachable', {}),
   notice('heads-not-in-time', {}),

@@ -9,6 +9,7 @@ import type { AgentContext, Backup } from './context.ts'
 
 /** How long a command that tells what is so waits for the others, so that a short-lived one tells what is so now. */
 export const meetMs = 5_000
+const mostNamed = 20
 
 /** Meets all peers that answer, so that a holder that was off a moment ago is used again. */
 export async function meetHolders(context: AgentContext, { dispersal }: Backup, signal: AbortSignal): Promise<void> {
@@ -16,10 +17,10 @@ export async function meetHolders(context: AgentContext, { dispersal }: Backup, 
 }
 
 /** What is wrong with the heads that were found; `heads`: what the one who collected them knows besides. */
-export function headNotices({ rolledBack, conflicts }: Pick<HeadReport, 'rolledBack' | 'conflicts'>, heads?: Pick<Backup['heads'], 'newer' | 'clones'>): Notice[] {
+export function headNotices({ rolledBack, conflicts }: Pick<HeadReport, 'rolledBack' | 'conflicts'>, heads?: Pick<Backup['heads'], 'newer' | 'silent' | 'clones'>): Notice[] {
   return [
     ...rolledBack.map(({ machine, seen, found }) => ({ code: 'head-rolled-back' as const, machine: shortId(machine), seen, found })),
-    ...(heads?.newer ?? []).map(({ machine, seq }) => ({ code: 'head-missing' as const, machine: shortId(machine), seq })),
+    ...(heads?.newer ?? []).map(({ machine, seq }) => ({ code: 'head-missing' as const, machine: shortId(machine), seq, silent: heads?.silent.slice(0, mostNamed) ?? [] })),
     ...[...new Set([...conflicts, ...heads?.clones ?? []])].map((machine) => ({ code: 'head-conflict' as const, machine: shortId(machine) })),
   ]
 }

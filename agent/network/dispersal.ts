@@ -276,11 +276,11 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
 
   #nowhere(ref: ObjectRef): HoldfastError {
     const missing = this.#silentNames()
-    return new HoldfastError('object-missing', `Cannot read ${ref.kind} ${shortId(ref.id)}: no machine that answers has a shard of it${missing.length === 0 ? '' : `; ${missing.join(', ')} cannot be asked`}`, { details: { id: ref.id, have: 0, need: 1, missing } })
+    return new HoldfastError('object-missing', `Cannot read ${ref.kind} ${shortId(ref.id)}: no machine that answers has a shard of it${missing.length === 0 ? '' : `; ${missing.join(', ')} cannot be asked`}`, { details: { id: ref.id, have: 0, need: 1, missing }, guidance: missing.length === 0 ? undefined : `${missing.join(', ')} may have it: switch on what is off of these, and run it again.` })
   }
 
   #silentNames(): string[] {
-    return this.holders.list().filter(({ id, state }) => state !== 'online' || this.holders.isSilent(id)).map(({ name }) => name).sort()
+    return this.holders.list().filter((peer) => (peer.state !== 'online' || this.holders.isSilent(peer.id)) && mayComeBack(peer)).map(({ name }) => name).sort()
   }
 
   /** Asks all holders for their lists, unless that was done a moment ago. */

@@ -13,6 +13,7 @@ import type { HeadStore, PublishedHead, StoreOptions } from '../object-store.ts'
 import type { DeviceKeys } from './device-keys.ts'
 import { writeDurably } from './durable-file.ts'
 import { type Holders, faultOf } from './holders.ts'
+import { mayComeBack } from './peers.ts'
 import { type VerifiedHead, compareHeads, headFromJson, headToJson, verifyHeadRecord, verifyPublishedHead } from './published-head.ts'
 import { forEachBounded, throwIfCancelled } from './slots.ts'
 
@@ -50,6 +51,8 @@ export interface CollectedHeads {
   readonly heads: readonly PublishedHead[]
   readonly answered: number
   readonly asked: number
+  /** Names of the machines that did not answer and may some time: what nobody has who answered may be there. */
+  readonly silent: readonly string[]
   /** Heads that exist by the notice board and that nobody who answered has: the newest found is not the newest. */
   readonly newer: readonly { readonly machine: MachineId; readonly epoch: number; readonly seq: number }[]
 }
@@ -58,12 +61,18 @@ export class HeadDistribution implements HeadStore {
   readonly #options: HeadDistributionOptions
   readonly #clones = new Set<MachineId>()
   #newerSeen: CollectedHeads['newer'] = []
+  #silentSeen: readonly string[] = []
   #kept: VerifiedHead | undefined
   #keeping: Promise<void> = Promise.resolve()
 
   /** Of the last collect: heads that only the notice board knows. */
   get newer(): CollectedHeads['newer'] {
     return this.#newerSeen
+  }
+
+  /** Of the last collect: who did not answer. */
+  get silent(): readonly string[] {
+    return this.#silentSeen
   }
 
   /** Devices of which two different heads of one number were found: two machines sign with one key. */
@@ -129,18 +138,19 @@ export class HeadDistribution implements HeadStore {
     const { holders } = this.#options
     const asked = holders.list().filter(({ state }) => state !== 'gone')
     const newest = new Map<MachineId, VerifiedHead>()
-    let answered = 0
+    const answering = new Set<MachineId>()
     await this.#takeOwn(newest)
     await forEachBounded(asked, machinesAtOnce, async ({ id }) => {
       const heads = await this.#tried(id, async () => await (await holders.connect(id, signal)).heads(this.#options.owner, { signal }), signal)
       if (heads === undefined) return
-      answered++
+      answering.add(id)
       for (const head of heads) await this.#take(newest, head, id)
     })
     throwIfCancelled(signal)
     const heads = [...newest.values()].map(({ certificate, head, live }) => ({ certificate, head, live }))
     this.#newerSeen = await this.#newer(newest)
-    return { heads, answered, asked: asked.length, newer: this.#newerSeen }
+    this.#silentSeen = holders.list().filter((peer) => !answering.has(peer.id) && mayComeBack(peer)).map(({ name }) => name).sort()
+    return { heads, answered: answering.size, asked: asked.length, newer: this.#newerSeen, silent: this.#silentSeen }
   }
 
   async #takeOwn(newest: Map<MachineId, VerifiedHead>): Promise<void> {

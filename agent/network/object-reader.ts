@@ -333,6 +333,11 @@ class ObjectRead<Holder extends string> {
     return bytes
   }
 
+  #guidance(off: readonly string[], silent: readonly string[]): string | undefined {
+    if (off.length > 0) return `With ${off.join(', ')} it can be read: switch these on, as many as it takes, and run it again.`
+    return silent.length === 0 ? undefined : `${silent.join(', ')} may have it: switch on what is off of these, and run it again.`
+  }
+
   /** `got`: the numbers that came. `off` in its details: with these, which did not answer, it could be read. */
   #missing(got: ReadonlySet<number>): HoldfastError {
     const failures = [...this.#failures.values()]
@@ -343,11 +348,12 @@ class ObjectRead<Holder extends string> {
     const wrong = numbersOf(failures.filter(({ error }) => isDamage(error)))
     const unanswered = failures.filter(({ source, error }) => !got.has(source.number) && hasCode(error, 'peer-unreachable', 'timeout') && this.#options.mayComeBack?.(source.holder) !== false)
     const off = have + numbersOf(unanswered) >= k ? namesOf(unanswered) : []
-    const missing = [...new Set([...namesOf(failures), ...this.#options.silent?.() ?? []])].sort()
+    const silent = this.#options.silent?.() ?? []
+    const missing = [...new Set([...namesOf(failures), ...silent])].sort()
     const code = off.length === 0 && have + wrong >= k && wrong > 0 ? 'object-damaged' : 'object-missing'
     const state = code === 'object-damaged' ? `${wrong} shards are damaged` : `${have} of the ${k} shards that are needed can be had${missing.length === 0 ? '' : `, none from ${missing.join(', ')}`}`
     return new HoldfastError(code, `Cannot read ${kind} ${shortId(id)}: ${state}`, {
-      details: { id, have, need: k, missing, off }, guidance: off.length === 0 ? undefined : `With ${off.join(', ')} it can be read: switch these on, as many as it takes, and run it again.`,
+      details: { id, have, need: k, missing, off }, guidance: this.#guidance(off, code === 'object-missing' ? silent : []),
     })
   }
 }

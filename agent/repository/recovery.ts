@@ -27,7 +27,7 @@ export function ownerOpener({ id, exchangeKey }: Pick<OwnerRoot, 'id' | 'exchang
 export async function recoverKeyring(
   { store, heads, owner, opener }: KeyringSearch, options: { signal?: AbortSignal | undefined } = {},
 ): Promise<{ keyring: Keyring, epoch: number, heads: Head[], answered: number, asked: number }> {
-  const { heads: found, answered, asked } = await heads.collect(options)
+  const { heads: found, answered, asked, silent = [] } = await heads.collect(options)
   const verified: Head[] = []
   for (const published of found) {
     try {
@@ -36,7 +36,9 @@ export async function recoverKeyring(
       if (!hasCode(error, 'record-invalid', 'format-unknown')) throw error
     }
   }
-  if (verified.length === 0) throw new HoldfastError('not-found', `Cannot recover: none of ${answered} answers (${asked} asked) knows a backup of this owner; are these the words and the locator of one kit?`)
+  if (verified.length === 0) throw new HoldfastError('not-found', `Cannot recover: none of ${answered} answers (${asked} asked) knows a backup of this owner; are these the words and the locator of one kit?`, {
+    guidance: silent.length === 0 ? undefined : `${silent.join(', ')} did not answer and may have it: switch them on and run it again.`,
+  })
   const newestFirst = verified.sort((a, b) => b.document.epoch - a.document.epoch || Date.parse(b.document.time) - Date.parse(a.document.time))
   let keyring: Keyring | undefined
   let failure: unknown

@@ -7,7 +7,7 @@ import { noticeText } from '../../shared/notice-texts.ts'
 import { type Notice, noticeCodes, noticeSchema, sayNotice } from '../../shared/notices.ts'
 
 /** Values that cannot be mistaken for words of the message. */
-const values = { name: 'Anaïs', names: ['Bo', 'Chi'], machine: '0a1b2c3d', here: true, locator: 'folder:/srv/list', by: 'Dora', why: 'laptop lost', at: '2026-11-22T06:00:00.000Z' }
+const values = { name: 'Anaïs', names: ['Bo', 'Chi'], silent: ['Bo', 'Chi'], machine: '0a1b2c3d', here: true, locator: 'folder:/srv/list', by: 'Dora', why: 'laptop lost', at: '2026-11-22T06:00:00.000Z' }
 
 /** Two of each code: with numbers of many and of one, and without what may be missing. */
 const samples = noticeCodes.flatMap((code): Notice[] => [7, 1].map((number) => {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { cpSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { renderers } from '../../agent/cli/render.ts'
 import { rosterAlarms, rosterNotice } from '../../agent/commands/status-notices.ts'
 import type { RosterStatus } from '../../agent/network/roster/roster-sync.ts'
+import type { HoldfastError } from '../../shared/errors.ts'
 import { type GroupAgent, startAgents } from '../support/agent-group.ts'
 import { seededBytes } from '../support/trees.ts'
 
@@ -41,6 +42,37 @@ test('a recovery from holders who all went back says that a newer backup exists,
   assert.deepEqual(listed.freshness.notices, notices)
   const restored = await fresh.run('restore', { snapshot: 'latest', target: join(group.directory, 'back') })
   assert.match(renderers.restore(restored), /\n! Head \d+ of computer/)
+})
+
+test('a recovery that lacks the newest head names the machine that may have it; with that on, the newest backup is there, and recovery is not run again', async (t) => {
+  const group = await startAgents(t, 4, { redundancy: 'mirror-2' })
+  const [owner, keeper, ...others] = group.agents as [GroupAgent, GroupAgent, GroupAgent, GroupAgent]
+  const file = join(group.directory, 'mail.bin')
+  writeFileSync(file, seededBytes(50_000, 1))
+  await owner.run('protect', { paths: [file] })
+  await owner.run('backup', {})
+  await Promise.all(others.map(async (agent) => { await agent.stop() }))
+  writeFileSync(file, seededBytes(50_000, 2))
+  await owner.run('backup', {})
+  const { words, locator } = await owner.run('key show', {})
+  await owner.stop()
+  await keeper.stop()
+
+  const fresh = await group.add('replacement')
+  const nobody = await fresh.run('recover', { words, locator }).then(() => assert.fail('recovered from nobody'), (error: unknown) => error as HoldfastError)
+  assert.match(nobody.guidance, /machine-2, machine-3, machine-4 did not answer and may have it: switch them on and run it again/)
+  await Promise.all(others.map(async (agent) => await agent.start()))
+  const recovered = await fresh.run('recover', { words, locator })
+  assert.equal(recovered.snapshots, 1)
+  assert.match(renderers.recover(recovered), /\n! Head \d+ of computer \S+ is known to exist, but nobody who answers has it; machine-2 did not answer and may have it: a newer backup shows in holdfast snapshots once that is switched on\n/)
+  await fresh.stop() // one that runs on dials again within half a minute
+  await keeper.start()
+  await fresh.start()
+  const { snapshots, freshness } = await fresh.until('snapshots', {}, (result) => result.snapshots.length === 2)
+  assert.deepEqual(freshness.notices, [])
+  const target = join(group.directory, 'back')
+  await fresh.run('restore', { snapshot: snapshots.at(-1)!.id, target })
+  assert.ok(readFileSync(join(target, 'mail.bin')).equals(seededBytes(50_000, 2)))
 })
 
 test('a roster that went back in time is worth a mail, mended or not, and is said as long as nothing worse is wrong with it', () => {
