@@ -37,7 +37,7 @@ export const syntax: Record<string, Syntax> = {
   'network create': { usage: 'network create NAME --roster LOCATOR [--redundancy auto|mirror-3|raid6|3-of-6] [--label NAME]', summary: 'found a work group; LOCATOR such as folder:/srv/team/holdfast', options: { roster: text, redundancy: text, label: text } },
   'network invite': { usage: 'network invite [--count N] [--hours N]', summary: 'print an invitation (one string)', options: { count: text, hours: text } },
   'network join': { usage: 'network join INVITATION [--label NAME]', summary: 'join a work group', options: { label: text } },
-  'network settings': { usage: 'network settings [NAME=VALUE]…', summary: 'show or (admins) change what holds for the whole group: name, redundancy, minFree, admission, schedule.cron, schedule.quietHours' },
+  'network settings': { usage: 'network settings [NAME=VALUE | NAME=default]…', summary: 'show or (admins) change what holds for the whole group: name, redundancy, minFree, admission, schedule.cron, schedule.quietHours; schedule=default: each machine\'s own' },
   'network admin add': { usage: 'network admin add MACHINE', summary: 'make an admin of the owner of a machine' },
   'network admin remove': { usage: 'network admin remove MACHINE [--yes]', summary: 'take the admin\'s key away for good', options: { yes: flag } },
   'network revoke': { usage: 'network revoke MACHINE [--why TEXT] [--yes]', summary: 'shut a machine out for good', options: { why: text, yes: flag } },

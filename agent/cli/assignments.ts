@@ -6,7 +6,7 @@ import { resolve } from 'node:path'
 import { HoldfastError } from '../../shared/errors.ts'
 import { groupChangeSchema, settingsChangeSchema } from '../../shared/settings.ts'
 import { namesUnder, settingSchemas } from '../commands/setting-names.ts'
-import { configSchema } from '../config.ts'
+import { configSchema, defaultConfig } from '../config.ts'
 import { parseBytes } from './numbers.ts'
 
 export interface Assignments {
@@ -23,6 +23,8 @@ const inFile = settingSchemas(configSchema)
 const writtenBy: Readonly<Partial<Record<string, string>>> = { 'protect': 'holdfast protect', 'coverageList': 'holdfast coverage list', 'schedule.pausedUntil': 'holdfast pause' }
 /** Settings whose value is a text, also when it reads as a number. */
 const texts: ReadonlySet<string> = new Set(['name', 'label', 'redundancy', 'schedule.cron'])
+/** What a work group is founded with. */
+const groupDefaults: Readonly<Record<string, unknown>> = { redundancy: 'auto', minFree: defaultConfig.offer.minFree, admission: 'open', schedule: null }
 /** How those are written that are more than a word. */
 const mails = '["ann@example.com"]'
 const examples: Readonly<Partial<Record<string, string>>> = {
@@ -49,7 +51,11 @@ export function groupChange(words: readonly string[]): object {
   for (const [name] of given) {
     if (namesUnder(ofGroup.keys(), name).length === 0) throw cannot(name, wholeText(name) ?? `the work group has no such setting${suggestion(name, ofGroup.keys())}`)
   }
-  return changeOf(given, ofGroup)
+  const back = given.filter(([name, value]) => value === 'default' && name !== 'name')
+  for (const [name] of back) {
+    if (!Object.hasOwn(groupDefaults, name)) throw cannot(name, 'it has no default of its own; schedule=default leaves the schedule to each machine')
+  }
+  return { ...changeOf(given.filter((one) => !back.includes(one)), ofGroup), ...Object.fromEntries(back.map(([name]) => [name, groupDefaults[name]])) }
 }
 
 function cannot(name: string, why: string): HoldfastError {

@@ -5,7 +5,7 @@ import { groupChange, settingsChange } from '../../agent/cli/assignments.ts'
 import { settingSchemas } from '../../agent/commands/setting-names.ts'
 import { configSchema } from '../../agent/config.ts'
 import { HoldfastError } from '../../shared/errors.ts'
-import { settingsChangeSchema } from '../../shared/settings.ts'
+import { groupChangeSchema, settingsChangeSchema } from '../../shared/settings.ts'
 
 const file = '/home/ann/holdfast/config.json'
 const changed = (...words: string[]) => settingsChange(words, file)
@@ -35,6 +35,12 @@ test('default goes back to the group\'s value or the default, for every setting 
   assert.deepEqual(changed(...names.map((name) => `${name}=default`)), { change: {}, unset: names })
   assert.deepEqual(changed('retention=default', 'offer.minFree=0.2'), { change: { offer: { minFree: 0.2 } }, unset: ['retention'] })
   assert.throws(() => changed('offer.minFree=null'), refused('Cannot change offer.minFree: it cannot be null; offer.minFree=default goes back to the group\'s value or the default'))
+})
+
+test('default in the settings of the group is what one is founded with; a group may be called so', () => {
+  assert.deepEqual(groupChange(['redundancy=default', 'minFree=default', 'admission=default', 'schedule=default', 'name=default']), { redundancy: 'auto', minFree: 0.3, admission: 'open', schedule: null, name: 'default' })
+  assert.ok(groupChangeSchema.safeParse(groupChange(['redundancy=default', 'minFree=default', 'admission=default', 'schedule=default'])).success)
+  assert.throws(() => groupChange(['schedule.cron=default']), refused('Cannot change schedule.cron: it has no default of its own; schedule=default leaves the schedule to each machine'))
 })
 
 test('what config.json alone has is told with the place, what to write and what to do then', () => {
