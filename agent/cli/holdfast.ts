@@ -19,7 +19,7 @@ import { parseNumber } from './numbers.ts'
 import { ProgressLine } from './progress-line.ts'
 import { printable } from './format.ts'
 import { changeLines } from './render-settings.ts'
-import { isOnlyOff, partlyWhy, renderers } from './render.ts'
+import { inviteNote, isOnlyOff, partlyWhy, renderers } from './render.ts'
 import { noAgentNote, requireHome } from './require-home.ts'
 import { readSecret, readWords } from './secrets.ts'
 import { untilFree } from './until-free.ts'
@@ -135,7 +135,7 @@ async function inAgent<T>(asking: Asking, work: (run: Run) => Promise<T>): Promi
 async function recoverRequest(invocation: Invocation, signal: AbortSignal) {
   const { locator, peer, invitation, label } = invocation.values
   if ([locator, peer, invitation].filter((one) => one !== undefined).length !== 1 || invocation.positionals.length > 0) {
-    throw new HoldfastError('invalid-input', 'Cannot run recover: it takes --locator STRING, --peer HOST:PORT or --invitation STRING, and the words on stdin')
+    throw usageError('recover', 'it takes one of --locator (it stands on the recovery kit), --peer and --invitation; the words are asked for')
   }
   const words = await readWords(signal)
   const given = Object.fromEntries(Object.entries({ locator, peer, invitation, label }).filter(([, value]) => value !== undefined))
@@ -176,7 +176,7 @@ function readGiven(path: string, what: string): string {
 }
 
 async function confirm(question: string, { name }: Invocation, signal: AbortSignal): Promise<void> {
-  if (!process.stdin.isTTY) throw new HoldfastError('invalid-input', `Cannot run ${name} without a terminal to ask on: add --yes. ${question}`)
+  if (!process.stdin.isTTY) throw new HoldfastError('invalid-input', `Cannot run ${name} without a terminal to ask on: add --yes. ${question}`, { guidance: 'Nothing was changed.' })
   const lines = createInterface({ input: process.stdin, output: process.stderr })
   try {
     const answer = await lines.question(`${question} Type yes: `, { signal })
@@ -189,6 +189,7 @@ async function confirm(question: string, { name }: Invocation, signal: AbortSign
 /** Prints the result; the exit code. */
 function finish(invocation: Invocation, name: CommandName, result: CommandResult<CommandName>): number {
   say(invocation.json ? JSON.stringify(result) : (renderers[name] as (value: unknown) => string)(result))
+  if (name === 'network invite' && !invocation.json) process.stderr.write(`${inviteNote(result as CommandResult<'network invite'>)}\n`)
   return exitCode(invocation, name, result)
 }
 

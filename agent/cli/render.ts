@@ -2,7 +2,7 @@
 import type { CommandName, CommandResult, Protection } from '../../shared/api.ts'
 import { noticeText } from '../../shared/notice-texts.ts'
 import { type BytesByCause, type RepairCause, repairCauses } from '../../shared/repair-causes.ts'
-import { formatBytes, formatDuration, formatTable, formatTime, printable } from './format.ts'
+import { counted, formatBytes, formatDuration, formatTable, formatTime, printable } from './format.ts'
 import { forgetLines } from './render-forget.ts'
 import { settingLines, settingsLines } from './render-settings.ts'
 import { addedLines, handedOverLines, listLines, requestedLines } from './render-contacts.ts'
@@ -34,6 +34,11 @@ function nowText({ reach, survives }: Protection): string | undefined {
 /** `placed of wanted`, but in a group of two, where all is placed and yet a single copy: what is missing is a machine. */
 export function partlyWhy({ placed, wanted }: Pick<Protection, 'placed' | 'wanted'>): string {
   return placed < wanted ? `${placed} of ${wanted}` : 'one other machine keeps the only copy; let a third machine join'
+}
+
+/** Beside the invitation, which stands alone on stdout. */
+export function inviteNote({ count, expires }: CommandResult<'network invite'>): string {
+  return `holdfast: this lets ${counted(count, 'machine')} in until ${formatTime(expires)}. There: holdfast network join INVITATION. Who has it can join: send it to nobody else.`
 }
 
 function skippedLines(skipped: readonly { path: string; reason: string }[]): string[] {
@@ -102,7 +107,7 @@ export const renderers: Renderers = {
   'protect': (result) => [protectedLines(result.protected), ...result.leftOut.map(({ path, reason }) => `Left out: ${printable(path)}, ${printable(reason)}`)].join('\n'),
   'unprotect': (result) => protectedLines(result.protected),
   'backup': (result) => [
-    `Snapshot ${short(result.snapshot)}: ${result.files} files, ${result.directories} folders, ${formatBytes(result.bytesRead)} read in ${formatDuration(result.seconds)}`,
+    `Snapshot ${short(result.snapshot)}: ${counted(result.files, 'file')}, ${counted(result.directories, 'folder')}, ${formatBytes(result.bytesRead)} read in ${formatDuration(result.seconds)}`,
     `  new ${formatBytes(result.bytesNew)}, packed ${formatBytes(result.bytesStored)}, sent ${formatBytes(result.bytesSent)} with redundancy, ${result.unchangedFiles} files unchanged`,
     `  ${protectionLine(result.protection)}`,
     ...result.refused.map(({ name, reason }) => `  ${printable(name)} takes no more: ${printable(reason)}`),
@@ -206,10 +211,11 @@ export const renderers: Renderers = {
   ].join('\n'),
   'key confirm': () => 'The words are erased from this machine; from now on only your kit has them.',
   'recover': (result) => [
-    `Recovered: ${result.snapshots} snapshots, ${result.objects} objects on ${result.holders} machines (${freshness(result)}).`, ...freshnessLines(result),
+    `Recovered: ${counted(result.snapshots, 'snapshot')}, ${counted(result.objects, 'object')} on ${counted(result.holders, 'machine')} (${freshness(result)}).`, ...freshnessLines(result),
     `The lost machine is shut out (epoch ${result.epoch}).${result.member ? ' This machine has taken its place in the group.' : ''}`,
     ...(result.kept === 0 ? [] : [`${result.kept} more snapshots were dropped from the backup and are still kept: \`holdfast snapshots --kept\`.`]),
-    'Next: `holdfast restore latest --target DIR`.',
+    'Next: `holdfast restore latest --target DIR`. Nothing is backed up from here yet: `holdfast protect PATH…` for what is to be from now on',
+    ...(result.paths.length === 0 ? [] : [`(the lost machine backed up ${result.paths.map(printable).join(', ')}), and \`holdfast autostart on\` unless the agent runs already.`]),
   ].join('\n'),
   'skipped': ({ snapshot, skipped }) => {
     const lines = (of: typeof skipped) => of.map(({ path, reason }) => `  ${printable(path)}: ${printable(reason)}`)
@@ -282,7 +288,7 @@ function snapshotLines(result: CommandResult<'snapshots'>): string {
 
 function restoreLines(result: CommandResult<'restore'>): string {
   return [
-    `Restored ${result.files} files, ${result.directories} folders, ${formatBytes(result.bytes)} in ${formatDuration(result.seconds)} to ${printable(result.target)}`,
+    `Restored ${counted(result.files, 'file')}, ${counted(result.directories, 'folder')}, ${formatBytes(result.bytes)} in ${formatDuration(result.seconds)} to ${printable(result.target)}`,
     ...(result.resumedBytes > 0 ? [`  ${formatBytes(result.resumedBytes)} were there already from an interrupted run`] : []),
     ...(result.unchangedFiles > 0 ? [`  ${result.unchangedFiles} files were the same already`] : []),
     ...result.written.slice(0, 10).map((path) => `  ${printable(path)}`),

@@ -253,7 +253,7 @@ export class AgentParts implements AgentContext {
 
   async words(): Promise<string> {
     const sealed = this.ownerFile()?.words
-    if (sealed === undefined) throw new HoldfastError('key-missing', 'Cannot show the words: the kit was confirmed as stored, so they were erased from this machine')
+    if (sealed === undefined) throw new HoldfastError('key-missing', 'Cannot show the words: the kit was confirmed as stored, so they were erased from this machine', { guidance: 'They are on your kit alone. Is it lost: restore what you need while this machine lives, then join anew with another --home, which makes a new kit; or choose a recovery contact.' })
     return await openFromMachine(this.machine, sealed)
   }
 
