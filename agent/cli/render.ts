@@ -135,10 +135,10 @@ export const renderers: Renderers = {
     ...causeLines(result.bytesByCause),
     ...(result.respread === 0 ? [] : [`  ${result.respread} packs of a former level written again`]),
     `  ${protectionLine(result.protection)}`,
-    ...result.problems.map((problem) => `  ${printable(problem)}`),
+    ...someOf(result.problems, Math.max(result.problems.length, result.failed)).map((line) => `  ${line}`),
   ].join('\n'),
   'drill': (result) => [
-    `${result.ok ? 'Restore drill passed' : result.off.length > 0 ? 'The restore drill could not be done, and counts as none' : 'Restore drill FAILED'}: ${result.files.length} files, ${formatBytes(result.bytes)} restored in ${formatDuration(result.seconds)}, ${result.files.filter(({ compared }) => compared).length} compared with their originals`,
+    result.off.length > 0 ? 'The restore drill could not be done while machines are off, and counts as none' : `${result.ok ? 'Restore drill passed' : 'Restore drill FAILED'}: ${result.files.length} files, ${formatBytes(result.bytes)} restored in ${formatDuration(result.seconds)}, ${result.files.filter(({ compared }) => compared).length} compared with their originals`,
     ...result.files.flatMap(({ path, problem }) => (problem === null ? [] : [`  ${printable(path)}: ${printable(problem)}`])),
     ...(result.off.length === 0 ? [] : [`  switch on ${result.off.map(printable).join(', ')}, as many as it takes, and run it again`]),
     ...(result.files.length === 0 ? ['  there is no file in it to be tried'] : []),
@@ -254,6 +254,11 @@ const findingWords: Readonly<Record<CommandResult<'verify'>['findings'][number][
 }
 const examplesShown = 3
 
+/** The first of `count`, and how many more there are. */
+function someOf(examples: readonly string[], count: number): string[] {
+  return [...examples.slice(0, examplesShown).map(printable), ...(count > examplesShown ? [`… and ${count - examplesShown} more (--json)`] : [])]
+}
+
 function verifyLines(result: CommandResult<'verify'>): string {
   const { ok, snapshots, objects, healthy, off, findings } = result
   const heading = ok ? 'Everything can be restored' : isOnlyOff(result) ? 'NOT everything can be restored right now; nothing is lost' : 'NOT everything can be restored'
@@ -264,8 +269,7 @@ function verifyLines(result: CommandResult<'verify'>): string {
     ...(result.bytesRead > 0 ? [`  ${formatBytes(result.bytesRead)} read back and checked`] : []),
     `  ${protectionLine(result.protection)}`,
     ...findings.flatMap(({ kind, count, examples }) => [
-      `  ${findingWords[kind]} (${count}):`, ...examples.slice(0, examplesShown).map((example) => `    ${printable(example)}`),
-      ...(count > examplesShown ? [`    … and ${count - examplesShown} more${examples.length > examplesShown ? ' (--json)' : ''}`] : []),
+      `  ${findingWords[kind]} (${count}):`, ...someOf(examples, count).map((line) => `    ${line}`),
     ]),
   ].join('\n')
 }

@@ -243,7 +243,7 @@ export async function repairObjects(dispersal: Dispersal, request: RepairRequest
       const after = dispersal.index.find(object.id) ?? object
       if (lackingOf(dispersal, after, judging).length === 0) outcome.mended++
       else if (made > 0) outcome.improved++
-      else failed.push({ object, error: new HoldfastError('too-few-holders', `Cannot repair ${object.kind} ${shortId(object.id)}: no machine is left for its missing shards`) })
+      else failed.push({ object, error: new HoldfastError('too-few-holders', `Cannot repair ${object.kind} ${shortId(object.id)}: no machine that is on is left for its missing shards`) })
     } catch (error) {
       throwIfCancelled(options.signal)
       failed.push({ object, error })

@@ -38,6 +38,9 @@ test('while holders are off, what is said is of now: how many can be reached, ho
     assert.equal(lines[1], '  Off: machine-2, machine-3')
     assert.ok(lines.length < 20, lines.join('\n'))
   }
+  const repaired = renderers.repair(await owner.run('repair', {})).split('\n')
+  assert.ok(repaired.length < 12, repaired.join('\n'))
+  assert.match(repaired.at(-1) ?? '', /^ {2}… and \d+ more \(--json\)$/)
   const drill = await owner.run('drill', {})
   assert.deepEqual([drill.ok, drill.off], [false, ['machine-2', 'machine-3']])
   const { drill: kept, alarms } = await owner.run('status', { fresh: false })
