@@ -29,6 +29,7 @@ test('a roster below a file says which of the two is the file', async (t) => {
   await writeFile(file, '')
   await assert.rejects(new FolderRoster(join(file, 'roster')).prepare(), says(/file is not a folder$/))
   await assert.rejects(new FolderRoster(file).list(), says(/: it is not a folder$/))
+  await assert.rejects(makeTargetFolders(join(file, 'target')), says(/: something above it is a file, not a folder$/))
 })
 
 test('why a peer door cannot be opened is told, with what helps', async (t) => {

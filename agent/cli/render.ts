@@ -88,7 +88,7 @@ export const renderers: Renderers = {
     ...(former.length === 0 ? [] : [`  Leave ${former.map(printable).join(' and ')} as it is until every machine has followed: it says where to.`]),
   ].join('\n'),
   'network leave': ({ network, shards, handedOver, safe, kept, keepDays, handedTo, passedOn, told }) => [
-    `This machine has left the work group "${printable(network)}". Of ${shards} shards that it kept for others ${handedOver} were handed over and ${safe} were safe elsewhere${kept === 0 ? '' : `; ${kept} nobody took`}.`,
+    `This machine has left the work group "${printable(network)}". ${shards === 0 ? 'It kept nothing for others' : `Of ${counted(shards, 'shard')} that it kept for others ${handedOver} were handed over and ${safe} were safe elsewhere`}${kept === 0 ? '' : `; ${kept} nobody took`}.`,
     ...(keepDays === null ? ['  The owner stays in the group with another machine.'] : [keepDays === 0 ? '  Its own backups go as soon as holders let go of what somebody who left had stored (8 weeks); the keys on this machine go at the next start of the agent, or when it enters another group.' : handedTo === null ? `  Its own backups are kept for ${keepDays} days more: keep the recovery kit.` : `  Its own backups are kept for ${keepDays} days more, and ${printable(handedTo)} can restore them: holdfast handed-over list.`]),
     ...(passedOn.length === 0 ? [] : [`  What ${passedOn.map(printable).join(' and ')} handed over opens elsewhere from now on.`]),
     ...toldLines(told), '  Let the agent run until the others know, before another group is entered.',
@@ -240,7 +240,7 @@ export const renderers: Renderers = {
   'suggestions': ({ archives }) => (archives.length === 0 ? 'No Outlook archives found. Name folders with: holdfast settings watchFolders=DIR' : formatTable(archives.map((archive) => [
     archive.protected ? 'protected' : 'NOT protected', formatBytes(archive.bytes).padStart(8), formatTime(archive.modified), printable(archive.path),
   ]))),
-  'folders': ({ entries }) => formatTable(entries.map((entry) => [entry.type === 'directory' ? 'd' : '-', formatBytes(entry.bytes).padStart(8), printable(entry.path)])),
+  'folders': ({ entries }) => (entries.length === 0 ? 'Nothing is in it.' : formatTable(entries.map((entry) => [entry.type === 'directory' ? 'd' : '-', (entry.type === 'directory' ? '' : formatBytes(entry.bytes)).padStart(8), printable(entry.path)]))),
   'sign-in': ({ locator, account, place, records }) => [
     `Signed in as ${printable(account)}.`, `Found ${printable(place)}, with ${records} records.`, 'A test record was written there, found again and removed.', `Locator: ${locator}`,
   ].join('\n'),
@@ -372,7 +372,7 @@ function wordLines(words: string): string[] {
 
 function entryLines({ entries }: CommandResult<'ls'>): string {
   return formatTable(entries.map((entry) => [
-    `${{ file: '-', directory: 'd', symlink: 'l' }[entry.type]}${modeText(entry.mode)}`, formatBytes(entry.size).padStart(8), formatTime(entry.mtime),
+    `${{ file: '-', directory: 'd', symlink: 'l' }[entry.type]}${modeText(entry.mode)}`, (entry.type === 'file' ? formatBytes(entry.size) : '').padStart(8), formatTime(entry.mtime),
     `${printable(entry.path)}${entry.target === undefined ? '' : ` -> ${printable(entry.target)}`}`,
   ]))
 }

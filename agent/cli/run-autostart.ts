@@ -4,7 +4,9 @@ import { HoldfastError } from '../../shared/errors.ts'
 import { autostartOf } from '../autostart/autostart.ts'
 import { resolveHome } from '../config.ts'
 import { installation } from '../launching.ts'
+import { homeAt } from '../home.ts'
 import type { Invocation } from './arguments.ts'
+import { homeOption } from './require-home.ts'
 
 export async function runAutostart(invocation: Invocation): Promise<number> {
   const [wish, ...more] = invocation.positionals
@@ -19,6 +21,6 @@ export async function runAutostart(invocation: Invocation): Promise<number> {
   if (wish === 'off') await autostart.off()
   const on = await autostart.isOn()
   process.stdout.write(invocation.json ? `${JSON.stringify({ on, name: autostart.name, home })}\n`
-    : on ? `The agent of ${home} starts when you log on (${autostart.name}).\n` : `The agent of ${home} does not start by itself. holdfast autostart on makes it.\n`)
+    : on ? `The agent of ${home} starts when you log on (${autostart.name}).\n` : `The agent of ${home} does not start by itself. To change that: holdfast autostart on${homeOption(homeAt(home))}\n`)
   return 0
 }

@@ -11,7 +11,7 @@ export function findMachine(text: string, records: readonly PeerRecord[]): PeerR
   const byName = records.filter(({ id, name }) => isSameName(name, text) || isSameName(`${name} (${shortId(id)})`, text))
   const found = byName.length > 0 ? byName : records.filter(({ id }) => text.length >= shortestId && id.startsWith(text))
   const [only, ...more] = found
-  if (only === undefined) throw new HoldfastError('not-found', `Cannot find a machine ${text}: it is no name and no id that this machine knows; holdfast peers shows them`)
-  if (more.length > 0) throw new HoldfastError('invalid-input', `Cannot tell which machine ${text} is: ${found.map(({ id, name }) => `${name} (${shortId(id)})`).join(', ')} are called so; give the id`)
+  if (only === undefined) throw new HoldfastError('not-found', `Cannot find a machine ${text}: it is no name and no id that this machine knows`, { guidance: '`holdfast peers` lists the machines; where another one is asked for, this one does not count.' })
+  if (more.length > 0) throw new HoldfastError('invalid-input', `Cannot tell which machine ${text} is: ${found.map(({ id, name }) => `${name} (${shortId(id)})`).join(', ')} are called so; give the id`, { guidance: 'The id in brackets is enough; `holdfast peers` shows which machine it is.' })
   return only
 }

@@ -37,7 +37,8 @@ export function unwritable(path: string, cause: unknown): HoldfastError {
   if (['ENOSPC', 'EDQUOT'].includes(reason)) {
     return new HoldfastError('disk-full', `Cannot write ${path}: the disk is full`, { details, cause })
   }
-  if (['EEXIST', 'EISDIR', 'ENOTEMPTY', 'ENOTDIR'].includes(reason)) {
+  if (reason === 'ENOTDIR') return new HoldfastError('already-exists', `Cannot write ${path}: something above it is a file, not a folder`, { details, cause })
+  if (['EEXIST', 'EISDIR', 'ENOTEMPTY'].includes(reason)) {
     return new HoldfastError('already-exists', `Cannot write ${path}: something else has that name`, { details, cause })
   }
   if (reason === 'ELOOP') {

@@ -18,3 +18,10 @@ test('an invitation stands alone on stdout; for whom and how long it is good sta
   assert.match(inviteNote(invited), /lets 1 machine in until 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\. There: holdfast network join INVITATION/u)
   assert.match(inviteNote({ ...invited, count: 5 }), /lets 5 machines in/u)
 })
+
+test('a folder is listed without a size, and an empty one as empty', () => {
+  const entry = (type: 'directory' | 'file', path: string) => ({ name: path, path, type, bytes: type === 'file' ? 400_000 : 0 })
+  const folders = (entries: ReturnType<typeof entry>[]) => renderers['folders']({ path: '/', parent: null, more: false, entries })
+  assert.equal(folders([entry('directory', '/srv'), entry('file', '/mail.pst')]), 'd            /srv\n-    400 KB  /mail.pst')
+  assert.equal(folders([]), 'Nothing is in it.')
+})
