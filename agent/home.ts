@@ -62,10 +62,10 @@ export function homeAt(directory: string): Home {
   }
 }
 
-/** Whether an agent has been there: then the machine has its key. Throws `file-unreadable` when the system does not let us look. */
+/** Whether an agent has been there: then the machine has its key, or has lost it and is an owner's. Throws `file-unreadable` when the system does not let us look. */
 export function isHome(home: Home): boolean {
   try {
-    return statSync(home.machine).isFile()
+    return statSync(home.machine, { throwIfNoEntry: false })?.isFile() === true || statSync(home.owner).isFile()
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') return false

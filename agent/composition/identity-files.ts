@@ -1,20 +1,24 @@
 /** The machine's key in the home, made at the first start and never replaced when it cannot be read, and its certificate. */
 import { X509Certificate } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { HoldfastError } from '../../shared/errors.ts'
 import { type Machine, generateMachine, machineFromJson, machineToJson } from '../identity/machine.ts'
 import { makeCertificate, machineIdOfCertificate } from '../network/peer/certificate.ts'
 import { type Home, readFileIfThere, writePrivateFile } from '../home.ts'
 
-/** Throws `key-missing` when the file is damaged: a new key would be another machine, and nobody would let it in. */
+const lostKeyGuidance = 'Put the file back if you have a copy. Else recover with the recovery kit into another home: `holdfast recover --home DIR`.'
+
+/** Throws `key-missing` when the file is damaged, or gone from a home that was in a work group: a new key would be another machine, and nobody would let it in. */
 export function loadMachine(home: Home): Machine {
   const text = readFileIfThere(home.machine)
   if (text !== undefined) {
     try {
       return machineFromJson(text)
     } catch (cause) {
-      throw new HoldfastError('key-missing', `Cannot read the machine's key ${home.machine}: it is damaged`, { cause })
+      throw new HoldfastError('key-missing', `Cannot read the machine's key ${home.machine}: it is damaged`, { guidance: lostKeyGuidance, cause })
     }
   }
+  if (existsSync(home.owner) || existsSync(home.group)) throw new HoldfastError('key-missing', `Cannot find the machine's key ${home.machine}: it is gone from a home that was in a work group`, { guidance: lostKeyGuidance })
   const machine = generateMachine()
   writePrivateFile(home.machine, machineToJson(machine))
   return machine

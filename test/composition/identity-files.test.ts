@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { loadCertificate, loadMachine } from '../../agent/composition/identity-files.ts'
-import { homeAt } from '../../agent/home.ts'
+import { homeAt, isHome } from '../../agent/home.ts'
+import { HoldfastError } from '../../shared/errors.ts'
 import { generateMachine } from '../../agent/identity/machine.ts'
 import { makeCertificate } from '../../agent/network/peer/certificate.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
@@ -31,4 +32,14 @@ test('a certificate that cannot be kept serves all the same, and is reported', a
   const certificate = await loadCertificate({ ...home, certificate: join(home.machine, 'certificate') }, machine, (error) => { reported.push(error) })
   assert.equal(certificate, await makeCertificate(machine))
   assert.equal(reported.length, 1)
+})
+
+test('a home of a work group whose key is gone gets no new one, and says what to do', async (t) => {
+  const home = homeAt(join(await scratchFolder(t), 'home'))
+  assert.equal(isHome(home), false)
+  mkdirSync(home.directory)
+  writeFileSync(home.owner, '{}')
+  assert.equal(isHome(home), true)
+  assert.throws(() => loadMachine(home), (error: unknown) => error instanceof HoldfastError && error.code === 'key-missing' && /gone from a home that was in a work group/.test(error.message) && /recover --home DIR/.test(error.guidance))
+  assert.equal(existsSync(home.machine), false)
 })
