@@ -86,7 +86,7 @@ export class Membership {
   /** Takes up a saved state. Throws `invalid-config` when it is of another machine or network. */
   static async restore(state: MembershipState, options: MembershipOptions): Promise<Membership> {
     if (state.net !== options.net || state.self !== options.self) {
-      throw new HoldfastError('invalid-config', 'Cannot take up the saved membership: it is of another machine or network', { guidance: 'group.json in the home is not the one that was made there: put the right one back, or take it away, and it is read again from the roster.' })
+      throw new HoldfastError('invalid-config', 'Cannot take up the saved membership: it is of another machine or network', { guidance: 'group.json in the home is not the one that was made there: put the right one back, or recover with the recovery kit into another home.' })
     }
     const membership = new Membership(options)
     await membership.#load(state)
