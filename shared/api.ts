@@ -132,7 +132,7 @@ export const commands = {
     result: z.object({
       /** Everything can be restored now, from the machines that answer. */
       ok: z.boolean(), snapshots: count,
-      /** Objects, and how many of them: `degraded` lack shards and can be read; `unreachable` could be with machines that are off; `damaged` and `lost` (gone) could not. */
+      /** Objects, and how many of them: `degraded` lack shards and can be read; `unreachable` could be with machines that are off, for less than three weeks; `damaged` and `lost` (gone) could not. */
       objects: count, healthy: count, degraded: count, unreachable: count, damaged: count, lost: count,
       /** The machines that are off and are needed for what is `unreachable`; not all of them may be. */
       off: z.array(z.string()),

@@ -212,7 +212,7 @@ function exitCode(invocation: Invocation, name: CommandName, result: CommandResu
 
 function verifyHint(result: CommandResult<'verify'>): string {
   const off = result.off.map(printable).join(', ')
-  if (isOnlyOff(result)) return `nothing is lost, but not everything can be restored while machines are off.\n  Switch on ${off}, as many as it takes, and run it again.`
+  if (isOnlyOff(result)) return `nothing is lost, but not everything can be restored while machines are off.\n  Switch on ${off}, as many as it takes, and run it again. Of one that will not come back an admin says so: holdfast network lost NAME.`
   return `a part of the backup is damaged or gone.\n  Run holdfast backup: what is still on this machine is stored anew.${off === '' ? '' : ` Switch on ${off} and run it again: more may come back.`}`
 }
 

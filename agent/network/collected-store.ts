@@ -37,7 +37,7 @@ export class CollectedStore implements ObjectStore, HeadStore {
     for (const folder of folders) for (const entry of folder.entries()) this.#add(entry, folder.path)
     this.#reader = new ObjectReader<string>({
       owner: options.owner, keys: this.#keys, clock: systemClock, hedgeMs: 30_000,
-      connect: async (path) => this.#folder(path), isDoubtful: () => false, mayComeBack: () => false, nameOf: (path) => path,
+      connect: async (path) => this.#folder(path), isDoubtful: () => false, isWaitedFor: () => false, nameOf: (path) => path,
       failed: ({ holder, number }, id, error) => this.#report(join(holder, `${id}.${number}.shard`), error),
     })
   }

@@ -18,7 +18,7 @@ import { Holders, type HolderFault, faultOf, isSparing, untilAborted } from './h
 import { type LocatedObject, ObjectReader } from './object-reader.ts'
 import { type PlacingOutcome, placeShards } from './object-placing.ts'
 import { ParityEncoder } from './parity-encoder.ts'
-import { type Peer, type Peers, mayComeBack } from './peers.ts'
+import { type Peer, type Peers, isWaitedFor, mayComeBack } from './peers.ts'
 import { type Place, type Protection, admitNewcomer, chooseHolders, judge, matchShards } from './placement.ts'
 import type { PlacedObject, PlacementIndex } from './placement-index.ts'
 import { type Redundancy, mirrored, redundancyOf, redundancyOfObject } from './redundancy.ts'
@@ -102,7 +102,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
       owner: options.owner, keys: options.keys, clock: this.clock, hedgeMs: this.#timings.hedgeMs,
       connect: async (holder, signal) => await this.holders.connect(holder, signal),
       isDoubtful: (holder) => this.holders.isDoubtful(holder),
-      mayComeBack: (holder) => mayComeBack(this.holders.peer(holder)), nameOf: (holder) => this.holders.nameOf(holder), silent: () => this.#silentNames(),
+      isWaitedFor: (holder) => isWaitedFor(this.holders.peer(holder)), nameOf: (holder) => this.holders.nameOf(holder), silent: () => this.#silentNames(),
       failed: ({ holder, number }, id, error) => this.noteFailedRead(holder, { id, number }, error),
     })
   }

@@ -48,8 +48,8 @@ export interface ReaderOptions<Holder extends string = MachineId> {
   /** Told of each source that failed. */
   readonly failed: (source: ShardSource<Holder>, id: ObjectId, error: unknown) => void
   readonly nameOf: (holder: Holder) => string
-  /** Whether it may answer some time, when it does not now. Default: it may. */
-  readonly mayComeBack?: ((holder: Holder) => boolean) | undefined
+  /** Whether it counts as having what it has, when it does not answer now. Default: it does. */
+  readonly isWaitedFor?: ((holder: Holder) => boolean) | undefined
   /** Names of those that do not answer at the moment: they may have what is missing. */
   readonly silent?: (() => readonly string[]) | undefined
 }
@@ -346,7 +346,7 @@ class ObjectRead<Holder extends string> {
     const { id, k, kind } = this.#object
     const have = got.size
     const wrong = numbersOf(failures.filter(({ error }) => isDamage(error)))
-    const unanswered = failures.filter(({ source, error }) => !got.has(source.number) && hasCode(error, 'peer-unreachable', 'timeout') && this.#options.mayComeBack?.(source.holder) !== false)
+    const unanswered = failures.filter(({ source, error }) => !got.has(source.number) && hasCode(error, 'peer-unreachable', 'timeout') && this.#options.isWaitedFor?.(source.holder) !== false)
     const off = have + numbersOf(unanswered) >= k ? namesOf(unanswered) : []
     const silent = this.#options.silent?.() ?? []
     const missing = [...new Set([...namesOf(failures), ...silent])].sort()

@@ -33,6 +33,11 @@ export interface Peers {
   connect(id: MachineId, options?: { signal?: AbortSignal | undefined }): Promise<ShardStore>
 }
 
+/** It is off, and not for so long (21 days) that what it has counts as gone. */
+export function isWaitedFor(peer: Peer | undefined): boolean {
+  return peer !== undefined && peer.state !== 'gone'
+}
+
 /** It is off, if for very long; it did not leave, and nobody took its place or gave it up. */
 export function mayComeBack(peer: Peer | undefined): boolean {
   return peer !== undefined && (peer.silentSeconds ?? (peer.state === 'gone' ? Infinity : 0)) < Infinity

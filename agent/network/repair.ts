@@ -16,7 +16,7 @@ import type { ObjectRef } from '../object-store.ts'
 import type { Dispersal } from './dispersal.ts'
 import { lackingNow, lackingWithPatience } from './margin.ts'
 import { doubtfulSeconds } from './membership/liveness.ts'
-import { type Peer, mayComeBack } from './peers.ts'
+import { type Peer, isWaitedFor, mayComeBack } from './peers.ts'
 import { matchShards } from './placement.ts'
 import type { PlacedObject } from './placement-index.ts'
 import { mirrored, redundancyOfObject } from './redundancy.ts'
@@ -60,8 +60,8 @@ export interface CheckOptions {
 
 /**
  * `degraded`: it can be read, and lacks shards. The others cannot be read from those that answered. `unreachable`: it could be
- * with machines that did not answer. `damaged`: too many of its shards were not what was signed. `lost`: nobody is known to
- * have enough of it.
+ * with machines that did not answer and are not off for so long that they count as gone. `damaged`: too many of its shards
+ * were not what was signed. `lost`: nobody who counts is known to have enough of it; who is off for long is named all the same.
  */
 export type ObjectState = 'degraded' | 'unreachable' | 'damaged' | 'lost'
 
@@ -166,8 +166,8 @@ function findingOf(dispersal: Dispersal, { ref, known }: { ref: ObjectRef; known
   if (have >= known.n) return undefined
   const off = known.shards.filter(({ machine }) => !reachable.has(machine) && mayComeBack(dispersal.holders.peer(machine)))
   const may = matchShards(known.shards.flatMap(({ number, machine }) => {
-    const host = reachable.has(machine) || off.some((shard) => shard.machine === machine) ? dispersal.holders.peer(machine)?.host : undefined
-    return host === undefined ? [] : [{ number, host }]
+    const peer = dispersal.holders.peer(machine)
+    return peer === undefined || !(reachable.has(machine) || isWaitedFor(peer)) ? [] : [{ number, host: peer.host }]
   })).size + unlisted.length
   const damaged = Array.from({ length: known.n }, (_, number) => number).filter((number) => !matched.has(number) && dispersal.index.isDamaged(known.id, number)).length
   const state = have >= known.k ? 'degraded' : may >= known.k ? 'unreachable' : may + damaged >= known.k ? 'damaged' : 'lost'

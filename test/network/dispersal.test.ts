@@ -286,6 +286,9 @@ test('what can be read no more, since machines left for good or gave back other 
   assert.deepEqual(await failure(), ['object-missing', ['machine-0', 'machine-1'], true])
   group.machines[0]!.peer = { ...group.machines[0]!.peer, state: 'gone', silentSeconds: Infinity }
   assert.deepEqual(await failure(), ['object-missing', ['machine-1'], true])
+  group.machines[1]!.peer = { ...group.machines[1]!.peer, state: 'gone', silentSeconds: 22 * 86_400 }
+  assert.deepEqual(await failure(), ['object-missing', [], false], 'off for three weeks counts as gone')
+  group.machines[1]!.peer = { ...group.machines[1]!.peer, state: 'away', silentSeconds: 0 }
   switchOff(group, [0])
   group.machines[1]!.store.faults.flips = true
   assert.deepEqual(await failure(), ['object-damaged', [], false])
