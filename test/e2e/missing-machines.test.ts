@@ -32,7 +32,7 @@ test('one machine more gone than may be: restore fails, names who is missing, le
 
   const verified = await commandLine(['verify', '--home', owner.home])
   assert.equal(verified.code, 1)
-  assert.match(verified.stderr, /nothing is lost.*\n {2}Switch on .*, as many as it takes, and run it again\.\n$/s)
+  assert.match(verified.stderr, /nothing is lost.*\n {2}Switch on .*, as many as it takes, and run it again\. Of one that will not come back an admin says so: holdfast network lost NAME\.\n$/s)
   for (const machine of [...gone.map((agent) => agent.machine), third?.machine ?? '']) assert.ok(verified.stderr.includes(machine), verified.stderr)
   assert.match(ended.stderr, /it can be read: switch these on/)
 
