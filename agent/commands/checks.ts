@@ -12,9 +12,13 @@ export type DrillOutcome = z.infer<typeof drillSchema>
 const fileSchema = z.object({
   v: z.literal(1), lastVerified: z.iso.datetime().nullable(), inPart: z.boolean().default(false), drill: drillSchema.nullable().default(null), proved: z.string().nullable().default(null),
   provedInPart: z.string().nullable().default(null),
+  /** The first drill since the last outcome that came to nothing because machines were off. */
+  hinderedSince: z.iso.datetime().nullable().default(null),
 })
 
-const none: z.infer<typeof fileSchema> = { v: 1, lastVerified: null, inPart: false, drill: null, proved: null, provedInPart: null }
+const hinderedMs = 7 * 86_400_000
+
+const none: z.infer<typeof fileSchema> = { v: 1, lastVerified: null, inPart: false, drill: null, proved: null, provedInPart: null, hinderedSince: null }
 
 export class Checks {
   readonly #file: KeptText
@@ -52,7 +56,14 @@ export class Checks {
   /** One that went well is a verified restore too, in part when files were tried in parts. `snapshot`: the one that was tried. */
   noteDrill(drill: DrillOutcome, snapshot: string): void {
     const inPart = drill.parts.length > 0
-    this.#keep({ drill, ...(drill.ok ? { lastVerified: drill.time, inPart, ...(inPart ? { provedInPart: snapshot } : { proved: snapshot }) } : {}) })
+    this.#keep({ drill, hinderedSince: null, ...(drill.ok ? { lastVerified: drill.time, inPart, ...(inPart ? { provedInPart: snapshot } : { proved: snapshot }) } : {}) })
+  }
+
+  /** A drill came to nothing because machines were off. True when none came to anything for a week: then that counts as failed. */
+  noteHindered(nowMs: number): boolean {
+    const since = this.#known.hinderedSince ?? new Date(nowMs).toISOString()
+    this.#keep({ hinderedSince: since })
+    return nowMs - Date.parse(since) >= hinderedMs
   }
 
   #keep(change: Partial<z.infer<typeof fileSchema>>): void {

@@ -47,7 +47,7 @@ interface Choice extends Candidate {
 
 /**
  * Throws `not-found` when there is no snapshot yet; whatever goes wrong with a file is told in the result. One that could not
- * be done because machines are off is kept as no outcome.
+ * be done because machines are off is kept as no outcome, unless it was so for a week: who is never on together restores nothing.
  */
 export async function drill(context: AgentContext, { maxBytes }: CommandRequest<'drill'>, options: RunOptions): Promise<CommandResult<'drill'>> {
   const startedMs = context.clock.monotonic()
@@ -69,7 +69,8 @@ export async function drill(context: AgentContext, { maxBytes }: CommandRequest<
     }
     // A backup of empty folders is whole when the walk above found its way.
     const ok = files.length >= Math.min(1, candidates.length) && files.every(({ problem }) => problem === null)
-    const off = offOf(files)
+    const hindering = offOf(files)
+    const off = hindering.length > 0 && context.checks.noteHindered(context.clock.now()) ? [] : hindering
     const result = {
       ok, off, snapshot: snapshot.id, time: new Date(context.clock.now()).toISOString(), bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
       seconds: (context.clock.monotonic() - startedMs) / 1000, files,

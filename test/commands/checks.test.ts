@@ -24,3 +24,14 @@ test('a drill of parts vouches for its snapshot beside the last one that was tri
   checks.noteDrill(drill({ parts }), 'in-part again')
   assert.deepEqual(proved(), ['read-in-full', 'in-part again'])
 })
+
+test('drills that come to nothing because machines are off count as failed after a week, also over a restart, and any outcome begins the week anew', () => {
+  const kept: { text?: string } = {}
+  const open = () => new Checks({ read: () => kept.text, write: (text: string) => { kept.text = text } })
+  const dayMs = 86_400_000
+  const startMs = Date.parse('2026-11-22T14:00:00.000Z')
+  const hindered = (days: number) => open().noteHindered(startMs + days * dayMs)
+  assert.deepEqual([hindered(0), hindered(3), hindered(6.9), hindered(7)], [false, false, false, true])
+  open().noteDrill(drill({ ok: false }), 'broken')
+  assert.deepEqual([hindered(8), hindered(14), hindered(15)], [false, false, true])
+})

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { renderers } from '../../agent/cli/render.ts'
@@ -45,10 +45,23 @@ test('while holders are off, what is said is of now: how many can be reached, ho
   assert.deepEqual([drill.ok, drill.off], [false, ['machine-2', 'machine-3']])
   const { drill: kept, alarms } = await owner.run('status', { fresh: false })
   assert.deepEqual([kept, alarms], [null, []], 'a drill that machines that are off kept from being done is no failed one')
+  // When it stays so for a week, nobody can tell whether a restore would work: that is a failed one.
+  await owner.stop()
+  const checks = join(owner.home, 'checks.json')
+  const known = JSON.parse(readFileSync(checks, 'utf8')) as { hinderedSince: string }
+  writeFileSync(checks, JSON.stringify({ ...known, hinderedSince: new Date(Date.parse(known.hinderedSince) - 7 * 86_400_000).toISOString() }))
+  await owner.start()
+  await owner.run('protect', { paths: [folder] })
+  const overdue = await owner.run('drill', {})
+  assert.deepEqual([overdue.ok, overdue.off], [false, []])
+  assert.match(renderers.drill(overdue), /^Restore drill FAILED.*machine-2/s)
+  assert.deepEqual((await owner.run('status', { fresh: false })).alarms.map(({ kind }) => kind), ['drill'])
   for (const agent of [first, second]) await agent.start()
   // What was only off was not given up: nothing is stored anew.
   await owner.until('verify', {}, ({ ok }) => ok)
   assert.equal((await owner.run('backup', {})).bytesNew, 0)
+  assert.equal((await owner.run('drill', {})).ok, true)
+  assert.deepEqual((await owner.run('status', { fresh: false })).alarms, [])
 })
 
 test('status tells how many things a folder lacks, and `skipped` lists all of them', { skip: process.platform !== 'linux' && 'names that are not valid Unicode exist on Linux' }, async (t) => {
