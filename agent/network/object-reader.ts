@@ -19,6 +19,8 @@ import type { OpenedShard, ShardStore } from './shard-store/port.ts'
 import { forEachBounded, throwIfCancelled } from './slots.ts'
 
 const pieceLength = 32 * leafLength
+/** Of what nobody checks here: a range that lies in one shard comes as it is, and is copied nowhere. */
+const uncheckedLength = 64 * leafLength
 const piecesAtOnce = 12
 const openedKept = 2_000
 /** Far above what anybody writes: a length that only a forger names is not made room for. */
@@ -176,26 +178,41 @@ class ObjectRead<Holder extends string> {
   }
 
   async range({ offset, length }: { offset: number; length: number }): Promise<Uint8Array<ArrayBuffer>> {
+    const pieces = [...this.#pieces(offset, offset + length)]
+    const [only] = pieces
+    if (only !== undefined && pieces.length === 1 && only.to - only.from === length) {
+      const bytes = await this.#piece(only)
+      this.#release(bytes)
+      return bytes as Uint8Array<ArrayBuffer>
+    }
     const result = Buffer.allocUnsafeSlow(length)
-    await forEachBounded(this.#pieces(offset, offset + length), piecesAtOnce, async (piece) => {
+    await forEachBounded(pieces, piecesAtOnce, async (piece) => {
       const bytes = await this.#piece(piece)
       const start = piece.number * this.#shardLength + piece.from
       const from = Math.max(offset, start)
       const to = Math.min(offset + length, start + bytes.length)
       result.set(bytes.subarray(from - start, to - start), from - offset)
     })
-    for (const fetched of this.#fetches.values()) fetched.then(releaseBytes, () => {}) // who failed has said so
+    this.#release()
     return result
   }
 
-  /** Ranges of data shards, aligned outward to leaves. */
+  /** What was fetched on the way, but for what is given to the caller. */
+  #release(except?: Uint8Array): void {
+    for (const fetched of this.#fetches.values()) {
+      fetched.then((bytes) => { if (bytes !== except) releaseBytes(bytes) }, () => { /* who failed has said so */ })
+    }
+  }
+
+  /** Ranges of data shards; aligned outward to leaves where leaves are checked. */
   *#pieces(from: number, to: number): Generator<Range> {
     if (from === to) return
     const size = this.#shardLength
+    const [alignment, most] = this.#unchecked ? [1, uncheckedLength] : [leafLength, pieceLength]
     for (let number = Math.floor(from / size); number * size < to; number++) {
-      const first = Math.floor(Math.max(0, from - number * size) / leafLength) * leafLength
-      const last = Math.min(size, Math.ceil((Math.min(to, (number + 1) * size) - number * size) / leafLength) * leafLength)
-      for (let at = first; at < last; at += pieceLength) yield { number, from: at, to: Math.min(at + pieceLength, last) }
+      const first = Math.floor(Math.max(0, from - number * size) / alignment) * alignment
+      const last = Math.min(size, Math.ceil((Math.min(to, (number + 1) * size) - number * size) / alignment) * alignment)
+      for (let at = first; at < last; at += most) yield { number, from: at, to: Math.min(at + most, last) }
     }
   }
 

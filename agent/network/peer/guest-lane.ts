@@ -1,11 +1,13 @@
 /** The listener's end of a lane (lane.ts): frames of a guest's transfers come in, ranges of shards go out. */
 import type { TLSSocket } from 'node:tls'
 import { releaseWhole } from '../../release-bytes.ts'
-import { FrameReader, FrameWriter, laneFrame } from './lane-frames.ts'
+import { FrameReader, FrameWriter, frameHeaderLength } from './lane-frames.ts'
 import type { Pace } from './pacing.ts'
 
+/** Of a block: a frame with its header, in whole records of TLS. */
+const framedLength = 524_288
 /** Bytes that are read from the store at a time. */
-const blockLength = 524_288
+const blockLength = framedLength - frameHeaderLength
 
 /** Takes the bytes of a transfer; a promise asks to wait before there are more. Throws what ends the lane. */
 export type TakeBytes = (transfer: number, bytes: Uint8Array) => Promise<void> | undefined
@@ -53,21 +55,19 @@ export class GuestLane {
    */
   async send(number: number, { offset, length, pace }: { offset: number; length: number; pace?: Pace | undefined }, fill: (offset: number, block: Uint8Array) => Promise<void>): Promise<void> {
     const blocks = [this.#takeBlock(), ...(length > blockLength ? [this.#takeBlock()] : [])] as [Buffer, ...Buffer[]]
-    const filled = async (at: number): Promise<Uint8Array> => {
-      const bytes = (blocks[at / blockLength % blocks.length] as Buffer).subarray(0, length - at)
-      await fill(offset + at, bytes)
-      return bytes
+    const filled = async (at: number): Promise<Buffer> => {
+      const framed = (blocks[at / blockLength % blocks.length] as Buffer).subarray(0, frameHeaderLength + length - at)
+      await fill(offset + at, framed.subarray(frameHeaderLength))
+      return framed
     }
     let next = filled(0)
     try {
       for (let at = 0; at < length; at += blockLength) {
-        const bytes = await next
+        const framed = await next
         if (at + blockLength < length) next = filled(at + blockLength)
         next.catch(() => { /* said when its turn comes */ })
-        await pace?.(bytes.length)
-        for (let from = 0; from < bytes.length; from += laneFrame) {
-          await this.#frames.write(number, bytes.subarray(from, from + laneFrame))
-        }
+        await pace?.(framed.length)
+        await this.#frames.writeBlock(number, framed)
       }
     } finally {
       await next.catch(() => { /* thrown above, or of no interest any more */ })
@@ -76,7 +76,7 @@ export class GuestLane {
   }
 
   #takeBlock(): Buffer {
-    return this.#blocks.pop() ?? Buffer.allocUnsafeSlow(blockLength)
+    return this.#blocks.pop() ?? Buffer.allocUnsafeSlow(framedLength)
   }
 
   end(): void {

@@ -60,19 +60,25 @@ export class FrameWriter {
 
   /** `bytes` may be changed when it has resolved. Rejects when the socket closes before. */
   async write(number: number, bytes: Uint8Array): Promise<void> {
-    const before = this.#turn
-    const turn = this.#writeAfter(before, number, bytes)
-    this.#turn = turn.catch(() => undefined)
-    await turn
+    const header = Buffer.allocUnsafe(frameHeaderLength)
+    writeHeader(header, number, bytes.length)
+    await this.#inTurn([header, bytes])
   }
 
-  async #writeAfter(before: Promise<void>, number: number, bytes: Uint8Array): Promise<void> {
-    await before
-    const header = Buffer.allocUnsafe(frameHeaderLength)
-    header.writeUInt32LE(number, 0)
-    header.writeUInt32LE(bytes.length, 4)
-    await this.#put(header)
-    await this.#put(bytes)
+  /** The same for a block whose first `frameHeaderLength` bytes are room for the header: both go as one. */
+  async writeBlock(number: number, block: Buffer): Promise<void> {
+    writeHeader(block, number, block.length - frameHeaderLength)
+    await this.#inTurn([block])
+  }
+
+  async #inTurn(parts: readonly Uint8Array[]): Promise<void> {
+    const before = this.#turn
+    const turn = (async () => {
+      await before
+      for (const part of parts) await this.#put(part)
+    })()
+    this.#turn = turn.catch(() => undefined)
+    await turn
   }
 
   /** One at a time: Node copies what waits in a stream together. */
@@ -84,4 +90,9 @@ export class FrameWriter {
       })
     })
   }
+}
+
+function writeHeader(into: Buffer, number: number, length: number): void {
+  into.writeUInt32LE(number, 0)
+  into.writeUInt32LE(length, 4)
 }
