@@ -9,4 +9,4 @@ set "program=%here%agent\cli\holdfast.js"
 if not exist "%program%" set "program=%here%agent\cli\holdfast.ts"
 rem Compiled sources are kept: half of a command's start goes into reading TypeScript.
 if not defined NODE_COMPILE_CACHE set "NODE_COMPILE_CACHE=%LOCALAPPDATA%\Holdfast-cache"
-"%node%" --max-semi-space-size=2 --disable-warning=ExperimentalWarning "%program%" %*
+"%node%" --max-semi-space-size=2 --max-old-space-size=2000 --disable-warning=ExperimentalWarning "%program%" %*

@@ -12,7 +12,7 @@ import { moduleUrl } from './module-url.ts'
 export const installation = fileURLToPath(new URL('..', import.meta.url))
 /** What Node.js runs. */
 export const commandLine = fileURLToPath(moduleUrl('./cli/holdfast', import.meta.url))
-export const launcherArguments = ['--max-semi-space-size=2', '--disable-warning=ExperimentalWarning']
+export const launcherArguments = ['--max-semi-space-size=2', '--max-old-space-size=2000', '--disable-warning=ExperimentalWarning']
 export const launcherEnvironment = {
   MALLOC_MMAP_THRESHOLD_: '4194304', MALLOC_TRIM_THRESHOLD_: '8388608', MALLOC_ARENA_MAX: '2', NODE_COMPILE_CACHE: compileCacheFolder(),
 }

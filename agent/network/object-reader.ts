@@ -199,9 +199,8 @@ class ObjectRead<Holder extends string> {
 
   /** What was fetched on the way, but for what is given to the caller. */
   #release(except?: Uint8Array): void {
-    for (const fetched of this.#fetches.values()) {
-      fetched.then((bytes) => { if (bytes !== except) releaseBytes(bytes) }, () => { /* who failed has said so */ })
-    }
+    const release = (bytes: Uint8Array): void => { if (bytes !== except) releaseBytes(bytes) }
+    for (const fetched of this.#fetches.values()) fetched.then(release, () => { /* who failed has said so */ })
   }
 
   /** Ranges of data shards; aligned outward to leaves where leaves are checked. */

@@ -161,13 +161,14 @@ export class PackBuilder {
       this.#options.emit(this.#writer.finish(true))
       this.#writer = undefined
       if (filled) {
+        releaseFrame(segment)
         this.#endSegment()
         return
       }
     }
     this.#writer ??= this.#open()
     this.#writer.add(segment)
-    if (segment.codec === codecs.zstd) releaseBytes(segment.payload)
+    releaseFrame(segment)
     this.#take(this.#entries.length, segment.plainLength)
   }
 
@@ -183,10 +184,13 @@ export class PackBuilder {
     }
     if (count === 0) return false
     const part = this.#compress(count)
-    if (part.payload.length > room) return false
-    writer.add(part)
-    this.#take(count, part.plainLength)
-    return true
+    const fits = part.payload.length <= room
+    if (fits) {
+      writer.add(part)
+      this.#take(count, part.plainLength)
+    }
+    releaseFrame(part)
+    return fits
   }
 
   /** The first chunks of the open segment as they go into a pack. */
@@ -214,6 +218,11 @@ export class PackBuilder {
   }
 }
 
+/** A frame has a MiB of memory for itself; what is stored as it is stands in the builder's. */
+function releaseFrame({ codec, payload }: CompressedSegment): void {
+  if (codec === codecs.zstd) releaseBytes(payload)
+}
+
 /** Seals one document of up to some 15 MiB, cut into segments of 1 MiB: an index or a snapshot. */
 export function sealDocument(
   kind: 'index' | 'snapshot', document: Uint8Array, options: KeyOptions & { epoch: number, salt: Uint8Array },
@@ -226,7 +235,9 @@ export function sealDocument(
     const plain = document.subarray(at, at + maxSegmentLength)
     const frame = compress(plain)
     const codec = frame === undefined ? codecs.stored : codecs.zstd
-    writer.add({ payload: frame ?? plain, codec, plainLength: plain.length, chunkEntries: Buffer.alloc(0) })
+    const segment = { payload: frame ?? plain, codec, plainLength: plain.length, chunkEntries: Buffer.alloc(0) }
+    writer.add(segment)
+    releaseFrame(segment)
   }
   return writer.finish(false)
 }
@@ -239,6 +250,9 @@ export async function openDocument(
   if (key.kind !== kind) throw damaged(`it is no ${kind}`)
   const total = segments.reduce((sum, segment) => sum + segment.plainLength, 0)
   if (total > maxDocumentLength) throw damaged('it is longer than its kind may be')
-  return Buffer.concat(segments.map(({ offset, length, plainLength, codec }, number) =>
-    openPart(key, { number, codec, plainLength }, object.subarray(offset, offset + length))))
+  const parts = segments.map(({ offset, length, plainLength, codec }, number) =>
+    openPart(key, { number, codec, plainLength }, object.subarray(offset, offset + length)))
+  const document = Buffer.concat(parts)
+  for (const part of parts) releaseBytes(part)
+  return document
 }

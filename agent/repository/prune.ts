@@ -9,6 +9,7 @@
  * replaces is kept twice for that long, and because holders freeze when most of a backup is replaced at once.
  */
 import { HoldfastError, hasCode } from '../../shared/errors.ts'
+import { releaseBytes } from '../release-bytes.ts'
 import type { NewObject, ObjectId, ObjectRef, ObjectStore, PutReceipt } from '../object-store.ts'
 import { type ChunkIdKey, chunkId } from './chunk-id.ts'
 import { encodeIndex, splitForIndexes } from './index-object.ts'
@@ -187,6 +188,7 @@ async function takeUsed(context: PruneContext, use: PackUse, ref: ObjectRef, bui
       if (index.place(id)?.pack !== number) throw damaged('a chunk is not the one that its id names')
       builderOf(number).add(id, chunk)
     }
+    releaseBytes(plain)
   }
 }
 

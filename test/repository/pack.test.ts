@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomFillSync } from 'node:crypto'
+import { syncBuiltinESMExports } from 'node:module'
 import { test } from 'node:test'
+import zlib from 'node:zlib'
 import * as fc from 'fast-check'
 import { hasCode } from '../../shared/errors.ts'
 import { hashLeaves, rootOf } from '../../agent/merkle.ts'
@@ -54,6 +56,28 @@ test('a run of packs fills 16 MiB each but for the last', async () => {
   }
   const found = (await Promise.all(packs.map(async ({ bytes }) => await unpack(bytes)))).flat()
   assert.ok(Buffer.concat(found.map(({ bytes }) => bytes)).equals(Buffer.concat(chunks)))
+})
+
+test('every compressed segment gives its memory back when the pack has it, not when the heap is collected', (context) => {
+  const frames: Buffer[] = []
+  const compress = zlib.zstdCompressSync
+  context.mock.method(zlib, 'zstdCompressSync', (...call: Parameters<typeof compress>) => {
+    const frame = compress(...call)
+    frames.push(frame)
+    return frame
+  })
+  syncBuiltinESMExports()
+  context.after(syncBuiltinESMExports)
+  const memory = Buffer.from(new SharedArrayBuffer(packLength))
+  const packs: FinishedPack[] = []
+  const builder = new PackBuilder({ ...keys, epoch: 1, random: (length) => randomBytes(length), acquire: () => memory, emit: (finished) => packs.push(finished) })
+  const chunk = Buffer.alloc(16_384)
+  while (packs.length < 2) {
+    randomFillSync(chunk, 0, 10_700) // the rest is zeros; 24 segments and a half fill a pack
+    builder.add(randomBytes(16), chunk)
+  }
+  assert.ok(frames.length > 40)
+  assert.equal(frames.filter(({ length }) => length > 0).length, 0)
 })
 
 test('more tiny chunks than a segment can count make another segment', async () => {
