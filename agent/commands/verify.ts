@@ -1,11 +1,11 @@
-/** Can everything be restored, and making anew what is missing. Both judge what the heads keep alive. */
+/** Can everything be restored that any head keeps alive, and making anew what is missing of what the own one does. */
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import { hasCode } from '../../shared/errors.ts'
 import { shortId } from '../../shared/ids.ts'
-import type { ObjectId, ObjectRef } from '../object-store.ts'
+import type { ObjectId } from '../object-store.ts'
 import { type CheckProgress, type HoldingsReport, type ObjectFinding, type ObjectState, repairObjects, verifyHoldings } from '../network/repair.ts'
 import type { Fault, VerifyReport } from '../repository/verify.ts'
-import type { AgentContext, Backup } from './context.ts'
+import type { AgentContext } from './context.ts'
 import type { RunOptions } from './command.ts'
 import { meetHolders, refreshHeads } from './freshness.ts'
 import { protectionOf } from './protection.ts'
@@ -21,7 +21,7 @@ export async function verify(context: AgentContext, request: CommandRequest<'ver
   const services = await context.backup()
   await meetHolders(context, services, signal)
   const { warnings } = await refreshHeads(services, signal)
-  const live = liveObjects(services)
+  const { live } = services.repository
   const holdings = await verifyHoldings(services.dispersal, { live, readData: request.readData }, { signal, onProgress: (progress) => onProgress(shown(progress)) })
   let bytesRead = 0
   onProgress({ stage: 'checking contents' })
@@ -54,8 +54,9 @@ type Objects = Record<ObjectState, string[]>
 function judge({ details }: HoldingsReport, { badObjects }: VerifyReport): Objects {
   const objects: Objects = { degraded: [], unreachable: [], damaged: [], lost: [] }
   const known = new Set<ObjectId>()
+  const bad = new Set(badObjects.map(({ ref }) => ref.id))
   for (const finding of details) {
-    if (finding.state === 'degraded' && badObjects.some(({ ref }) => ref.id === finding.object.id)) continue
+    if (finding.state === 'degraded' && bad.has(finding.object.id)) continue
     known.add(finding.object.id)
     objects[finding.state].push(describe(finding))
   }
@@ -85,7 +86,7 @@ export async function repair(context: AgentContext, { patient }: CommandRequest<
   const services = await context.backup()
   await meetHolders(context, services, signal)
   const { warnings } = await refreshHeads(services, signal)
-  const report = await repairObjects(services.dispersal, { live: liveObjects(services), patient }, { signal, onProgress: (progress) => onProgress(shown(progress)) })
+  const report = await repairObjects(services.dispersal, { live: [...services.repository.head?.live ?? []], patient }, { signal, onProgress: (progress) => onProgress(shown(progress)) })
   onProgress({ stage: 'bringing packs to the present level' })
   const moved = await respread(services, { signal }).catch((error: unknown) => {
     if (!hasCode(error, 'too-few-holders', 'quota-exceeded', 'object-missing', 'object-damaged')) throw error
@@ -96,10 +97,6 @@ export async function repair(context: AgentContext, { patient }: CommandRequest<
     objects: report.before.objects, rebuilt: report.shardsMade, respread: typeof moved === 'number' ? moved : 0, failed: report.failed.length, bytesSent: report.bytesSent, bytesByCause: report.bytesByCause,
     protection: protectionOf(services), problems: problems.slice(0, mostShown),
   }
-}
-
-function liveObjects({ repository }: Backup): ObjectRef[] {
-  return [...repository.head?.live ?? []]
 }
 
 function shown({ phase, done, total }: CheckProgress) {

@@ -93,6 +93,11 @@ export class KnownHeads {
     return this.counting().flatMap(({ live }) => live)
   }
 
+  /** Each of these once. */
+  distinct(): ObjectRef[] {
+    return [...new Map(this.live().map((ref) => [ref.id, ref])).values()]
+  }
+
   /** Each object of a kind that the heads keep alive. */
   liveOf(kind: ObjectRef['kind']): ObjectRef[] {
     return ofKind(kind, this.live())

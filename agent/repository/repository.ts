@@ -160,6 +160,11 @@ export class Repository implements AsyncDisposable {
     return this.#heads.own
   }
 
+  /** Each object that the heads of all devices keep alive. */
+  get live(): ObjectRef[] {
+    return this.#heads.distinct()
+  }
+
   /**
    * Asks for the newest heads and takes in what they name; publishes the own one again when nobody had acknowledged it.
    * Rejects what HeadStore.collect rejects with; nothing is lost then, the heads seen before stay.
@@ -249,7 +254,7 @@ export class Repository implements AsyncDisposable {
     return await verifyRepository({
       store: this.#options.store, index: this.#index, metadata: this.#metadata, threads: this.#threads(),
       secrets: { owner: this.#ownerBytes, chunkIdKey: this.#keyring.chunkIdKey }, keyFor: (epoch) => this.#keyFor(epoch),
-      named: this.#heads.live(), readSnapshot: async (ref) => await this.#reader.readSnapshot(ref, options),
+      named: this.live, readSnapshot: async (ref) => await this.#reader.readSnapshot(ref, options),
       signal: options.signal,
     }, request)
   }

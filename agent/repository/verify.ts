@@ -45,6 +45,7 @@ export interface VerifyContext {
   readonly threads: number
   readonly secrets: RestoreSetup
   readonly keyFor: (epoch: number) => KeyOptions
+  /** What the heads keep alive, each object once. */
   readonly named: readonly ObjectRef[]
   readonly readSnapshot: (ref: ObjectRef) => Promise<Snapshot>
   readonly signal?: AbortSignal | undefined
@@ -61,7 +62,7 @@ export interface VerifyRequest {
 }
 
 export async function verifyRepository(context: VerifyContext, request: VerifyRequest): Promise<VerifyReport> {
-  const refs = [...new Map(context.named.map((ref) => [ref.id, ref])).values()]
+  const refs = context.named
   const bad = new Map<ObjectId, BadObject>()
   const there = new Set<ObjectId>()
   for await (const { id } of context.store.list({ signal: context.signal })) there.add(id)

@@ -73,6 +73,12 @@ test('a recovery that lacks the newest head names the machine that may have it; 
   const target = join(group.directory, 'back')
   await fresh.run('restore', { snapshot: snapshots.at(-1)!.id, target })
   assert.ok(readFileSync(join(target, 'mail.bin')).equals(seededBytes(50_000, 2)))
+  // What the lost machine's head keeps alive beside the own one is judged as well.
+  const sound = await fresh.run('verify', {})
+  await keeper.stop()
+  const off = await fresh.run('verify', {})
+  assert.deepEqual([sound.ok, off.ok, off.objects, off.damaged + off.lost, off.off], [true, false, sound.objects, 0, ['machine-2']])
+  assert.equal(off.healthy + off.degraded + off.unreachable, off.objects)
 })
 
 test('a roster that went back in time is worth a mail, mended or not, and is said as long as nothing worse is wrong with it', () => {
