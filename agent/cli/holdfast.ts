@@ -206,6 +206,12 @@ function exitCode(invocation: Invocation, name: CommandName, result: CommandResu
     process.stderr.write(`holdfast: ${skipped.length === 1 ? 'one thing was' : `${skipped.length} things were`} not restored, for the reasons given.\n  What is there stays; run the command again when it can be had, and it goes on.\n`)
     return 1
   }
+  if (name === 'repair') {
+    const { failed } = result as CommandResult<'repair'>
+    if (failed === 0) return 0
+    process.stderr.write(`holdfast: ${failed === 1 ? 'one object still lacks' : `${failed} objects still lack`} shards, for the reasons given.\n  Switch on or add machines and run it again; an agent that runs does so by itself.\n`)
+    return 1
+  }
   if (name === 'verify' && !(result as CommandResult<'verify'>).ok) process.stderr.write(`holdfast: ${verifyHint(result as CommandResult<'verify'>)}\n`)
   return 'ok' in result && result.ok === false ? 1 : 0
 }

@@ -30,7 +30,7 @@ function checkDisk(context: AgentContext): Check {
   const free = bavail / blocks
   const { minFree } = context.settings.config.offer
   const detail = `${Math.round(free * 100)} % of the disk is free, ${Math.round(minFree * 100)} % are kept in reserve`
-  return free > minFree ? ok('disk', detail) : warning('disk', `${detail}: nothing can be kept for others`, 'Free some space, or set offer.minFree lower in config.json')
+  return free > minFree ? ok('disk', detail) : warning('disk', `${detail}: nothing can be kept for others`, 'Free some space, or lower the reserve: holdfast settings offer.minFree=0.1; it is at least the group\'s, which an admin changes: holdfast network settings minFree=0.1')
 }
 
 function checkPaths(context: AgentContext): Check[] {

@@ -35,6 +35,9 @@ test('one machine more gone than may be: restore fails, names who is missing, le
   assert.match(verified.stderr, /nothing is lost.*\n {2}Switch on .*, as many as it takes, and run it again\. Of one that will not come back an admin says so: holdfast network lost NAME\.\n$/s)
   for (const machine of [...gone.map((agent) => agent.machine), third?.machine ?? '']) assert.ok(verified.stderr.includes(machine), verified.stderr)
   assert.match(ended.stderr, /it can be read: switch these on/)
+  const repaired = await commandLine(['repair', '--home', owner.home])
+  assert.equal(repaired.code, 1, 'what cannot be repaired is no success')
+  assert.match(repaired.stderr, /objects still lack shards, for the reasons given\.\n {2}Switch on or add machines/)
 
   await group.start('again', third?.home)
   await owner.run('status', { fresh: true })
