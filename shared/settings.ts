@@ -80,9 +80,9 @@ export const settingsChangeSchema = z.strictObject({
 export type SettingsChange = z.output<typeof settingsChangeSchema>
 
 const groupScheduleSchema = z.strictObject({ cron: z.string().max(200).nullable(), quietHours })
-/** What holds for the whole work group. `schedule` null: each machine's own. */
+/** What holds for the whole work group. `schedule` null: each machine's own; as loose as the record, in which a version before let more be set. */
 export const groupSettingsSchema = z.object({
-  name: z.string(), redundancy: z.string(), minFree: z.number(), admission: z.enum(['open', 'approved']), schedule: groupScheduleSchema.nullable(),
+  name: z.string(), redundancy: z.string(), minFree: z.number(), admission: z.enum(['open', 'approved']), schedule: settingsSchema.shape.schedule.pick({ cron: true, quietHours: true }).nullable(),
 })
 export const groupChangeSchema = z.strictObject({
   name: z.string().trim().min(1).max(80).optional(), redundancy: z.string().min(1).max(20).optional(), minFree: z.number().min(0).max(0.95).optional(),

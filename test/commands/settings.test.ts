@@ -130,3 +130,11 @@ test('that the reserve of the group holds is named while a lower one was set her
   settings.change({ offer: { minFree: 0.5 } })
   assert.deepEqual([settings.config.offer.minFree, settings.groupMinFree], [0.5, null])
 })
+
+test('quiet hours that end as they begin, which a version before took for the whole group, are shown, and not taken again', () => {
+  const { request, result } = commands['network settings']
+  const quietHours = { from: '08:00', to: '08:00' }
+  const shown = { settings: { name: 'Test', redundancy: 'auto', minFree: 0.1, admission: 'open', schedule: { cron: null, quietHours } }, admins: [], mayChange: true, epoch: 1, told: null }
+  assert.deepEqual(result.parse(shown).settings.schedule?.quietHours, quietHours)
+  assert.equal(request.safeParse({ change: { schedule: { quietHours } } }).success, false)
+})
