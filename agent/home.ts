@@ -102,7 +102,8 @@ function openLock(directory: string): DatabaseSync {
 /** Makes the folder and those above it that are missing; Node's own recursion never ends where a file system takes none (nodejs/node). Throws `target-unwritable`. */
 export function makeFolders(path: string, mode = 0o700): void {
   if (existsSync(path)) return
-  makeFolders(dirname(path), mode)
+  const above = dirname(path)
+  if (above !== path) makeFolders(above, mode) // a drive that is not there has nothing above it
   try {
     mkdirSync(path, { mode })
   } catch (cause) {

@@ -53,7 +53,7 @@ function nowhere({ kept, shards, refused, worst }: HandoverReport, membership: M
   const staying = membership.members().filter(({ state, record }) => state !== 'gone' && record.state === 'on')
   const off = staying.filter(({ state }) => state !== 'online').map(({ name }) => name)
   const why = refused > 0 ? 'machines that have no part of these backups yet took no more' : 'every other machine that is on has a part of the same backups already, or they are its own'
-  const help = refused > 0 ? 'Let them offer more space, or let a further machine join.' : off.length === 0 ? 'All machines are on: a further one would have to join.' : `${off.join(', ')} may take them: switch ${off.length === 1 ? 'it' : 'them'} on and try again, or let a further machine join.`
+  const help = refused > 0 ? 'Let them offer more space, or let a further machine join.' : staying.length === 0 ? 'No other machine is left: one would have to join.' : off.length === 0 ? 'All machines are on: a further one would have to join.' : `${off.join(', ')} may take them: switch ${off.length === 1 ? 'it' : 'them'} on and try again, or let a further machine join.`
   return new HoldfastError('too-few-holders', `Cannot leave yet: ${kept} of ${shards} shards that this machine keeps for others have nowhere to go: ${why}`, {
     details: { kept, shards, off }, guidance: [help, forceText(worst), levelText(membership.network.redundancy, new Set(staying.map(({ host }) => host)).size - 1)].filter((text) => text !== '').join(' '),
   })
@@ -67,8 +67,9 @@ function forceText(worst: HandoverReport['worst']): string {
   return `With --force it leaves all the same, and they have ${parts}; what is missing is made anew once a machine is there that has none of it.`
 }
 
-/** Whether the level still fits a group without this machine, in which each has `others` to hold its backups; empty when it does. */
+/** Whether the level still fits a group without this machine, in which each has `others` to hold its backups; empty when it does, or nobody is left (-1). */
 export function levelText(name: string, others: number): string {
+  if (others < 0) return ''
   const { k, n } = redundancyOf(name, others)
   const without = `Without this machine there ${others === 1 ? 'is 1 other' : `are ${others} others`} for each`
   if (k > others) return `${without}, and the level ${name} needs ${k}: every backup would fail until more join or an admin chooses a lower level.`

@@ -92,7 +92,7 @@ export async function makeFolders(path: string): Promise<void> {
     if (systemCode(error) === 'EEXIST') return
     const above = dirname(path)
     if (systemCode(error) !== 'ENOENT') throw unwritable(path, error)
-    if (await entryAt(above) !== undefined) throw new HoldfastError('target-unwritable', `Cannot write ${path}: the system lets nobody make a folder in ${above}`, { details: { path, reason: 'ENOENT' }, cause: error })
+    if (above === path || await entryAt(above) !== undefined) throw new HoldfastError('target-unwritable', `Cannot write ${path}: the system lets nobody make a folder in ${above}`, { details: { path, reason: 'ENOENT' }, cause: error })
     await makeFolders(above)
     await makeFolder(path)
   }

@@ -208,5 +208,5 @@ test('who cannot hand everything over is told why, what helps, and what becomes 
 test('what is said of the level without the machine that leaves is so for each level', () => {
   assert.match(levelText('3-of-4', 2), /needs 3: every backup would fail/)
   assert.match(levelText('4-of-6', 5), /are 5 others for each, and the level 4-of-6 wants 6: new backups would be partly protected/)
-  for (const [name, others] of [['auto', 5], ['auto', 2], ['mirror-2', 2], ['raid5', 3], ['4-of-6', 6]] as const) assert.equal(levelText(name, others), '', `${name} of ${others}`)
+  for (const [name, others] of [['auto', 5], ['auto', -1], ['raid6', -1], ['auto', 2], ['mirror-2', 2], ['raid5', 3], ['4-of-6', 6]] as const) assert.equal(levelText(name, others), '', `${name} of ${others}`)
 })
