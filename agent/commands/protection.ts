@@ -24,7 +24,7 @@ export function protectionOf(services: Backup, places: LivePlaces = livePlacesOf
   const level = dispersal.redundancy()
   let worst: Stored | undefined
   for (const known of places) {
-    const verdict: Stored = known === undefined ? nothing(level.n) : dispersal.protectionOf(known)
+    const verdict: Stored = known === undefined ? nothing(level.n) : dispersal.protectionOf(known, level)
     if (worst === undefined) worst = verdict
     else {
       worst = {

@@ -21,7 +21,7 @@ import { ParityEncoder } from './parity-encoder.ts'
 import { type Peer, type Peers, isWaitedFor, mayComeBack } from './peers.ts'
 import { type Place, type Protection, admitNewcomer, chooseHolders, judge, matchShards } from './placement.ts'
 import type { PlacedObject, PlacementIndex } from './placement-index.ts'
-import { type Redundancy, mirrored, redundancyOf, redundancyOfObject } from './redundancy.ts'
+import { type Redundancy, fewerAsked, mirrored, redundancyOf, redundancyOfObject } from './redundancy.ts'
 import { isDamage, signHeader, withNumber } from './shard.ts'
 import { rootsOf } from './shard-set.ts'
 import type { NewShard, ShardEntry } from './shard-store/port.ts'
@@ -112,6 +112,11 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
     return redundancyOf(this.#options.redundancy(), this.holders.count())
   }
 
+  /** Of objects of a kind; `level`: the group's. */
+  levelOf(kind: ObjectRef['kind'], level = this.redundancy()): Redundancy {
+    return kind === 'key' ? mirrored(level) : level
+  }
+
   /** Resolves when work on so many bytes may begin; few bytes wait for nobody. Rejects with the signal's reason. */
   async takeTurn(bytes: number, signal?: AbortSignal): Promise<void> {
     const wait = bytes < politeBytes ? undefined : this.#options.turn?.()
@@ -136,7 +141,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
 
   async #place(object: NewObject, { signal, onSent }: StorePutOptions): Promise<PutReceipt> {
     const known = await this.#knownPlaces(object.id, signal)
-    const { k, n } = known ?? (object.kind === 'key' ? mirrored(this.redundancy()) : this.redundancy())
+    const { k, n } = known ?? this.levelOf(object.kind)
     const places = known === undefined ? [] : this.placesOf(known)
     const matched = matchShards(places)
     if (matched.size >= n) return { placed: matched.size, wanted: n, bytesSent: 0 }
@@ -171,8 +176,13 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
     })
   }
 
-  protectionOf(object: PlacedObject): Protection {
-    return judge(redundancyOfObject(object.k, object.n), this.placesOf(object), object.wasGreen)
+  /** `level`: the group's as it is now, for those who judge many. */
+  protectionOf(object: PlacedObject, level?: Redundancy): Protection {
+    const { k, n, kind, wasGreen } = object
+    const verdict = judge(redundancyOfObject(k, n), this.placesOf(object), wasGreen)
+    const fewer = verdict.placed >= n ? undefined : fewerAsked(object, this.levelOf(kind, level))
+    if (fewer === undefined) return verdict
+    return { ...verdict, wanted: Math.max(fewer.all, verdict.placed), ...(verdict.placed >= (wasGreen ? fewer.green : fewer.all) ? { state: 'protected' as const } : {}) }
   }
 
   #receipt(object: NewObject, { k, n, outcome }: { k: number; n: number; outcome: PlacingOutcome }): PutReceipt {

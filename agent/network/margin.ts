@@ -34,6 +34,8 @@ export interface PatientRequest {
   readonly shown: number
   /** Machines of the group that were never asked what they have; each may have one of the missing shards. */
   readonly unlisted?: number
+  /** So many of `target` are asked for no more, whichever. */
+  readonly spare?: number
 }
 
 /** Numbers below `target` that lie on no host of their own. */
@@ -43,14 +45,14 @@ export function lackingNow(places: readonly Place[], target: number): number[] {
 }
 
 /** Those worth making anew now, the longest silent first. `places`: on machines that are not gone for good. */
-export function lackingWithPatience(places: readonly PatientPlace[], { k, target, shown, unlisted = 0 }: PatientRequest, { stages, shownDays, givenUpDays } = patience): number[] {
+export function lackingWithPatience(places: readonly PatientPlace[], { k, target, shown, unlisted = 0, spare = 0 }: PatientRequest, { stages, shownDays, givenUpDays } = patience): number[] {
   const kept = places.filter(({ silentDays }) => silentDays < givenUpDays)
   const lost = lackingNow(kept, target)
-  if (lost.length > unlisted) return lost.slice(0, lost.length - unlisted)
+  if (lost.length > unlisted + spare) return lost.slice(0, lost.length - unlisted - spare)
   let worth: number[] = []
   for (const { days, least } of [...stages.map(({ days, losses }) => ({ days, least: k + losses })), { days: shownDays, least: shown }]) {
     const lacking = lackingNow(kept.filter(({ silentDays }) => silentDays < days), target)
-    const count = Math.min(least, target) - (target - lacking.length + lost.length)
+    const count = Math.min(least, target - spare) - (target - lacking.length + Math.min(lost.length, unlisted))
     if (count > worth.length) worth = lacking.toSorted((a, b) => silenceOf(b, kept) - silenceOf(a, kept)).slice(0, count)
   }
   return worth

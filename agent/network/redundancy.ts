@@ -73,6 +73,18 @@ export function redundancyOfObject(k: number, n: number): Redundancy {
   return level(k, n, strict ? n : n - 1)
 }
 
+/**
+ * Of an object that was cut for more machines than the level asks for now, because the group shrank or an admin lowered it:
+ * `all` shards on machines of their own are asked for, and down to `green` it can lose what a new one could. Undefined: as
+ * many are asked for as it has, or nothing is protected at this level.
+ */
+export function fewerAsked({ k, n }: { readonly k: number; readonly n: number }, level: Redundancy): { all: number; green: number } | undefined {
+  if (level.n >= n || level.green === null) return undefined
+  const green = k + level.green - level.k
+  const all = Math.max(level.n, green)
+  return all < n ? { all, green } : undefined
+}
+
 /** The keyring is not cut: every holder has it whole. */
 export function mirrored(redundancy: Redundancy): Redundancy {
   return redundancyOfObject(1, redundancy.n)

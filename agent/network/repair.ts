@@ -19,7 +19,7 @@ import { doubtfulSeconds } from './membership/liveness.ts'
 import { type Peer, isWaitedFor, mayComeBack } from './peers.ts'
 import { matchShards } from './placement.ts'
 import type { PlacedObject } from './placement-index.ts'
-import { mirrored, redundancyOfObject } from './redundancy.ts'
+import { fewerAsked, redundancyOfObject } from './redundancy.ts'
 import { addBytes, causeOf } from './repair-causes.ts'
 import { objectIdOf, parseHeader, verifiedRead, withNumber } from './shard.ts'
 import type { NewShard } from './shard-store/port.ts'
@@ -265,14 +265,15 @@ function unlistedOf({ holders, index }: Dispersal): Peer[] {
 /** Numbers to be made anew. */
 function lackingOf(dispersal: Dispersal, object: PlacedObject, { reachable, patient, asSigned, unlisted }: Judging): number[] {
   const target = asSigned === true ? object.n : targetOf(dispersal, object)
-  if (patient !== true) return lackingNow(dispersal.placesOf(object, { reachable }), target)
+  const spare = asSigned === true ? 0 : object.n - (fewerAsked(object, dispersal.levelOf(object.kind))?.all ?? object.n)
+  if (patient !== true) return lackingNow(dispersal.placesOf(object, { reachable }), target).slice(spare)
   const places = object.shards.flatMap(({ number, machine }) => {
     const peer = dispersal.holders.peer(machine)
     const silentDays = peer === undefined ? Infinity : silenceOf(peer) / daySeconds
     return peer === undefined || silentDays === Infinity ? [] : [{ number, host: peer.host, silentDays }]
   })
   const { green } = redundancyOfObject(object.k, target)
-  return lackingWithPatience(places, { k: object.k, target, shown: object.wasGreen && green !== null ? green : target, unlisted })
+  return lackingWithPatience(places, { k: object.k, target, shown: object.wasGreen && green !== null ? green : target, unlisted, spare })
 }
 
 /** Infinite for one that left, was replaced or is given up. */
@@ -295,10 +296,11 @@ export function needsRepair(dispersal: Dispersal, live: Iterable<ObjectRef>): bo
 
 /**
  * n grows to the level's when k is the same; of what is small and cannot be written again (snapshots, indexes) also when k
- * is less: more copies only survive more. Packs of another k are respread (respread.ts).
+ * is less: more copies only survive more. Packs of another k are respread (respread.ts). What the level asks for no more
+ * (fewerAsked) is not made anew when it is lost.
  */
 function targetOf(dispersal: Dispersal, { kind, k, n }: PlacedObject): number {
-  const level = kind === 'key' ? mirrored(dispersal.redundancy()) : dispersal.redundancy()
+  const level = dispersal.levelOf(kind)
   return level.k === k || (kind !== 'pack' && k < level.k) ? Math.max(n, level.n) : n
 }
 

@@ -52,6 +52,13 @@ test('what is lost for good lacks at once, however wide the margin', () => {
   assert.deepEqual(lackingWithPatience(places(5), triple), [5])
 })
 
+test('what the level asks for no more is not made anew, and what it does is, as if the rest had never been', () => {
+  assert.deepEqual(lackingWithPatience(places(5), { ...triple, spare: 1 }), [])
+  assert.deepEqual(lackingWithPatience(places(4), { ...triple, spare: 1 }), [4])
+  assert.deepEqual(lackingWithPatience(places(2, 10), { k: 1, target: 3, shown: 3, spare: 1 }), [1], 'one more has to be survivable without the silent one')
+  assert.deepEqual(lackingWithPatience(places(3, 21), { k: 1, target: 3, shown: 3, spare: 1 }), [], 'two are left, as many as are asked for')
+})
+
 test('who was not asked yet may have what nobody else has', () => {
   assert.deepEqual(lackingWithPatience(places(4), { ...triple, unlisted: 2 }), [])
   assert.deepEqual(lackingWithPatience(places(4), { ...triple, unlisted: 1 }), [4])

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HoldfastError } from '../../shared/errors.ts'
-import { redundancyOf, redundancyOfObject } from '../../agent/network/redundancy.ts'
+import { fewerAsked, redundancyOf, redundancyOfObject } from '../../agent/network/redundancy.ts'
 
 test('every level of the table is what the table says', () => {
   const table = [
@@ -18,6 +18,17 @@ test('an object is never judged more mildly than the level that it was coded for
   for (const [name, others] of [['mirror-2', 2], ['mirror-3', 3], ['raid5', 3], ['raid5', 5], ['raid6', 4], ['raid6', 5], ['raid6', 6], ['triple', 6], ['auto', 1]] as const) {
     const level = redundancyOf(name, others)
     assert.deepEqual(redundancyOfObject(level.k, level.n), level, name)
+  }
+})
+
+test('what was cut for more machines than the level asks for now survives as many losses as what is cut for it', () => {
+  const auto = (others: number) => redundancyOf('auto', others)
+  const table = [[3, 2, { all: 2, green: 2 }], [6, 5, { all: 5, green: 4 }], [6, 4, { all: 4, green: 4 }], [6, 2, { all: 4, green: 4 }], [6, 3, { all: 5, green: 5 }], [2, 1, undefined], [3, 6, undefined], [6, 40, undefined]] as const
+  for (const [before, now, fewer] of table) {
+    const { k, n } = auto(before)
+    assert.deepEqual(fewerAsked({ k, n }, auto(now)), fewer, `${before} to ${now}`)
+    const { k: present, green } = auto(now)
+    if (fewer !== undefined) assert.equal(fewer.green - k, (green ?? 0) - present)
   }
 })
 

@@ -10,7 +10,7 @@ import { hashLeaves } from '../../agent/merkle.ts'
 import { DeviceKeys } from '../../agent/network/device-keys.ts'
 import { Dispersal } from '../../agent/network/dispersal.ts'
 import { PlacementIndex } from '../../agent/network/placement-index.ts'
-import { repairObjects, verifyHoldings } from '../../agent/network/repair.ts'
+import { needsRepair, repairObjects, verifyHoldings } from '../../agent/network/repair.ts'
 import { signHeader, verifyHeader, withNumber } from '../../agent/network/shard.ts'
 import { cutDataShards, rootsOf } from '../../agent/network/shard-set.ts'
 import { FolderShardStore } from '../../agent/network/shard-store/folder.ts'
@@ -172,6 +172,24 @@ test('when the group grew, repair makes the shards that the level now wants, wit
   assert.deepEqual(holdings(group, 0), before)
   assert.deepEqual(holdings(group, 2).map((name) => name.split('.')[1]), ['2', '2'])
   assert.equal((await verifyHoldings(await group.fresh(), { live: objects.map(refOf) })).healthy, 2)
+})
+
+test('when the group shrank, what the smaller one asks for is protected, and repair does not try for more', async () => {
+  await using group = await makeGroup(3)
+  const objects = await fill(group, 2)
+  const live = objects.map(refOf)
+  const protections = () => objects.map(({ id }) => group.dispersal.protectionOf(group.dispersal.index.find(id)!))
+  group.machines[2]!.peer = { ...group.machines[2]!.peer, state: 'gone', silentSeconds: Infinity }
+  assert.deepEqual(protections(), objects.map(() => ({ state: 'protected', placed: 2, wanted: 2, survives: 1 })))
+  for (const patient of [true, false]) {
+    const { shardsMade, failed } = await repairObjects(group.dispersal, { live, patient })
+    assert.deepEqual([shardsMade, failed], [0, []])
+  }
+  assert.equal(needsRepair(group.dispersal, live), false)
+  group.addMachine()
+  assert.deepEqual(protections().map(({ state, wanted }) => [state, wanted]), objects.map(() => ['partial', 3]))
+  assert.equal((await repairObjects(group.dispersal, { live })).mended, 2)
+  assert.deepEqual(protections().map(({ state, placed }) => [state, placed]), objects.map(() => ['protected', 3]))
 })
 
 test('repair stops when it is told to', async () => {
