@@ -86,11 +86,12 @@ function notProtected(path: string, roots: readonly string[]): HoldfastError {
  */
 async function placeMissing(services: Backup, { signal, onProgress }: RunOptions): Promise<Protection> {
   const { dispersal, repository } = services
+  const level = dispersal.redundancy()
   const missing = (repository.head?.live ?? []).filter(({ id }) => {
     const known = dispersal.index.find(id)
     if (known === undefined) return false
-    const { placed, state } = dispersal.protectionOf(known)
-    return placed < known.n || state !== 'protected'
+    const { placed, wanted, state } = dispersal.protectionOf(known, level)
+    return placed < wanted || state !== 'protected'
   })
   if (missing.length > 0) {
     onProgress({ stage: 'placing missing shards' })
