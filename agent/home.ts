@@ -81,7 +81,7 @@ export function lockHome(home: Home): Disposable {
     database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
   } catch (cause) {
     database.close()
-    throw new HoldfastError('in-use', `Cannot use ${home.directory}: another agent runs on it`, { cause })
+    throw new HoldfastError('in-use', `Cannot use ${home.directory}: another agent runs on it`, { details: { home: home.directory }, cause })
   }
   return { [Symbol.dispose]: () => database.close() }
 }

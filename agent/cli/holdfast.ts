@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline/promises'
 import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type CommandName, type CommandRequest, type CommandResult, commands } from '../../shared/api.ts'
-import { HoldfastError, hasCode, toProblem } from '../../shared/errors.ts'
+import { HoldfastError, toProblem } from '../../shared/errors.ts'
 import { plainIssues } from '../../shared/plain-issues.ts'
 import { readConfig, resolveHome } from '../config.ts'
 import { type Home, homeAt, readFileIfThere } from '../home.ts'
@@ -20,7 +20,7 @@ import { ProgressLine } from './progress-line.ts'
 import { printable } from './format.ts'
 import { changeLines } from './render-settings.ts'
 import { inviteNote, isOnlyOff, partlyWhy, renderers } from './render.ts'
-import { noAgentNote, requireHome } from './require-home.ts'
+import { explainTaken, noAgentNote, requireHome } from './require-home.ts'
 import { readSecret, readWords } from './secrets.ts'
 import { untilFree } from './until-free.ts'
 
@@ -126,10 +126,7 @@ async function inAgent<T>(asking: Asking, work: (run: Run) => Promise<T>): Promi
     await using agent = await openAgent(home, { config: readConfig(home.config), serve: false, signal })
     asking.isAlone = true
     return await work(async (name, request) => await agent.run(name, request, options))
-  }, async (ms) => { await delay(ms, undefined, { signal }) }).catch((error: unknown) => {
-    if (!hasCode(error, 'in-use')) throw error
-    throw new HoldfastError('in-use', `${error.message}, and does not answer`, { guidance: 'It may be another command that is under way, or an agent that hangs: wait for its end, or end it, and run the command again.', cause: error })
-  })
+  }, async (ms) => { await delay(ms, undefined, { signal }) }).catch((error: unknown) => { throw explainTaken(error) })
 }
 
 async function recoverRequest(invocation: Invocation, signal: AbortSignal) {

@@ -1,5 +1,5 @@
 /** Who may make a home. A folder that was mistyped must not become one: it would be another machine, with keys of its own. */
-import { HoldfastError } from '../../shared/errors.ts'
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import { resolveHome } from '../config.ts'
 import { type Home, isHome } from '../home.ts'
 
@@ -13,6 +13,14 @@ export function requireHome(name: string, home: Home): void {
   throw new HoldfastError('not-found', `Cannot run ${name}: there is no Holdfast home in ${home.directory}`, {
     details: { home: home.directory },
     guidance: `If it is elsewhere, name it with --home DIR or HOLDFAST_HOME. To begin one here, run: holdfast agent${homeOption(home)} — in the place of a lost machine: holdfast recover${homeOption(home)}`,
+  })
+}
+
+/** What may have a home that is taken although nobody answers for it; any other error as it is. */
+export function explainTaken(error: unknown): unknown {
+  if (!hasCode(error, 'in-use') || error.details['home'] === undefined) return error
+  return new HoldfastError('in-use', `${error.message}, and does not answer`, {
+    details: error.details, guidance: 'It may be another command that is under way, or an agent that hangs: wait for its end, or end it, and run the command again.', cause: error,
   })
 }
 

@@ -28,7 +28,7 @@ export async function govern(context: AgentContext, makeChange: (governing: Gove
     const jws = await changeNetwork(makeChange(governing), governing)
     const told = await group.announce(signal)
     if (membership.chain.chain.some((entry) => entry.jws === jws)) return told
-    if (attempt === attempts) throw new HoldfastError('in-use', 'Cannot change the work group: another admin changes it again and again; try once more')
+    if (attempt === attempts) throw new HoldfastError('in-use', 'Cannot change the work group: another admin changes it again and again', { guidance: 'Try once more, when the other admin is done.' })
   }
 }
 

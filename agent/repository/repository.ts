@@ -332,7 +332,7 @@ export class Repository implements AsyncDisposable {
   }
 
   #occupy(): void {
-    if (this.#busy) throw new HoldfastError('in-use', 'Cannot begin: a backup or another change is under way')
+    if (this.#busy) throw new HoldfastError('in-use', 'Cannot begin: a backup or another change is under way', { guidance: 'Wait for its end, and try again.' })
     this.#busy = true
   }
 

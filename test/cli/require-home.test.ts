@@ -3,10 +3,10 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { questions } from '../../shared/api.ts'
-import { hasCode } from '../../shared/errors.ts'
-import { requireHome } from '../../agent/cli/require-home.ts'
+import { HoldfastError, hasCode } from '../../shared/errors.ts'
+import { explainTaken, requireHome } from '../../agent/cli/require-home.ts'
 import { loadMachine } from '../../agent/composition/identity-files.ts'
-import { homeAt } from '../../agent/home.ts'
+import { homeAt, lockHome } from '../../agent/home.ts'
 import { commandLine } from '../support/process-group.ts'
 import { scratchFolder } from '../support/scratch-folder.ts'
 
@@ -32,6 +32,17 @@ test('every question, and every command that changes something, needs a home tha
   await writeFile(join(folder, 'empty', 'machine.json'), '{}')
   requireHome('status', homeAt(join(folder, 'empty')))
   assert.deepEqual((await readdir(folder)).sort(), ['a-file', 'empty'])
+})
+
+test('of a home that is taken it is said what may have it; of a backup that is under way, or an admin who is quicker, not', async (t) => {
+  const home = homeAt(join(await scratchFolder(t), 'home'))
+  using _first = lockHome(home)
+  assert.throws(() => lockHome(home), (error: unknown) => {
+    const told = explainTaken(error)
+    return hasCode(told, 'in-use') && told.message.endsWith('another agent runs on it, and does not answer') && /an agent that hangs/.test(told.guidance)
+  })
+  const other = new HoldfastError('in-use', 'Cannot begin: a backup or another change is under way')
+  assert.equal(explainTaken(other), other)
 })
 
 test('a command that is carried out without an agent says so and how to start one, also where one ended without a word', async (t) => {
