@@ -23,7 +23,7 @@ export const noticeTexts: NoticeTexts = {
   'not-restorable-now': ({ have, placed, need }) => `Not everything can be restored right now: only ${have} of the ${placed} computers that hold it answer, ${need} are needed`,
   'few-answer': ({ have, placed, need }) => `Only ${have} of the ${placed} computers that hold the backup answer; ${need} are needed to restore it`,
   'head-rolled-back': ({ machine, seen, found }) => `The holders show head ${found} of computer ${machine} although head ${seen} existed: somebody went back in time`,
-  'head-missing': ({ machine, seq, silent = [] }) => `Head ${seq} of computer ${machine} is known to exist, but nobody who answers has it${silent.length === 0 ? ', and everybody answered' : `; ${silent.join(', ')} did not answer and may have it: a newer backup shows in \`holdfast snapshots\` once ${silent.length === 1 ? 'that is' : 'these are'} switched on`}`,
+  'head-missing': ({ machine, seq, silent }) => `Head ${seq} of computer ${machine} is known to exist, but nobody who answers has it${silent === undefined ? '' : silent.length === 0 ? ', and everybody answered' : `; ${silent.join(', ')} did not answer and may have it: a newer backup shows in \`holdfast snapshots\` once ${silent.length === 1 ? 'that is' : 'these are'} switched on`}`,
   'head-conflict': ({ machine }) => `Two computers sign backups with the key of computer ${machine}: stop the copy, or recover with the recovery kit on an empty computer, which shuts both out`,
   'heads-unreachable': () => 'The newest backups could not be asked for',
   'heads-not-in-time': () => 'The newest heads could not be asked for in time',

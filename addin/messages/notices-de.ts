@@ -22,7 +22,7 @@ export const noticesDe: NoticeTexts = {
   'not-restorable-now': ({ have, placed, need }) => `Gerade lässt sich nicht alles zurückholen: Nur ${have} der ${placed} Rechner, die es haben, antworten; ${need} sind nötig.`,
   'few-answer': ({ have, placed, need }) => `Nur ${have} der ${placed} Rechner, die die Sicherung haben, antworten; ${need} sind nötig, um sie zurückzuholen.`,
   'head-rolled-back': ({ machine, seen, found }) => `Die anderen zeigen Stand ${found} des Rechners ${machine}, obwohl es Stand ${seen} gab: Jemand ist in der Zeit zurückgegangen.`,
-  'head-missing': ({ machine, seq, silent = [] }) => `Es gibt einen neueren Stand (${seq}) des Rechners ${machine}, aber niemand, der antwortet, hat ihn.${silent.length === 0 ? ' Geantwortet haben alle.' : ` Vielleicht hat ihn, was gerade aus ist: ${silent.join(', ')}. Schalten Sie es ein und sehen Sie noch einmal nach.`}`,
+  'head-missing': ({ machine, seq, silent }) => `Es gibt einen neueren Stand (${seq}) des Rechners ${machine}, aber niemand, der antwortet, hat ihn.${silent === undefined ? '' : silent.length === 0 ? ' Geantwortet haben alle.' : ` Vielleicht hat ihn, was gerade aus ist: ${silent.join(', ')}. Schalten Sie es ein und sehen Sie noch einmal nach.`}`,
   'head-conflict': ({ machine }) => `Zwei Rechner sichern mit dem Schlüssel des Rechners ${machine}: Halten Sie die Kopie an oder stellen Sie mit dem Notfallblatt auf einem leeren Rechner wieder her; das sperrt beide aus.`,
   'heads-unreachable': () => 'Nach den neuesten Sicherungen ließ sich nicht fragen.',
   'heads-not-in-time': () => 'Auf die Frage nach den neuesten Sicherungen kam nicht rechtzeitig Antwort.',

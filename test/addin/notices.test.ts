@@ -50,3 +50,10 @@ test('a place is told without how it is reached', () => {
   assert.deepEqual(['folder:/srv/a?b', 'ldaps://dc.corp.example:636/OU=Holdfast?x', 'sharepoint:https://contoso.sharepoint.com/sites/Team?client=1', 'exchange:list@contoso.com?client=1'].map(placeOf),
     ['/srv/a?b', 'dc.corp.example:636/OU=Holdfast', 'contoso.sharepoint.com/sites/Team', 'list@contoso.com'])
 })
+
+test('of a head that is missing, who told nothing of the others is not said to have heard all of them', () => {
+  for (const [texts, all] of [[en.notices, /everybody answered/], [de.notices, /Geantwortet haben alle/]] as const) {
+    assert.match(sayNotice(texts, { code: 'head-missing', machine: 'x', seq: 1, silent: [] }), all)
+    assert.doesNotMatch(sayNotice(texts, { code: 'head-missing', machine: 'x', seq: 1 }), all)
+  }
+})
