@@ -160,10 +160,11 @@ async function inspectName(folder: Folder, bytes: Buffer, inspect: Inspect): Pro
 async function makeInspector(options: ScanOptions): Promise<Inspect> {
   const excludedBy = compileExclusions(options.exclude ?? [])
   const excludedIds = await idsOf(options.excludePaths ?? [])
+  const excludedPaths = new Set(options.excludePaths?.map((path) => resolve(path)))
   return async (place) => {
     try {
       const stats = await lstat(place.path, { bigint: true })
-      if (excludedIds.has(fileIdOf(stats)) || (place.parts.length === 0 && isWithin(place.path, excludedIds))) return skipped(place, 'excluded', ownDetail)
+      if (excludedPaths.has(place.path) || excludedIds.has(fileIdOf(stats)) || (place.parts.length === 0 && isWithin(place.path, excludedIds))) return skipped(place, 'excluded', ownDetail)
       if (place.parts.length > 0) {
         const pattern = excludedBy(place.parts, stats.isDirectory())
         if (pattern !== undefined) return skipped(place, 'excluded', `pattern ${pattern}`)
@@ -178,7 +179,7 @@ async function makeInspector(options: ScanOptions): Promise<Inspect> {
   }
 }
 
-/** Ids of the paths that exist; one that does not cannot be met on the walk. */
+/** Ids of the paths that exist; one that does not cannot be met on the walk. Where a file system numbers nothing, all files have number 0. */
 async function idsOf(paths: readonly string[]): Promise<ReadonlySet<string>> {
   const ids = new Set<string>()
   for (const path of paths) {
@@ -186,7 +187,7 @@ async function idsOf(paths: readonly string[]): Promise<ReadonlySet<string>> {
       if (isMissing(error)) return undefined
       throw unreadable(path, error)
     })
-    if (stats !== undefined) ids.add(fileIdOf(stats))
+    if (stats !== undefined && stats.ino !== 0n) ids.add(fileIdOf(stats))
   }
   return ids
 }

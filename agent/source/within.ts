@@ -6,13 +6,17 @@ import { fileIdOf } from './file-identity.ts'
 /** Whether the path, or what it links to, is one of these folders (ids as fileIdOf() gives them) or lies in one. What cannot be looked at is in none. */
 export function isWithin(path: string, folderIds: ReadonlySet<string>): boolean {
   const starts = [resolve(path), realPath(path)].filter((start) => start !== undefined)
-  return starts.some((start) => upwards(start).some((folder) => folderIds.has(idOf(folder) ?? '')))
+  return starts.some((start) => upwards(start).some((folder) => {
+    const id = idOf(folder)
+    return id !== undefined && folderIds.has(id)
+  }))
 }
 
-/** The id of what is there, through links; undefined when it cannot be looked at. */
+/** The id of what is there, through links; undefined when it cannot be looked at, or its file system numbers nothing. */
 export function idOf(path: string): string | undefined {
   try {
-    return fileIdOf(statSync(path, { bigint: true }))
+    const stats = statSync(path, { bigint: true })
+    return stats.ino === 0n ? undefined : fileIdOf(stats)
   } catch {
     return undefined
   }
