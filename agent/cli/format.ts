@@ -18,6 +18,11 @@ export function counted(count: number, thing: string): string {
   return `${count} ${thing}${count === 1 ? '' : 's'}`
 }
 
+/** `1 is needed`, `2 are needed`. */
+export function needed(count: number): string {
+  return `${count} ${count === 1 ? 'is' : 'are'} needed`
+}
+
 /** 95 → `1 min 35 s`. */
 export function formatDuration(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(1)} s`

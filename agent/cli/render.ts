@@ -2,7 +2,7 @@
 import type { CommandName, CommandResult, Protection } from '../../shared/api.ts'
 import { noticeText } from '../../shared/notice-texts.ts'
 import { type BytesByCause, type RepairCause, repairCauses } from '../../shared/repair-causes.ts'
-import { counted, formatBytes, formatDuration, formatTable, formatTime, printable } from './format.ts'
+import { counted, formatBytes, formatDuration, formatTable, formatTime, needed, printable } from './format.ts'
 import { forgetLines } from './render-forget.ts'
 import { settingLines, settingsLines } from './render-settings.ts'
 import { addedLines, handedOverLines, listLines, requestedLines } from './render-contacts.ts'
@@ -27,8 +27,8 @@ function nowText({ reach, survives }: Protection): string | undefined {
   if (reach === null || reach.have >= reach.placed) return undefined
   const { have, placed, need } = reach
   const on = `${have} of ${placed} reachable now`
-  if (have < need) return `${on}, ${need} are needed: it cannot be restored before more of them are switched on`
-  return `${on}, ${need} are needed; ${losses(Math.min(survives, have - need))} may go before the others are back`
+  if (have < need) return `${on}, ${needed(need)}: it cannot be restored before more of them are switched on`
+  return `${on}, ${needed(need)}; ${losses(Math.min(survives, have - need))} may go before the others are back`
 }
 
 /** `placed of wanted`, but in a group of two, where all is placed and yet a single copy: what is missing is a machine. */
@@ -108,7 +108,7 @@ export const renderers: Renderers = {
   'unprotect': (result) => protectedLines(result.protected),
   'backup': (result) => [
     `Snapshot ${short(result.snapshot)}: ${counted(result.files, 'file')}, ${counted(result.directories, 'folder')}, ${formatBytes(result.bytesRead)} read in ${formatDuration(result.seconds)}`,
-    `  new ${formatBytes(result.bytesNew)}, packed ${formatBytes(result.bytesStored)}, sent ${formatBytes(result.bytesSent)} with redundancy, ${result.unchangedFiles} files unchanged`,
+    `  new ${formatBytes(result.bytesNew)}, packed ${formatBytes(result.bytesStored)}, sent ${formatBytes(result.bytesSent)} with redundancy, ${counted(result.unchangedFiles, 'file')} unchanged`,
     `  ${protectionLine(result.protection)}`,
     ...result.refused.map(({ name, reason }) => `  ${printable(name)} takes no more: ${printable(reason)}`),
     ...skippedLines(result.skipped),
@@ -131,14 +131,14 @@ export const renderers: Renderers = {
   'handed-over remove': ({ name, told }) => [`The backup of ${printable(name)} is dropped: holders let it go 8 weeks after its owner left.`, ...toldLines(told)].join('\n'),
   'verify': verifyLines,
   'repair': (result) => [
-    `${result.objects} objects checked, ${result.rebuilt} shards made anew, ${result.failed} failed, ${formatBytes(result.bytesSent)} sent`,
+    `${counted(result.objects, 'object')} checked, ${counted(result.rebuilt, 'shard')} made anew, ${result.failed} failed, ${formatBytes(result.bytesSent)} sent`,
     ...causeLines(result.bytesByCause),
-    ...(result.respread === 0 ? [] : [`  ${result.respread} packs of a former level written again`]),
+    ...(result.respread === 0 ? [] : [`  ${counted(result.respread, 'pack')} of a former level written again`]),
     `  ${protectionLine(result.protection)}`,
     ...someOf(result.problems, Math.max(result.problems.length, result.failed)).map((line) => `  ${line}`),
   ].join('\n'),
   'drill': (result) => [
-    result.off.length > 0 ? 'The restore drill could not be done while machines are off, and counts as none' : `${result.ok ? 'Restore drill passed' : 'Restore drill FAILED'}: ${result.files.length} files, ${formatBytes(result.bytes)} restored in ${formatDuration(result.seconds)}, ${result.files.filter(({ compared }) => compared).length} compared with their originals`,
+    result.off.length > 0 ? 'The restore drill could not be done while machines are off, and counts as none' : `${result.ok ? 'Restore drill passed' : 'Restore drill FAILED'}: ${counted(result.files.length, 'file')}, ${formatBytes(result.bytes)} restored in ${formatDuration(result.seconds)}, ${result.files.filter(({ compared }) => compared).length} compared with their originals`,
     ...result.files.flatMap(({ path, problem }) => (problem === null ? [] : [`  ${printable(path)}: ${printable(problem)}`])),
     ...(result.off.length === 0 ? [] : [`  switch on ${result.off.map(printable).join(', ')}, as many as it takes, and run it again`]),
     ...(result.files.length === 0 ? ['  there is no file in it to be tried'] : []),
@@ -157,7 +157,7 @@ export const renderers: Renderers = {
   'prune': (result) => [
     `${result.dryRun ? 'Would leave' : 'Left'} out ${result.unused} of ${result.packs} packs that nothing needs and ${result.dryRun ? 'rewrite' : 'rewrote'} ${result.rewritten} that are mostly dead or small and many: ${formatBytes(result.droppedBytes)} become ${result.dryRun ? 'about ' : ''}${formatBytes(result.writtenBytes)}`,
     ...(result.dryRun && result.rewritten > 0 ? ['  About: what is still used counts as it was compressed; how it compresses by itself shows when it is written'] : []),
-    ...(result.indexes === result.indexesAfter ? [] : [`  ${result.indexes} indexes become ${result.indexesAfter}`]),
+    ...(result.indexes === result.indexesAfter ? [] : [`  ${result.indexes} ${result.indexes === 1 ? 'index becomes' : 'indexes become'} ${result.indexesAfter}`]),
     ...(result.left === 0 ? [] : [`  ${result.left} more of those stay as they are for now`]),
     '  Holders keep what was left out for 30 days more', ...freezeLines(result),
   ].join('\n'),
@@ -173,7 +173,7 @@ export const renderers: Renderers = {
   'status': (result) => [
     result.network === null ? 'In no work group yet: `holdfast network create` or `holdfast network join`.'
       : `Work group "${printable(result.network.name)}": ${result.network.members === 1 ? '1 machine' : `${result.network.members} machines`}, ${result.network.online} online, redundancy ${result.network.redundancy} (${result.network.level})`,
-    protectionLine(result.protection),
+    result.paths.length === 0 && result.protection.state === 'unprotected' ? 'not protected: nothing is chosen yet, `holdfast protect PATH…`' : protectionLine(result.protection),
     ...result.paths.map((path) => `  ${path.state.padEnd(11)} ${printable(path.path)}  ${path.lastSnapshotTime === null ? 'never backed up' : formatTime(path.lastSnapshotTime)}${path.changedSince ? ', changed since' : ''}${path.reason === null || path.reason === 'never backed up' ? '' : ` (${printable(path.reason)})`}`),
     `Snapshots that stay: ${keepLine(result.retention)}`,
     `Keeps ${formatBytes(result.holder.used)} for others, ${formatBytes(result.holder.free)} still free to them`,
@@ -181,11 +181,11 @@ export const renderers: Renderers = {
     ...(result.holder.scrub.lastRead === null ? [] : [`  all of it read and checked, last ${formatTime(result.holder.scrub.lastRead)}`]),
     `Has ${formatBytes(result.share.stored)} on other machines, fair share ${formatBytes(result.share.fair)}`,
     ...holderLines(result.holders),
-    ...(result.drill === null ? [] : [`Last restore drill ${formatTime(result.drill.time)}: ${result.drill.ok ? 'passed' : 'FAILED'}, ${result.drill.files} files, ${formatBytes(result.drill.bytes)}`, ...partLines(result.drill.parts)]),
+    ...(result.drill === null ? [] : [`Last restore drill ${formatTime(result.drill.time)}: ${result.drill.ok ? 'passed' : 'FAILED'}, ${counted(result.drill.files, 'file')}, ${formatBytes(result.drill.bytes)}`, ...partLines(result.drill.parts)]),
     ...result.rosters.map((roster) => `Roster ${printable(roster.locator)}: ${roster.state}${roster.detail === '' ? '' : ` (${printable(roster.detail)})`}`),
     ...(result.pausedUntil === null || Date.parse(result.pausedUntil) < Date.now() ? [] : [`Automatic backups are paused until ${formatTime(result.pausedUntil)}`]),
     ...(result.quietUntil === null ? [] : [`Quiet hours: nothing starts by itself before ${formatTime(result.quietUntil)}`]),
-    ...(result.nextBackup === null ? [] : [`Next backup ${formatTime(result.nextBackup)}`]),
+    ...(result.nextBackup === null || result.network === null || result.paths.length === 0 ? [] : [`Next backup ${formatTime(result.nextBackup)}`]),
     ...(result.running === null ? [] : [`Now: ${result.running}${paceText(result.pace)}`]),
     ...result.warnings.map((warning) => `! ${printable(warning)}`),
     ...result.alerts.map(({ since, text }) => `! since ${formatTime(since)}: ${printable(text)}`),
@@ -213,7 +213,7 @@ export const renderers: Renderers = {
   'recover': (result) => [
     `Recovered: ${counted(result.snapshots, 'snapshot')}, ${counted(result.objects, 'object')} on ${counted(result.holders, 'machine')} (${freshness(result)}).`, ...freshnessLines(result),
     `The lost machine is shut out (epoch ${result.epoch}).${result.member ? ' This machine has taken its place in the group.' : ''}`,
-    ...(result.kept === 0 ? [] : [`${result.kept} more snapshots were dropped from the backup and are still kept: \`holdfast snapshots --kept\`.`]),
+    ...(result.kept === 0 ? [] : [`${result.kept} more ${result.kept === 1 ? 'snapshot was' : 'snapshots were'} dropped from the backup and ${result.kept === 1 ? 'is' : 'are'} still kept: \`holdfast snapshots --kept\`.`]),
     'Next: `holdfast restore latest --target DIR`. Nothing is backed up from here yet: `holdfast protect PATH…` for what is to be from now on',
     ...(result.paths.length === 0 ? [] : [`(the lost machine backed up ${result.paths.map(printable).join(', ')}), and \`holdfast autostart on\` unless the agent runs already.`]),
   ].join('\n'),
@@ -262,9 +262,10 @@ function someOf(examples: readonly string[], count: number): string[] {
 function verifyLines(result: CommandResult<'verify'>): string {
   const { ok, snapshots, objects, healthy, off, findings } = result
   const heading = ok ? 'Everything can be restored' : isOnlyOff(result) ? 'NOT everything can be restored right now; nothing is lost' : 'NOT everything can be restored'
+  if (ok && snapshots + objects === 0) return 'Nothing was backed up yet: there is nothing to restore'
   const counts = [[result.degraded, 'with missing shards'], [result.unreachable, 'on machines that are off'], [result.damaged, 'damaged'], [result.lost, 'gone']] as const
   return [
-    `${heading}: ${snapshots} snapshots, ${objects} objects: ${[`${healthy} whole`, ...counts.flatMap(([count, what]) => (count === 0 ? [] : [`${count} ${what}`]))].join(', ')}`,
+    `${heading}: ${counted(snapshots, 'snapshot')}, ${counted(objects, 'object')}: ${[`${healthy} whole`, ...counts.flatMap(([count, what]) => (count === 0 ? [] : [`${count} ${what}`]))].join(', ')}`,
     ...(off.length === 0 ? [] : [`  Off: ${off.map(printable).join(', ')}`]),
     ...(result.bytesRead > 0 ? [`  ${formatBytes(result.bytesRead)} read back and checked`] : []),
     `  ${protectionLine(result.protection)}`,
@@ -294,7 +295,7 @@ function restoreLines(result: CommandResult<'restore'>): string {
   return [
     `Restored ${counted(result.files, 'file')}, ${counted(result.directories, 'folder')}, ${formatBytes(result.bytes)} in ${formatDuration(result.seconds)} to ${printable(result.target)}`,
     ...(result.resumedBytes > 0 ? [`  ${formatBytes(result.resumedBytes)} were there already from an interrupted run`] : []),
-    ...(result.unchangedFiles > 0 ? [`  ${result.unchangedFiles} files were the same already`] : []),
+    ...(result.unchangedFiles > 0 ? [`  ${counted(result.unchangedFiles, 'file')} ${result.unchangedFiles === 1 ? 'was' : 'were'} the same already`] : []),
     ...result.written.slice(0, 10).map((path) => `  ${printable(path)}`),
     ...(result.written.length > 10 ? [`  … and ${result.written.length - 10} more`] : []),
     `  from snapshot ${short(result.snapshot)} (${freshness(result)})`, ...freshnessLines(result),
@@ -313,7 +314,7 @@ const causeWords: Readonly<Record<RepairCause, string>> = {
 }
 
 function causeLines(bytesByCause: BytesByCause): string[] {
-  const parts = repairCauses.flatMap((cause) => (bytesByCause[cause] === undefined ? [] : [`${causeWords[cause]} ${formatBytes(bytesByCause[cause])}`]))
+  const parts = repairCauses.flatMap((cause) => (bytesByCause[cause] === undefined ? [] : [`${causeWords[cause]}${bytesByCause[cause] === 0 ? '' : ` ${formatBytes(bytesByCause[cause])}`}`]))
   return parts.length === 0 ? [] : [`  why they lacked: ${parts.join(', ')}`]
 }
 

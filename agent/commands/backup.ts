@@ -16,7 +16,7 @@ import type { RunOptions } from './command.ts'
 import { meetHolders } from './freshness.ts'
 import { refusalsOf } from './space.ts'
 import { protectionOf } from './protection.ts'
-import { damageBelow, storeRoot } from './store-root.ts'
+import { damageBelow, skippedBelow, storeRoot } from './store-root.ts'
 
 /** Throws `invalid-input` when nothing is protected, `not-found` for a path that is not, `too-few-holders`, `cancelled`. */
 export async function backup(context: AgentContext, request: CommandRequest<'backup'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'backup'>> {
@@ -45,11 +45,14 @@ export async function backup(context: AgentContext, request: CommandRequest<'bac
   })
   const roots: SnapshotRoot[] = []
   const skipped: SkippedPath[] = []
+  // Of roots that were not asked for: the snapshot lacks it still, this run did not meet it.
+  const lackedBefore: SkippedPath[] = []
   const damaged: DamagedArchive[] = []
   for (const { path, excludes } of protect) {
     const previous = session.previousRoot(path)
     if (wanted.length > 0 && !wanted.includes(path)) {
       if (previous !== undefined) roots.push({ path, entry: previous })
+      lackedBefore.push(...skippedBelow(session.parent, path))
       damaged.push(...damageBelow(session.parent, path))
       continue
     }
@@ -64,7 +67,7 @@ export async function backup(context: AgentContext, request: CommandRequest<'bac
   }
   if (roots.length === 0) throw new HoldfastError('file-unreadable', `Cannot back up: ${skipped[0]?.path ?? 'nothing'} ${skipped[0]?.reason ?? 'could be read'}`)
   stage = 'finishing'
-  const result = await session.finish({ roots, excludes: protect.flatMap(({ excludes }) => excludes), skipped, damaged })
+  const result = await session.finish({ roots, excludes: protect.flatMap(({ excludes }) => excludes), skipped: [...lackedBefore, ...skipped], damaged })
   const protection = await placeMissing(services, { signal, onProgress })
   return {
     snapshot: result.snapshot.id, bytesRead: result.bytesRead, bytesNew: result.bytesNew, bytesStored: result.bytesStored,

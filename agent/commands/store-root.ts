@@ -228,7 +228,16 @@ function reasonOf(error: HoldfastError): string {
 
 /** Archives of a snapshot, at or below a path, that were found damaged. */
 export function damageBelow(snapshot: Snapshot | undefined, path: string): DamagedArchive[] {
-  return snapshot?.damaged?.filter((archive) => archive.path === path || (archive.path.startsWith(path) && /^[\\/]/.test(archive.path.slice(path.length)))) ?? []
+  return atOrBelow(snapshot?.damaged ?? [], path)
+}
+
+/** What a snapshot lacks at or below a path, by design or not. */
+export function skippedBelow(snapshot: Snapshot | undefined, path: string): SkippedPath[] {
+  return atOrBelow(snapshot?.skipped ?? [], path)
+}
+
+function atOrBelow<T extends { readonly path: string }>(things: readonly T[], path: string): T[] {
+  return things.filter((thing) => thing.path === path || (thing.path.startsWith(path) && (/[\\/]$/.test(path) || /^[\\/]/.test(thing.path.slice(path.length)))))
 }
 
 /** Reads about a hundredth of an archive: the pages that lead to its data. Undefined for what is sound or no archive. */

@@ -192,7 +192,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
     const full = outcome.failures.filter(({ error }) => faultOf(error) === 'full' && !isSparing(error)).length
     const failed = [...new Set(outcome.failures.map(({ machine }) => this.holders.nameOf(machine)))].sort()
     throw new HoldfastError(full > 0 && placed + full >= k ? 'quota-exceeded' : 'too-few-holders',
-      `Cannot store ${object.kind} ${shortId(object.id)}: ${placed} machines took a shard, ${k} are needed`,
+      `Cannot store ${object.kind} ${shortId(object.id)}: ${placed} ${placed === 1 ? 'machine' : 'machines'} took a shard, ${k} ${k === 1 ? 'is' : 'are'} needed`,
       { details: { placed, need: k, wanted: n, failed }, cause: outcome.failures[0]?.error })
   }
 

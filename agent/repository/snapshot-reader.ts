@@ -74,7 +74,7 @@ export class SnapshotReader {
       const newest = unreadable.find(({ id }) => this.#context.heads.all().some(({ document }) => document.latest === id))
       // An older one must not pass for the newest because that cannot be read now: the error says what is missing.
       if (newest !== undefined) await this.readSnapshot(newest, options)
-      if (latest === undefined) throw new HoldfastError('not-found', 'Cannot find a snapshot: there is none')
+      if (latest === undefined) throw new HoldfastError('not-found', 'Cannot find a snapshot: there is none', { guidance: '`holdfast protect PATH…` says what is to be backed up, `holdfast backup` does it now.' })
       return latest
     }
     const matching = () => this.#context.heads.named('snapshot').filter(({ id }) => id.startsWith(name))

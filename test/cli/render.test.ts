@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inviteNote, renderers } from '../../agent/cli/render.ts'
+import { noticeText } from '../../shared/notice-texts.ts'
 
 const freshness = { answered: 1, asked: 2, newest: 'found' as const, notices: [] }
 
@@ -24,4 +25,22 @@ test('a folder is listed without a size, and an empty one as empty', () => {
   const folders = (entries: ReturnType<typeof entry>[]) => renderers['folders']({ path: '/', parent: null, more: false, entries })
   assert.equal(folders([entry('directory', '/srv'), entry('file', '/mail.pst')]), 'd            /srv\n-    400 KB  /mail.pst')
   assert.equal(folders([]), 'Nothing is in it.')
+})
+
+test('one is told as one', () => {
+  const reach = { have: 1, placed: 3, need: 1 }
+  const protection = { state: 'protected' as const, placed: 3, wanted: 3, survives: 2, reach }
+  const checked = { ok: true, snapshots: 1, objects: 1, healthy: 0, degraded: 1, unreachable: 0, damaged: 0, lost: 0, off: [], bytesRead: 0, findings: [], protection }
+  const verified = renderers.verify(checked as never)
+  assert.match(verified, /: 1 snapshot, 1 object: 0 whole, 1 with missing shards\n/u)
+  assert.match(verified, /1 of 3 reachable now, 1 is needed; none of them/u)
+  assert.match(renderers.verify({ ...checked, protection: { ...protection, reach: { ...reach, have: 0, need: 2 } } } as never), /, 2 are needed: it cannot be restored/u)
+  const repaired = { objects: 1, rebuilt: 1, failed: 0, respread: 0, bytesSent: 0, bytesByCause: { silent: 0, removed: 2000 }, problems: [], protection }
+  assert.match(renderers.repair(repaired as never), /^1 object checked, 1 shard made anew, 0 failed, 0 B sent\n {2}why they lacked: on computers that are off, left, replaced or given up 2\.0 KB\n/u)
+  assert.match(noticeText({ code: 'few-answer', have: 1, placed: 3, need: 1 }), /answer; 1 is needed to restore it$/u)
+  assert.match(noticeText({ code: 'not-restorable-now', have: 1, placed: 3, need: 2 }), /answer, 2 are needed$/u)
+})
+
+test('where there is no backup nothing is said to be restorable', () => {
+  assert.equal(renderers.verify({ ok: true, snapshots: 0, objects: 0, healthy: 0, degraded: 0, unreachable: 0, damaged: 0, lost: 0, off: [], bytesRead: 0, findings: [], protection: { state: 'unprotected', placed: 0, wanted: 3, survives: -1, reach: null } }), 'Nothing was backed up yet: there is nothing to restore')
 })

@@ -34,7 +34,7 @@ test('while holders are off, what is said is of now: how many can be reached, ho
     assert.deepEqual([off.ok, off.degraded, off.unreachable, off.damaged, off.lost], [false, 1, off.objects - 1, 0, 0])
     assert.deepEqual(off.off, ['machine-2', 'machine-3'])
     const lines = renderers.verify(off).split('\n')
-    assert.match(lines[0] ?? '', /^NOT everything can be restored right now; nothing is lost: 1 snapshots, \d+ objects: 0 whole, 1 with missing shards, \d+ on machines that are off$/)
+    assert.match(lines[0] ?? '', /^NOT everything can be restored right now; nothing is lost: 1 snapshot, \d+ objects: 0 whole, 1 with missing shards, \d+ on machines that are off$/)
     assert.equal(lines[1], '  Off: machine-2, machine-3')
     assert.ok(lines.length < 20, lines.join('\n'))
   }
@@ -80,4 +80,12 @@ test('status tells how many things a folder lacks, and `skipped` lists all of th
   assert.deepEqual(skipped.filter(({ byDesign }) => byDesign), [{ path: join(folder, 'a.tmp'), reason: 'pattern *.tmp', byDesign: true }])
   const text = renderers.skipped(await owner!.run('skipped', { snapshot: 'latest' }))
   for (const number of [1, 2, 3]) assert.match(text, new RegExp(`documents/${number}-`))
+  // A backup of another folder alone, as growth begins one, takes this one over as it is: what it lacks too.
+  const other = join(directory, 'documents2')
+  mkdirSync(other)
+  writeFileSync(join(other, 'b.txt'), 'x')
+  await owner!.run('protect', { paths: [other] })
+  assert.deepEqual((await owner!.run('backup', { paths: [other] })).skipped, [])
+  assert.deepEqual((await owner!.run('skipped', {})).skipped, skipped)
+  assert.deepEqual((await owner!.run('status', { fresh: false })).paths.map(({ skipped }) => skipped), [3, 0])
 })
