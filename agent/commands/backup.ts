@@ -16,9 +16,10 @@ import type { RunOptions } from './command.ts'
 import { meetHolders } from './freshness.ts'
 import { refusalsOf } from './space.ts'
 import { protectionOf } from './protection.ts'
+import { isRecoveredElsewhere } from './status-notices.ts'
 import { damageBelow, skippedBelow, storeRoot } from './store-root.ts'
 
-/** Throws `invalid-input` when nothing is protected, `not-found` for a path that is not, `too-few-holders`, `cancelled`. */
+/** Throws `invalid-input` when nothing is protected, `not-found` for a path that is not, `revoked` when nobody takes it from this machine any more, `too-few-holders`, `cancelled`. */
 export async function backup(context: AgentContext, request: CommandRequest<'backup'>, { signal, onProgress }: RunOptions): Promise<CommandResult<'backup'>> {
   const { protect, includeOutlookCaches, label } = context.settings.config
   if (protect.length === 0) throw new HoldfastError('invalid-input', 'Cannot back up: nothing is protected yet; run holdfast protect PATH')
@@ -31,6 +32,7 @@ export async function backup(context: AgentContext, request: CommandRequest<'bac
   const host = label ?? context.group().membership.own.peer?.record.name ?? 'this machine'
   onProgress({ stage: 'meeting the others' })
   await meetHolders(context, services, signal)
+  requireStanding(context)
   const totals = { unchanged: 0 }
   const scanOf = (excludes: readonly string[]) => ({ exclude: excludes, excludePaths: [context.homeDirectory], includeServerCaches: includeOutlookCaches })
   await using size = new BackupSize(protect.filter(({ path }) => wanted.length === 0 || wanted.includes(path)).map(({ path, excludes }) => ({ path, scan: scanOf(excludes) })))
@@ -73,6 +75,18 @@ export async function backup(context: AgentContext, request: CommandRequest<'bac
     snapshot: result.snapshot.id, bytesRead: result.bytesRead, bytesNew: result.bytesNew, bytesStored: result.bytesStored,
     bytesSent: result.receipts.bytesSent, files: result.files, directories: result.directories, unchangedFiles: totals.unchanged,
     seconds: (context.clock.monotonic() - startedMs) / 1000, protection, skipped, damaged, refused: refusalsOf(services.dispersal),
+  }
+}
+
+/** The others refuse what a machine that was shut out sends: that more of them are switched on would not help. */
+function requireStanding(context: AgentContext): void {
+  if (isRecoveredElsewhere(context)) {
+    throw new HoldfastError('revoked', 'Cannot back up: this backup was recovered on another machine with its 24 words, and this machine is shut out', {
+      guidance: 'It is backed up from there. If that was not you, the recovery kit is in other hands: tell an admin. This machine joins by a new invitation, with another --home.',
+    })
+  }
+  if (context.group().membership.ownRefusal() === 'revoked') {
+    throw new HoldfastError('revoked', 'Cannot back up: an admin shut this machine out of the work group', { guidance: 'Ask an admin. It can enter another group; into the same one it comes back by a new invitation, with another --home.' })
   }
 }
 

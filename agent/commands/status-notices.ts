@@ -24,15 +24,20 @@ export function alarmKind({ code }: Notice): AlarmKind {
 export function alarmingNotices(context: AgentContext, services: Backup, { headNotices, holders }: { headNotices: readonly Notice[]; holders: CommandResult<'status'>['holders'] }): Notice[] {
   const { membership } = context.group()
   const owner = context.ownerFile()
-  const recovered = owner !== undefined && membership.ownerEpoch(owner.owner) > owner.epoch
   const failedAudits = holders.filter(({ lastAudit, lastFailedAudit }) => lastFailedAudit !== null && (lastAudit === null || lastFailedAudit > lastAudit))
   const { drill } = context.checks
   return [
-    ...headNotices, ...cloneNotices(membership), ...(recovered ? [{ code: 'recovered-elsewhere' as const }] : []),
+    ...headNotices, ...cloneNotices(membership), ...(isRecoveredElsewhere(context) ? [{ code: 'recovered-elsewhere' as const }] : []),
     ...contactNotices(membership, owner?.owner), ...ownFrozen(context), ...refusalNotices(services.dispersal), ...failedAudits.map(({ name }) => ({ code: 'audit-failed' as const, name })),
     ...diskNotices(context),
     ...(drill?.ok === false ? [{ code: 'drill-failed' as const, detail: drill.problems[0] ?? 'nothing could be tried' }] : []),
   ]
+}
+
+/** Did somebody recover this backup on another machine, which takes the place of this one? */
+export function isRecoveredElsewhere(context: AgentContext): boolean {
+  const owner = context.ownerFile()
+  return owner !== undefined && context.group().membership.ownerEpoch(owner.owner) > owner.epoch
 }
 
 export function signInNotices(rosters: readonly RosterStatus[]): Notice[] {
