@@ -154,13 +154,13 @@ export const renderers: Renderers = {
   ].join('\n'),
   'forget': (result) => [...forgetLines(result), ...freezeLines(result)].join('\n'),
   'mail test': ({ sent }) => `Sent a mail to ${sent.join(', ')}`,
-  'prune': (result) => [
+  'prune': (result) => (result.unused + result.rewritten === 0 && result.indexes === result.indexesAfter && result.left === 0 ? [`Nothing to leave out or to rewrite in ${counted(result.packs, 'pack')}`, ...freezeLines(result)] : [
     `${result.dryRun ? 'Would leave' : 'Left'} out ${result.unused} of ${result.packs} packs that nothing needs and ${result.dryRun ? 'rewrite' : 'rewrote'} ${result.rewritten} that are mostly dead or small and many: ${formatBytes(result.droppedBytes)} become ${result.dryRun ? 'about ' : ''}${formatBytes(result.writtenBytes)}`,
     ...(result.dryRun && result.rewritten > 0 ? ['  About: what is still used counts as it was compressed; how it compresses by itself shows when it is written'] : []),
     ...(result.indexes === result.indexesAfter ? [] : [`  ${result.indexes} ${result.indexes === 1 ? 'index becomes' : 'indexes become'} ${result.indexesAfter}`]),
     ...(result.left === 0 ? [] : [`  ${result.left} more of those stay as they are for now`]),
     '  Holders keep what was left out for 30 days more', ...freezeLines(result),
-  ].join('\n'),
+  ]).join('\n'),
   'retention agree': agreementLines,
   'retention approve': agreementLines,
   'peers': (result) => formatTable([

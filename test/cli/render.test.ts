@@ -44,3 +44,9 @@ test('one is told as one', () => {
 test('where there is no backup nothing is said to be restorable', () => {
   assert.equal(renderers.verify({ ok: true, snapshots: 0, objects: 0, healthy: 0, degraded: 0, unreachable: 0, damaged: 0, lost: 0, off: [], bytesRead: 0, findings: [], protection: { state: 'unprotected', placed: 0, wanted: 3, survives: -1, reach: null } }), 'Nothing was backed up yet: there is nothing to restore')
 })
+
+test('a prune that had nothing to do says so, and one that had says what', () => {
+  const pruned = { dryRun: false, packs: 7, unused: 0, rewritten: 0, droppedBytes: 0, writtenBytes: 0, indexes: 3, indexesAfter: 3, left: 0, mayFreeze: false }
+  assert.equal(renderers.prune(pruned as never), 'Nothing to leave out or to rewrite in 7 packs')
+  for (const done of [{ unused: 1 }, { rewritten: 1 }, { indexesAfter: 1 }, { left: 1 }]) assert.match(renderers.prune({ ...pruned, ...done } as never), /^Left out \d of 7 packs/u)
+})
