@@ -7,12 +7,14 @@ import { openAgent } from '../main.ts'
 import type { Invocation } from './arguments.ts'
 import { parseBytes, parseNumber } from './numbers.ts'
 import { lowerPriority } from './priority.ts'
+import { requireHome } from './require-home.ts'
 
 const ports = { min: 0, max: 65_535 }
 
 /** A second signal ends the process at once. */
 export async function runAgent(invocation: Invocation): Promise<number> {
   const home = homeAt(resolveHome(invocation.home))
+  requireHome(invocation.name, home)
   const config = readConfig(home.config)
   const { values } = invocation
   const option = (name: string) => values[name] as string | undefined

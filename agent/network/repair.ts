@@ -163,7 +163,8 @@ function findingOf(dispersal: Dispersal, { ref, known }: { ref: ObjectRef; known
   if (known === undefined) return { object, state: unlisted.length > 0 ? 'unreachable' : 'lost', need: 1, wanted: 1, have: 0, silent: perhaps.sort() }
   const matched = matchShards(dispersal.placesOf(known, { reachable }))
   const have = matched.size
-  if (have >= known.n) return undefined
+  const wanted = fewerAsked(known, dispersal.levelOf(known.kind))?.all ?? known.n
+  if (have >= wanted) return undefined
   const off = known.shards.filter(({ machine }) => !reachable.has(machine) && mayComeBack(dispersal.holders.peer(machine)))
   const may = matchShards(known.shards.flatMap(({ number, machine }) => {
     const peer = dispersal.holders.peer(machine)
@@ -172,7 +173,7 @@ function findingOf(dispersal: Dispersal, { ref, known }: { ref: ObjectRef; known
   const damaged = Array.from({ length: known.n }, (_, number) => number).filter((number) => !matched.has(number) && dispersal.index.isDamaged(known.id, number)).length
   const state = have >= known.k ? 'degraded' : may >= known.k ? 'unreachable' : may + damaged >= known.k ? 'damaged' : 'lost'
   const silent = [...new Set([...off.map(({ machine }) => dispersal.holders.nameOf(machine)), ...state === 'unreachable' ? perhaps : []])].sort()
-  return { object, state, need: known.k, wanted: known.n, have, silent }
+  return { object, state, need: known.k, wanted, have, silent }
 }
 
 /**

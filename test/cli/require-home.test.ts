@@ -34,6 +34,24 @@ test('every question, and every command that changes something, needs a home tha
   assert.deepEqual((await readdir(folder)).sort(), ['a-file', 'empty'])
 })
 
+test('no home is begun among the files of somebody; settings that lie there before, and an empty folder, are welcome', async (t) => {
+  const folder = await scratchFolder(t)
+  await mkdir(join(folder, 'empty'))
+  for (const [place, file] of [['documents', 'letter.txt'], ['prepared', 'config.json'], ['begun', 'lock.sqlite']] as const) {
+    await mkdir(join(folder, place))
+    await writeFile(join(folder, place, file), '{}')
+  }
+  const documents = join(folder, 'documents')
+  for (const name of ['agent', 'recover']) {
+    assert.throws(() => { requireHome(name, homeAt(documents)) }, (error: unknown) => hasCode(error, 'invalid-input') && /other files in it, such as letter\.txt/.test(error.message))
+    for (const place of ['empty', 'prepared', 'begun', 'nowhere']) requireHome(name, homeAt(join(folder, place)))
+  }
+  const { code, stderr } = await commandLine(['agent', '--home', documents])
+  assert.equal(code, 2)
+  assert.match(stderr, /name an empty one/)
+  assert.deepEqual(await readdir(documents), ['letter.txt'])
+})
+
 test('of a home that is taken it is said what may have it; of a backup that is under way, or an admin who is quicker, not', async (t) => {
   const home = homeAt(join(await scratchFolder(t), 'home'))
   using _first = lockHome(home)

@@ -186,6 +186,8 @@ test('when the group shrank, what the smaller one asks for is protected, and rep
     assert.deepEqual([shardsMade, failed], [0, []])
   }
   assert.equal(needsRepair(group.dispersal, live), false)
+  const { healthy, details } = await verifyHoldings(group.dispersal, { live })
+  assert.deepEqual({ healthy, details }, { healthy: 2, details: [] })
   group.addMachine()
   assert.deepEqual(protections().map(({ state, wanted }) => [state, wanted]), objects.map(() => ['partial', 3]))
   assert.equal((await repairObjects(group.dispersal, { live })).mended, 2)
