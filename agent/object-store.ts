@@ -5,6 +5,8 @@
  * and disperses them. Each half is tested with a folder or a Map in the other's place.
  * There is no delete: holders drop what no head names (docs/format.md, "Heads").
  */
+import { z } from 'zod'
+import type { HoldfastError } from '../shared/errors.ts'
 
 /** What an object is; the number stands in headers (docs/format.md). */
 export const objectKinds = { pack: 1, index: 2, snapshot: 3, key: 4 } as const
@@ -59,7 +61,7 @@ export interface GetOptions extends StoreOptions {
  *   idempotent, an object that is there already costs nothing; bounded memory: at most a few puts are in flight and
  *   the caller awaits. Rejects `too-few-holders`, `quota-exceeded`, `cancelled`.
  * - get: returns exactly the asked range, every byte of it verified against the object's id or a signed shard root
- *   unless it is `unchecked`; `object-missing` (details: have, need, missing machines) or `object-damaged` otherwise. A range beyond the end is
+ *   unless it is `unchecked`; `object-missing` (details: have, need, missing machines, `off` as offOf() reads it) or `object-damaged` otherwise. A range beyond the end is
  *   a RangeError. The bytes are the caller's alone: it may transfer their buffer to another thread.
  * - list: each object once, in any order; an object may be listed although it cannot be read at the moment.
  */
@@ -88,4 +90,11 @@ export interface HeadStore {
   publish(head: PublishedHead, options?: StoreOptions): Promise<{ acknowledged: number; asked: number }>
   /** `silent`: names of those that did not answer. */
   collect(options?: StoreOptions): Promise<{ heads: readonly PublishedHead[]; answered: number; asked: number; silent?: readonly string[] }>
+}
+
+const offSchema = z.array(z.string()).catch([])
+
+/** Names of machines that are off and with which what failed could have been read; empty when that would not have helped. */
+export function offOf(error: HoldfastError): string[] {
+  return offSchema.parse(error.details['off'])
 }

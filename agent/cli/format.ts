@@ -13,16 +13,6 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`
 }
 
-/** `1 file`, `2 files`. */
-export function counted(count: number, thing: string): string {
-  return `${count} ${thing}${count === 1 ? '' : 's'}`
-}
-
-/** `1 is needed`, `2 are needed`. */
-export function needed(count: number): string {
-  return `${count} ${count === 1 ? 'is' : 'are'} needed`
-}
-
 /** 95 → `1 min 35 s`. */
 export function formatDuration(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(1)} s`

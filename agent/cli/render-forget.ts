@@ -1,7 +1,8 @@
 /** What a person sees of `forget`: which snapshots stay and why, which go. */
 import type { CommandResult } from '../../shared/api.ts'
+import { counted } from '../../shared/counted.ts'
 import type { KeepReason } from '../../shared/keep-reasons.ts'
-import { counted, formatBytes, formatTable, formatTime, printable } from './format.ts'
+import { formatBytes, formatTable, formatTime, printable } from './format.ts'
 
 type Forgotten = CommandResult<'forget'>
 type Kept = Forgotten['kept'][number]

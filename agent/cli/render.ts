@@ -1,8 +1,9 @@
 /** What a person sees of each command's result. `--json` prints the result itself instead. */
 import type { CommandName, CommandResult, Protection } from '../../shared/api.ts'
+import { counted, needed } from '../../shared/counted.ts'
 import { noticeText } from '../../shared/notice-texts.ts'
 import { type BytesByCause, type RepairCause, repairCauses } from '../../shared/repair-causes.ts'
-import { counted, formatBytes, formatDuration, formatTable, formatTime, needed, printable } from './format.ts'
+import { formatBytes, formatDuration, formatTable, formatTime, printable } from './format.ts'
 import { forgetLines } from './render-forget.ts'
 import { settingLines, settingsLines } from './render-settings.ts'
 import { addedLines, handedOverLines, listLines, requestedLines } from './render-contacts.ts'

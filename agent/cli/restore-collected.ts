@@ -1,11 +1,12 @@
 /** `holdfast restore … --from DIR…`: looks through the folders, says what is there, and only then asks for the words. */
 import { resolve } from 'node:path'
 import type { CommandResult } from '../../shared/api.ts'
+import { counted } from '../../shared/counted.ts'
 import { shortId } from '../../shared/ids.ts'
 import { restoreFromFolders } from '../commands/restore-collected.ts'
 import { type CollectedOwner, type CollectedSurvey, surveyFolders } from '../network/collected-folders.ts'
 import { type Invocation, splitSnapshotPath, usageError } from './arguments.ts'
-import { counted, printable } from './format.ts'
+import { printable } from './format.ts'
 import { ProgressLine } from './progress-line.ts'
 import { readWords } from './secrets.ts'
 

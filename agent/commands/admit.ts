@@ -41,7 +41,7 @@ export async function networkInvitations(context: AgentContext): Promise<Command
     const key = thumbprint(by)
     return {
       id, by: admins.find((admin) => admin.id === key)?.name ?? `key ${key.slice(0, 8)}`, made: timeOf(iat), expires: timeOf(exp), count, approval,
-      used: machines.length, machines: machines.map((machine) => nameOf(machine, membership)), state: stateOf(invitation, { membership, used: machines.length, nowMs }),
+      used: machines.length, machines: machines.map((machine) => membership.nameOf(machine)), state: stateOf(invitation, { membership, used: machines.length, nowMs }),
     }
   })
   return { invitations: invitations.sort((a, b) => (a.made < b.made ? 1 : -1)) }
@@ -59,10 +59,6 @@ function knownInvitations(membership: Membership): Invitation[] {
 function stateOf({ id, count, exp }: Invitation, { membership, used, nowMs }: { membership: Membership; used: number; nowMs: number }) {
   if (membership.isRevoked(id)) return 'revoked' as const
   return exp * 1000 < nowMs ? 'expired' as const : used >= count ? 'used-up' as const : 'open' as const
-}
-
-function nameOf(machine: Membership['self'], membership: Membership): string {
-  return membership.nameOf(machine)
 }
 
 function timeOf(seconds: number): string {

@@ -96,17 +96,13 @@ export function findContact(text: string, contacts: readonly Contact[], namesFor
 
 /** Of whom was chosen. */
 export function namesOf({ choice }: Contact, membership: Membership): string[] {
-  return choice.to.map((id) => nameOfMachine(id, membership))
+  return choice.to.map((id) => membership.nameOf(id))
 }
 
 /** Of the machine that chose, and of the owner's others. */
 export function ownerNames({ choice }: Contact, membership: Membership): string[] {
   const names = membership.members().filter(({ devices, record }) => devices.some(({ owner }) => owner === choice.owner) || record.owners.includes(choice.certificate)).map(({ name }) => name)
   return names.length > 0 ? names : [shortId(choice.owner)]
-}
-
-export function nameOfMachine(id: Contact['choice']['to'][number], membership: Membership): string {
-  return membership.nameOf(id)
 }
 
 /** Without the keys of contacts that were ended, or never got to be. */

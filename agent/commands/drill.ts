@@ -10,9 +10,9 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { lstat, mkdir, open, rm, statfs } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { z } from 'zod'
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
 import { HoldfastError } from '../../shared/errors.ts'
+import { offOf } from '../object-store.ts'
 import type { Snapshot } from '../repository/snapshot.ts'
 import type { FileEntry } from '../repository/tree.ts'
 import { checkOutlookArchive, damageOf } from '../source/outlook-health.ts'
@@ -32,8 +32,6 @@ const mostInParts = 512 * mebibyte
 const leastInParts = 65_536
 
 type DrilledFile = CommandResult<'drill'>['files'][number]
-
-const offSchema = z.array(z.string()).catch([])
 
 interface Candidate {
   readonly path: string
@@ -69,7 +67,7 @@ export async function drill(context: AgentContext, { maxBytes }: CommandRequest<
     }
     // A backup of empty folders is whole when the walk above found its way.
     const ok = files.length >= Math.min(1, candidates.length) && files.every(({ problem }) => problem === null)
-    const hindering = offOf(files)
+    const hindering = hinderingIn(files)
     const off = hindering.length > 0 && context.checks.noteHindered(context.clock.now()) ? [] : hindering
     const result = {
       ok, off, snapshot: snapshot.id, time: new Date(context.clock.now()).toISOString(), bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -86,7 +84,7 @@ export async function drill(context: AgentContext, { maxBytes }: CommandRequest<
 }
 
 /** When that is all that went wrong: a drill proves nothing then, neither good nor bad. */
-function offOf(files: readonly DrilledFile[]): string[] {
+function hinderingIn(files: readonly DrilledFile[]): string[] {
   const failed = files.filter(({ problem }) => problem !== null)
   return failed.every(({ off }) => off.length > 0) ? [...new Set(failed.flatMap(({ off }) => off))].sort() : []
 }
@@ -152,7 +150,7 @@ async function tryFile(services: Backup, { snapshot, choice: { path, entry, part
   } catch (error) {
     signal.throwIfAborted()
     if (!(error instanceof HoldfastError)) throw error
-    return { ...tried, bytes: Math.min(entry.size, partBytes ?? entry.size), problem: error.message, off: offSchema.parse(error.details['off']) }
+    return { ...tried, bytes: Math.min(entry.size, partBytes ?? entry.size), problem: error.message, off: offOf(error) }
   } finally {
     await rm(target, { recursive: true, force: true })
   }

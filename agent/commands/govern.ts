@@ -96,9 +96,7 @@ function adminNamed(text: string, membership: Membership): string {
 
 export async function networkRevoke(context: AgentContext, { machine, why }: CommandRequest<'network revoke'>, options: RunOptions): Promise<CommandResult<'network revoke'>> {
   const { membership } = context.group()
-  const record = otherNamed(machine, membership)
-  const { id } = record
-  const name = membership.member(id)?.name ?? record.name
+  const { id, name } = otherNamed(machine, membership)
   if (membership.isRevoked(id)) throw new HoldfastError('already-exists', `Cannot shut ${name} out: it is shut out already`)
   const told = await govern(context, ({ nowMs }) => ({ revoked: machineRevocation(id, membership, { nowMs, why }) }), options)
   return { machine: id, name, told }
@@ -106,9 +104,7 @@ export async function networkRevoke(context: AgentContext, { machine, why }: Com
 
 export async function networkLost(context: AgentContext, { machine, found }: CommandRequest<'network lost'>, options: RunOptions): Promise<CommandResult<'network lost'>> {
   const { membership } = context.group()
-  const record = otherNamed(machine, membership)
-  const { id } = record
-  const name = membership.member(id)?.name ?? record.name
+  const { id, name } = otherNamed(machine, membership)
   if (membership.chain.isLost(id) !== found) throw new HoldfastError('already-exists', found ? `Cannot take it back: ${name} does not count as lost` : `Cannot give ${name} up: it counts as lost already`)
   const told = await govern(context, ({ nowMs }) => ({ lost: withLost(id, membership, { lost: !found, nowMs }) }), options)
   return { machine: id, name, lost: !found, told }
@@ -119,10 +115,10 @@ function memberNamed(text: string, membership: Membership): PeerRecord {
   return findMachine(text, [...(own === undefined ? [] : [own]), ...membership.members().map(({ record }) => record)])
 }
 
-/** Also one whose admission does not hold, or who only asks for it, so that it can be shut out. */
-function otherNamed(text: string, membership: Membership): PeerRecord & { id: MachineId } {
+/** Also one whose admission does not hold, or who only asks for it, so that it can be shut out. `name`: as lists show it. */
+function otherNamed(text: string, membership: Membership): { id: MachineId; name: string } {
   const own = membership.own.peer?.record
   const record = findMachine(text, [...(own === undefined ? [] : [own]), ...membership.peers.all().map((peer) => peer.record), ...membership.requests().map((peer) => peer.record)])
   if (record.id === membership.self) throw new HoldfastError('invalid-input', 'Cannot do that to this machine itself: holdfast network leave')
-  return record
+  return { id: record.id, name: membership.member(record.id)?.name ?? record.name }
 }

@@ -4,6 +4,7 @@
  * Cancelled, it is a member again.
  */
 import type { CommandRequest, CommandResult } from '../../shared/api.ts'
+import { needed } from '../../shared/counted.ts'
 import { HoldfastError } from '../../shared/errors.ts'
 import { type HandoverReport, handOver } from '../network/handover.ts'
 import { adminsOf } from '../network/membership/admins.ts'
@@ -62,7 +63,7 @@ function nowhere({ kept, shards, refused, worst }: HandoverReport, membership: M
 function forceText(worst: HandoverReport['worst']): string {
   if (worst === undefined) return 'With --force it leaves all the same; what could not be read here is not handed over by waiting either.'
   const { left, k, n } = worst
-  const parts = `${left} of ${n} parts at the least, ${k} ${k === 1 ? 'is' : 'are'} needed to restore`
+  const parts = `${left} of ${n} parts at the least, ${needed(k)} to restore`
   if (left < k) return `Not with --force now: the machines that are on would have ${parts}.`
   return `With --force it leaves all the same, and they have ${parts}; what is missing is made anew once a machine is there that has none of it.`
 }

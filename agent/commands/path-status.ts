@@ -1,6 +1,7 @@
 /** How a protected path stands: whether it is backed up, what changed since, and what is wrong when it is not green. */
 import { lstatSync } from 'node:fs'
 import type { CommandResult, Protection } from '../../shared/api.ts'
+import { isAtOrBelow } from '../repository/paths.ts'
 import { type Snapshot, lacking } from '../repository/snapshot.ts'
 
 export type PathStatus = CommandResult<'status'>['paths'][number]
@@ -15,7 +16,7 @@ export function pathStatus(path: string, snapshots: readonly Snapshot[], protect
   const last = snapshots.filter(({ roots }) => roots.some((root) => root.path === path)).at(-1)
   if (last === undefined) return unknownPath(path, snapshots.at(-1)?.skipped.find((one) => one.path === path)?.reason ?? 'never backed up')
   const entry = last.roots.find((root) => root.path === path)?.entry
-  const missed = lacking(last).filter((one) => one.path === path || isBelow(one.path, path))
+  const missed = lacking(last).filter((one) => isAtOrBelow(one.path, path))
   const skipped = missed.find((one) => one.path === path) ?? missed[0]
   const now = stateNow(path)
   return {
@@ -46,7 +47,7 @@ function troubleOf(path: string, { kind, skipped, others, protection: { state, p
 
 /** The archive itself is damaged: which backup of it is sound still. */
 function damageOf(path: string, snapshots: readonly Snapshot[]): Explained | undefined {
-  const of = (snapshot: Snapshot) => snapshot.damaged?.find((archive) => archive.path === path || isBelow(archive.path, path))
+  const of = (snapshot: Snapshot) => snapshot.damaged?.find((archive) => isAtOrBelow(archive.path, path))
   const having = snapshots.filter(({ roots }) => roots.some((root) => root.path === path))
   const damage = having.at(-1) === undefined ? undefined : of(having.at(-1) as Snapshot)
   if (damage === undefined) return undefined
@@ -57,10 +58,6 @@ function damageOf(path: string, snapshots: readonly Snapshot[]): Explained | und
 
 function explained(found: Explained | undefined): Pick<PathStatus, 'reason' | 'trouble'> {
   return found ?? { reason: null, trouble: null }
-}
-
-function isBelow(path: string, folder: string): boolean {
-  return path.startsWith(folder) && /^[\\/]/.test(path.slice(folder.length))
 }
 
 function stateNow(path: string): Pick<PathStatus, 'kind' | 'bytes'> {

@@ -12,7 +12,7 @@ import type { Membership } from '../network/membership/membership.ts'
 import { makeContactKey } from '../repository/contact-key.ts'
 import { addRecipient } from '../repository/keyring.ts'
 import type { RunOptions } from './command.ts'
-import { type ReadWork, findColleague, findContact, listing, nameOfMachine, namesOf, ownOwner, ownerNames, readByContact, restoring, seconds, withoutStray } from './contact-reading.ts'
+import { type ReadWork, findColleague, findContact, listing, namesOf, ownOwner, ownerNames, readByContact, restoring, seconds, withoutStray } from './contact-reading.ts'
 import type { AgentContext } from './context.ts'
 
 type Listed = CommandResult<'recovery-contact list'>['mine'][number]
@@ -56,7 +56,7 @@ export function contactList(context: AgentContext): CommandResult<'recovery-cont
   const list = (contacts: readonly Contact[], nameOf: (contact: Contact) => string) => contacts.map((contact): Listed => ({
     contact: contact.id, name: nameOf(contact), waitDays: contact.choice.waitDays, made: new Date(contact.choice.iat * 1000).toISOString(),
     state: contact.isEnded ? 'ended' : contact.request === undefined ? 'ready' : contact.isOpen ? 'open' : 'asked',
-    asked: contact.request === undefined ? null : { time: new Date(contact.request.iat * 1000).toISOString(), by: nameOfMachine(contact.request.machine, membership), why: contact.request.why },
+    asked: contact.request === undefined ? null : { time: new Date(contact.request.iat * 1000).toISOString(), by: membership.nameOf(contact.request.machine), why: contact.request.why },
     opensInSeconds: waitSeconds(contact, membership),
   }))
   return {

@@ -1,6 +1,7 @@
 /** Stores one protected file or folder in a backup session, from the bottom up. */
 import { type HoldfastError, hasCode } from '../../shared/errors.ts'
 import type { BackupSession } from '../repository/backup-session.ts'
+import { isAtOrBelow } from '../repository/paths.ts'
 import type { DamagedArchive, SkippedPath, Snapshot } from '../repository/snapshot.ts'
 import type { Entry, FileEntry } from '../repository/tree.ts'
 import type { ShadowCopies } from '../source/shadow-copies.ts'
@@ -228,16 +229,12 @@ function reasonOf(error: HoldfastError): string {
 
 /** Archives of a snapshot, at or below a path, that were found damaged. */
 export function damageBelow(snapshot: Snapshot | undefined, path: string): DamagedArchive[] {
-  return atOrBelow(snapshot?.damaged ?? [], path)
+  return snapshot?.damaged?.filter((archive) => isAtOrBelow(archive.path, path)) ?? []
 }
 
 /** What a snapshot lacks at or below a path, by design or not. */
 export function skippedBelow(snapshot: Snapshot | undefined, path: string): SkippedPath[] {
-  return atOrBelow(snapshot?.skipped ?? [], path)
-}
-
-function atOrBelow<T extends { readonly path: string }>(things: readonly T[], path: string): T[] {
-  return things.filter((thing) => thing.path === path || (thing.path.startsWith(path) && (/[\\/]$/.test(path) || /^[\\/]/.test(thing.path.slice(path.length)))))
+  return snapshot?.skipped.filter((skipped) => isAtOrBelow(skipped.path, path)) ?? []
 }
 
 /** Reads about a hundredth of an archive: the pages that lead to its data. Undefined for what is sound or no archive. */

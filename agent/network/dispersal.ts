@@ -7,6 +7,7 @@
  * get: see object-reader.ts. Where the shards are stands in the placement index; a fresh machine asks the holders.
  * It knows no data keys, deletes nothing, and never counts two shards on one host twice.
  */
+import { counted, needed } from '../../shared/counted.ts'
 import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import { type MachineId, type OwnerId, shortId } from '../../shared/ids.ts'
 import type { Signer } from '../identity/jws.ts'
@@ -192,7 +193,7 @@ export class Dispersal implements ObjectStore, AsyncDisposable {
     const full = outcome.failures.filter(({ error }) => faultOf(error) === 'full' && !isSparing(error)).length
     const failed = [...new Set(outcome.failures.map(({ machine }) => this.holders.nameOf(machine)))].sort()
     throw new HoldfastError(full > 0 && placed + full >= k ? 'quota-exceeded' : 'too-few-holders',
-      `Cannot store ${object.kind} ${shortId(object.id)}: ${placed} ${placed === 1 ? 'machine' : 'machines'} took a shard, ${k} ${k === 1 ? 'is' : 'are'} needed`,
+      `Cannot store ${object.kind} ${shortId(object.id)}: ${counted(placed, 'machine')} took a shard, ${needed(k)}`,
       { details: { placed, need: k, wanted: n, failed }, cause: outcome.failures[0]?.error })
   }
 

@@ -3,6 +3,7 @@
  * records; who may do what is judged by membership/ on every machine. How admins change a group: governing.ts.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { counted } from '../../shared/counted.ts'
 import { HoldfastError, hasCode } from '../../shared/errors.ts'
 import type { MachineId, NetworkId } from '../../shared/ids.ts'
 import type { OwnerRoot } from '../identity/owner.ts'
@@ -225,7 +226,7 @@ async function claimSlot(parsed: Awaited<ReturnType<typeof parseInvitation>>, co
     const claim = await makeClaim(parsed, slot, machine, nowMs)
     if (await claimEverywhere(claimName(id, slot), claim, context)) return claim
   }
-  throw refusedInvitation(`it is used up: it was for ${count} ${count === 1 ? 'machine' : 'machines'}`)
+  throw refusedInvitation(`it is used up: it was for ${counted(count, 'machine')}`)
 }
 
 async function earlierClaim(invitation: string, { listings, machine }: ClaimContext): Promise<string | undefined> {

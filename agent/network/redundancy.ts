@@ -85,6 +85,11 @@ export function fewerAsked({ k, n }: { readonly k: number; readonly n: number },
   return all < n ? { all, green } : undefined
 }
 
+/** Shards on machines of their own that an object is asked for at a level: all that it was cut in, or fewer. */
+export function wantedOf(object: { readonly k: number; readonly n: number }, level: Redundancy): number {
+  return fewerAsked(object, level)?.all ?? object.n
+}
+
 /** The keyring is not cut: every holder has it whole. */
 export function mirrored(redundancy: Redundancy): Redundancy {
   return redundancyOfObject(1, redundancy.n)

@@ -19,7 +19,7 @@ import { doubtfulSeconds } from './membership/liveness.ts'
 import { type Peer, isWaitedFor, mayComeBack } from './peers.ts'
 import { matchShards } from './placement.ts'
 import type { PlacedObject } from './placement-index.ts'
-import { fewerAsked, redundancyOfObject } from './redundancy.ts'
+import { type Redundancy, redundancyOfObject, wantedOf } from './redundancy.ts'
 import { addBytes, causeOf } from './repair-causes.ts'
 import { objectIdOf, parseHeader, verifiedRead, withNumber } from './shard.ts'
 import type { NewShard } from './shard-store/port.ts'
@@ -130,9 +130,9 @@ async function inspect(dispersal: Dispersal, request: RepairRequest, options: Ch
   const bytesRead = request.readData === true ? await readAll(dispersal, { live, reachable, damaged }, options) : 0
   const objects = live ?? [...dispersal.index.objects()]
   const details: ObjectFinding[] = []
-  const unlisted = unlistedOf(dispersal).filter(({ id }) => !reachable.has(id))
+  const asked: Asked = { reachable, unlisted: unlistedOf(dispersal).filter(({ id }) => !reachable.has(id)), level: dispersal.redundancy() }
   for (const object of objects) {
-    const finding = findingOf(dispersal, { ref: object, known: await dispersal.settled(object.id, options.signal) }, { reachable, unlisted })
+    const finding = findingOf(dispersal, { ref: object, known: await dispersal.settled(object.id, options.signal) }, asked)
     if (finding !== undefined) details.push(finding)
   }
   const count = (wanted: ObjectState) => details.filter(({ state }) => state === wanted).length
@@ -155,15 +155,17 @@ interface Asked {
   readonly reachable: ReadonlySet<MachineId>
   /** Did not answer, and never told what they have. */
   readonly unlisted: readonly Peer[]
+  /** The group's. */
+  readonly level: Redundancy
 }
 
-function findingOf(dispersal: Dispersal, { ref, known }: { ref: ObjectRef; known: PlacedObject | undefined }, { reachable, unlisted }: Asked): ObjectFinding | undefined {
+function findingOf(dispersal: Dispersal, { ref, known }: { ref: ObjectRef; known: PlacedObject | undefined }, { reachable, unlisted, level }: Asked): ObjectFinding | undefined {
   const object = { kind: ref.kind, id: ref.id, length: ref.length }
   const perhaps = unlisted.map(({ name }) => name)
   if (known === undefined) return { object, state: unlisted.length > 0 ? 'unreachable' : 'lost', need: 1, wanted: 1, have: 0, silent: perhaps.sort() }
   const matched = matchShards(dispersal.placesOf(known, { reachable }))
   const have = matched.size
-  const wanted = fewerAsked(known, dispersal.levelOf(known.kind))?.all ?? known.n
+  const wanted = wantedOf(known, dispersal.levelOf(known.kind, level))
   if (have >= wanted) return undefined
   const off = known.shards.filter(({ machine }) => !reachable.has(machine) && mayComeBack(dispersal.holders.peer(machine)))
   const may = matchShards(known.shards.flatMap(({ number, machine }) => {
@@ -224,7 +226,7 @@ async function readShard(dispersal: Dispersal, { object, number, machine }: { ob
 export async function repairObjects(dispersal: Dispersal, request: RepairRequest = {}, options: CheckOptions = {}): Promise<RepairReport> {
   const live = request.live === undefined ? undefined : [...request.live]
   const { report: before, reachable } = await inspect(dispersal, { ...request, live }, options)
-  const judging: Judging = { ...request, reachable, unlisted: unlistedOf(dispersal).length }
+  const judging: Judging = { ...request, reachable, unlisted: unlistedOf(dispersal).length, level: dispersal.redundancy() }
   const objects = [...new Set((live ?? [...dispersal.index.objects()]).map(({ id }) => id))]
     .flatMap((id) => dispersal.index.find(id) ?? []).filter((object) => lackingOf(dispersal, object, judging).length > 0 && request.mayRepair?.(object) !== false)
   const outcome = { mended: 0, improved: 0, shardsMade: 0, bytesSent: 0 }
@@ -254,7 +256,7 @@ export async function repairObjects(dispersal: Dispersal, request: RepairRequest
   return { before, ...outcome, bytesByCause, failed }
 }
 
-type Judging = Pick<RepairRequest, 'patient' | 'asSigned'> & { readonly reachable: ReadonlySet<MachineId>; readonly unlisted: number }
+type Judging = Pick<RepairRequest, 'patient' | 'asSigned'> & Pick<Asked, 'reachable' | 'level'> & { readonly unlisted: number }
 
 /** Machines that may have shards of which the index knows nothing: they never told, and nothing was put there. */
 function unlistedOf({ holders, index }: Dispersal): Peer[] {
@@ -264,9 +266,10 @@ function unlistedOf({ holders, index }: Dispersal): Peer[] {
 }
 
 /** Numbers to be made anew. */
-function lackingOf(dispersal: Dispersal, object: PlacedObject, { reachable, patient, asSigned, unlisted }: Judging): number[] {
-  const target = asSigned === true ? object.n : targetOf(dispersal, object)
-  const spare = asSigned === true ? 0 : object.n - (fewerAsked(object, dispersal.levelOf(object.kind))?.all ?? object.n)
+function lackingOf(dispersal: Dispersal, object: PlacedObject, { reachable, level, patient, asSigned, unlisted }: Judging): number[] {
+  const ofKind = dispersal.levelOf(object.kind, level)
+  const target = asSigned === true ? object.n : targetOf(object, ofKind)
+  const spare = asSigned === true ? 0 : object.n - wantedOf(object, ofKind)
   if (patient !== true) return lackingNow(dispersal.placesOf(object, { reachable }), target).slice(spare)
   const places = object.shards.flatMap(({ number, machine }) => {
     const peer = dispersal.holders.peer(machine)
@@ -287,7 +290,7 @@ function silenceOf({ silentSeconds, state }: Peer): number {
  * that never told, the repair itself asks them.
  */
 export function needsRepair(dispersal: Dispersal, live: Iterable<ObjectRef>): boolean {
-  const judging: Judging = { patient: true, reachable: new Set(), unlisted: 0 }
+  const judging: Judging = { patient: true, reachable: new Set(), unlisted: 0, level: dispersal.redundancy() }
   for (const { id } of live) {
     const object = dispersal.index.find(id)
     if (object === undefined || lackingOf(dispersal, object, judging).length > 0) return true
@@ -296,12 +299,11 @@ export function needsRepair(dispersal: Dispersal, live: Iterable<ObjectRef>): bo
 }
 
 /**
- * n grows to the level's when k is the same; of what is small and cannot be written again (snapshots, indexes) also when k
+ * n grows to that of the level of its kind when k is the same; of what is small and cannot be written again (snapshots, indexes) also when k
  * is less: more copies only survive more. Packs of another k are respread (respread.ts). What the level asks for no more
- * (fewerAsked) is not made anew when it is lost.
+ * (wantedOf) is not made anew when it is lost.
  */
-function targetOf(dispersal: Dispersal, { kind, k, n }: PlacedObject): number {
-  const level = dispersal.levelOf(kind)
+function targetOf({ kind, k, n }: PlacedObject, level: Redundancy): number {
   return level.k === k || (kind !== 'pack' && k < level.k) ? Math.max(n, level.n) : n
 }
 
@@ -311,7 +313,7 @@ interface Repairing {
 }
 
 async function repairObject(dispersal: Dispersal, object: PlacedObject, { judging, signal }: Repairing): Promise<{ made: number; bytesSent: number }> {
-  const { reachable, patient, asSigned } = judging
+  const { reachable, level, patient, asSigned } = judging
   const lacking = lackingOf(dispersal, object, judging)
   const places = dispersal.placesOf(object, patient === true ? {} : { reachable })
   if (dispersal.writable(new Set(places.map(({ host }) => host))).length === 0) return { made: 0, bytesSent: 0 } // nobody could take a shard: read nothing
@@ -320,7 +322,7 @@ async function repairObject(dispersal: Dispersal, object: PlacedObject, { judgin
   const bytes = await dispersal.reader.read(located, undefined, { signal })
   const leaves = hashLeaves(bytes)
   if (objectIdOf(leaves) !== object.id) throw new HoldfastError('object-damaged', `Cannot repair ${object.kind} ${shortId(object.id)}: its shards join to another object`, { details: { id: object.id } })
-  const n = asSigned === true ? object.n : targetOf(dispersal, object)
+  const n = asSigned === true ? object.n : targetOf(object, dispersal.levelOf(object.kind, level))
   const { shards, release } = await dispersal.shardsOf({ kind: object.kind, id: object.id, length: object.length, bytes, leaves }, located.k, n)
   try {
     const made = await withKnownHeader(dispersal, shards, { located, asSigned, signal })

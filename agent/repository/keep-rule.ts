@@ -10,6 +10,7 @@
 import { HoldfastError } from '../../shared/errors.ts'
 import type { KeepReason } from '../../shared/keep-reasons.ts'
 import type { ObjectId } from '../object-store.ts'
+import { isAtOrBelow } from './paths.ts'
 import { type Snapshot, inOrder, lacking } from './snapshot.ts'
 
 export interface KeepRule {
@@ -88,10 +89,6 @@ function lastSound(newestFirst: readonly Snapshot[]): Map<string, ObjectId> {
     }
   }
   return sound
-}
-
-function isAtOrBelow(path: string, folder: string): boolean {
-  return path === folder || (path.startsWith(folder) && (/[\\/]$/.test(folder) || /^[\\/]/.test(path.slice(folder.length))))
 }
 
 /** Throws `invalid-input` for a span that is none. */

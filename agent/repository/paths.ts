@@ -12,6 +12,11 @@ export function joinPath(path: string, separator: string, name: string): string 
   return path.endsWith(separator) ? path + name : path + separator + name
 }
 
+/** Whether `path` is `folder` or lies below it, by whichever separator; a folder may be a whole drive or `/`. */
+export function isAtOrBelow(path: string, folder: string): boolean {
+  return path === folder || (path.startsWith(folder) && (/[\\/]$/.test(folder) || /^[\\/]/.test(path.slice(folder.length))))
+}
+
 /** The entry at `path`: a root's path, or one below it; the longest root wins. Throws `not-found`. */
 export async function findEntry(
   snapshot: Snapshot, path: string, readFolder: (entry: DirectoryEntry) => Promise<Entry[]>,

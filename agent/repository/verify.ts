@@ -5,9 +5,8 @@
  * or damaged are marked, and the next backup stores anew what it meets of them. What cannot be read because machines are off
  * is told apart, and not marked.
  */
-import { z } from 'zod'
 import { type ErrorCode, HoldfastError } from '../../shared/errors.ts'
-import type { ObjectId, ObjectRef, ObjectStore } from '../object-store.ts'
+import { type ObjectId, type ObjectRef, type ObjectStore, offOf } from '../object-store.ts'
 import { hashLeaves, rootOf } from '../merkle.ts'
 import { isHole } from './chunk-id.ts'
 import type { MetadataReader } from './metadata.ts'
@@ -112,15 +111,13 @@ async function readObject({ store, keyFor, signal }: VerifyContext, pool: Pool, 
   if (failure !== undefined) throw new HoldfastError(failure.code, failure.message)
 }
 
-const offSchema = z.array(z.string()).catch([])
-
 async function failureOf(work: () => Promise<void>): Promise<Failure> {
   try {
     await work()
     return undefined
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code === 'cancelled') throw error
-    return { code: error.code, message: error.message, off: offSchema.parse(error.details['off']) }
+    return { code: error.code, message: error.message, off: offOf(error) }
   }
 }
 
