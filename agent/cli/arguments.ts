@@ -120,8 +120,10 @@ export function parseInvocation(argv: readonly string[]): Invocation | { help: s
   try {
     const { values, positionals } = parseArgs({ args: rest, options, allowPositionals: true, strict: true })
     if (values['help'] === true) return { help: name }
+    if (values['home'] === '') throw usageError(name, '--home is empty')
     return { name, positionals, values, home: values['home'] as string | undefined, json: values['json'] === true }
   } catch (cause) {
+    if (cause instanceof HoldfastError) throw cause
     throw usageError(name, refusalOf(cause as NodeJS.ErrnoException), cause)
   }
 }

@@ -47,9 +47,10 @@ function skippedLines(skipped: readonly { path: string; reason: string }[]): str
   return skipped.length > 20 ? [...shown, `  … and ${skipped.length - 20} more`] : shown
 }
 
-const freshness = (result: { freshness: { newest: string; answered: number; asked: number } }) => (result.freshness.newest === 'confirmed'
-  ? 'newest, confirmed by every machine asked'
-  : `newest found: ${result.freshness.answered} of ${result.freshness.asked} machines answered`)
+function freshness({ freshness: { newest, answered, asked } }: { freshness: { newest: string; answered: number; asked: number } }): string {
+  if (newest === 'confirmed') return 'newest, confirmed by every machine asked'
+  return asked === 0 ? 'newest found; no machine was asked' : `newest found: ${answered} of ${counted(asked, 'machine')} answered`
+}
 
 /** What speaks against it that this is the newest. */
 function freshnessLines({ freshness: { notices } }: { freshness: CommandResult<'snapshots'>['freshness'] }): string[] {

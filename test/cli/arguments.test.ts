@@ -65,6 +65,7 @@ test('what does not fit is refused with the usage', () => {
   assert.throws(() => request('network', 'create', 'Team'), refused(/--roster/))
   assert.throws(() => request('restore', 'latest', '--target', ''), refused(/--target is empty/), 'an empty variable is not the folder of the moment')
   assert.throws(() => request('protect', ''), refused(/a path is empty/))
+  assert.throws(() => request('status', '--home', ''), refused(/--home is empty/), 'nor the usual home')
   assert.throws(() => request('status', 'now'), refused(/one word too many/))
   assert.throws(() => request('network', 'invite', '--count', 'many'), refused(/--count many/))
 })

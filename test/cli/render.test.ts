@@ -11,6 +11,7 @@ test('after a recovery it is said that nothing is protected yet, and what was', 
   assert.match(text, /^Recovered: 1 snapshot, 8 objects on 1 machine \(newest found: 1 of 2 machines answered\)\.\n/u)
   assert.match(text, /Nothing is backed up from here yet: `holdfast protect PATH…` .*\n\(the lost machine backed up \/home\/ann\/Documents, \/home\/ann\/mail\.pst\)/u)
   assert.doesNotMatch(renderers['recover']({ ...recovered, paths: [] }), /the lost machine backed up/u)
+  assert.match(renderers['recover']({ ...recovered, freshness: { ...freshness, answered: 0, asked: 0 } }), /\(newest found; no machine was asked\)/u)
 })
 
 test('an invitation stands alone on stdout; for whom and how long it is good stands beside it', () => {
